@@ -1,0 +1,284 @@
+//! Names: every application Weir can report, with its stable numeric id and category.
+//!
+//! Ids are part of the shared-memory format: an id is never reused and never moves. Protocols
+//! stand below [`FIRST_SERVICE`], services told apart by host name from there on
+//! (`services.rs` owns that range).
+
+/// Stable numeric id of a protocol or service. `AppId(0)` is *unknown*.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+#[repr(transparent)]
+pub struct AppId(pub u16);
+
+/// The first id of a service (a name told apart by host name rather than by content).
+pub const FIRST_SERVICE: u16 = 1000;
+
+/// What an application is for. The discriminants are part of the shared-memory format.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "the variants say what they are; prose would repeat them")]
+pub enum Category {
+    #[default]
+    Unspecified = 0,
+    Web = 1,
+    Media = 2,
+    Streaming = 3,
+    Music = 4,
+    Video = 5,
+    SocialNetwork = 6,
+    Chat = 7,
+    VoiceVideoCall = 8,
+    Collaborative = 9,
+    Email = 10,
+    FileTransfer = 11,
+    FileSharing = 12,
+    Cloud = 13,
+    Database = 14,
+    Messaging = 15,
+    RemoteAccess = 16,
+    Vpn = 17,
+    Network = 18,
+    System = 19,
+    Rpc = 20,
+    IotScada = 21,
+    Game = 22,
+    PeerToPeer = 23,
+    SoftwareUpdate = 24,
+    Advertisement = 25,
+    Shopping = 26,
+    Productivity = 27,
+    Health = 28,
+    ArtificialIntelligence = 29,
+    Crypto = 30,
+    Finance = 31,
+    News = 32,
+    Education = 33,
+    Malware = 34,
+    DevelopmentTools = 35,
+    ConnectivityCheck = 36,
+    Travel = 37,
+    Adult = 38,
+}
+
+/// One row of the name table.
+#[derive(Clone, Copy, Debug)]
+pub struct App {
+    /// Stable id.
+    pub id: AppId,
+    /// The name as shown (`TLS`, `YouTube`).
+    pub name: &'static str,
+    /// What it is for.
+    pub category: Category,
+}
+
+macro_rules! protocols {
+    ($($id:literal $constant:ident $name:literal $category:ident;)*) => {
+        impl AppId {
+            $(#[doc = concat!("`", $name, "`")] pub const $constant: AppId = AppId($id);)*
+        }
+        /// Every protocol, ascending by id.
+        pub const PROTOCOLS: &[App] =
+            &[$(App { id: AppId($id), name: $name, category: Category::$category },)*];
+    };
+}
+
+protocols! {
+    0 UNKNOWN "Unknown" Unspecified;
+    // Carriers and IP protocols.
+    1 ICMP "ICMP" Network;
+    2 ICMPV6 "ICMPv6" Network;
+    3 IGMP "IGMP" Network;
+    4 GRE "GRE" Network;
+    5 IPSEC_ESP "ESP" Vpn;
+    6 IPSEC_AH "AH" Vpn;
+    7 SCTP "SCTP" Network;
+    8 OSPF "OSPF" Network;
+    9 EIGRP "EIGRP" Network;
+    10 VRRP "VRRP" Network;
+    11 PIM "PIM" Network;
+    12 IP_IN_IP "IP-in-IP" Network;
+    13 RSVP "RSVP" Network;
+    14 UDP_LITE "UDP-Lite" Network;
+    15 L2TPV3 "L2TPv3" Vpn;
+    // Web.
+    20 HTTP "HTTP" Web;
+    21 HTTP2 "HTTP2" Web;
+    22 TLS "TLS" Web;
+    23 DTLS "DTLS" Web;
+    24 QUIC "QUIC" Web;
+    25 WEBSOCKET "WebSocket" Web;
+    26 GRPC "gRPC" Rpc;
+    27 HTTP_PROXY "HTTP_Proxy" Web;
+    28 HTTP_CONNECT "HTTP_Connect" Web;
+    29 DOH "DoH" Network;
+    30 DOT "DoT" Network;
+    31 DOQ "DoQ" Network;
+    32 WEBDAV "WebDAV" FileTransfer;
+    33 OCSP "OCSP" Network;
+    // Naming, discovery, network control.
+    40 DNS "DNS" Network;
+    41 MDNS "mDNS" Network;
+    42 LLMNR "LLMNR" Network;
+    43 NETBIOS "NetBIOS" System;
+    44 SSDP "SSDP" System;
+    45 DHCP "DHCP" Network;
+    46 DHCPV6 "DHCPv6" Network;
+    47 NTP "NTP" System;
+    48 SNMP "SNMP" Network;
+    49 SYSLOG "Syslog" System;
+    50 RADIUS "RADIUS" Network;
+    51 TFTP "TFTP" FileTransfer;
+    52 BGP "BGP" Network;
+    53 WSD "WSD" Network;
+    54 LDAP "LDAP" System;
+    55 KERBEROS "Kerberos" Network;
+    56 SMB "SMB" FileSharing;
+    57 RPC "SunRPC" Rpc;
+    58 NFS "NFS" FileSharing;
+    59 DCERPC "DCE/RPC" Rpc;
+    60 SLP "SLP" Network;
+    61 NAT_PMP "NAT-PMP" Network;
+    62 COAP "CoAP" IotScada;
+    63 BFD "BFD" Network;
+    64 HSRP "HSRP" Network;
+    65 RIP "RIP" Network;
+    66 NETFLOW "NetFlow" Network;
+    67 SFLOW "sFlow" Network;
+    68 DIAMETER "Diameter" Network;
+    69 TACACS "TACACS+" Network;
+    70 LISP "LISP" Network;
+    71 RMCP "RMCP" System;
+    72 DNSCRYPT "DNSCrypt" Network;
+    73 WHOIS "Whois" Network;
+    74 LDP "LDP" Network;
+    75 PTP "PTP" Network;
+    76 GTP_C "GTP-C" Network;
+    77 PFCP "PFCP" Network;
+    78 TEREDO "Teredo" Network;
+    79 CAPWAP "CAPWAP" Network;
+    // Remote access and shells.
+    90 SSH "SSH" RemoteAccess;
+    91 TELNET "Telnet" RemoteAccess;
+    92 RDP "RDP" RemoteAccess;
+    93 VNC "VNC" RemoteAccess;
+    94 RSH "RSH" RemoteAccess;
+    95 TEAMVIEWER "TeamViewer" RemoteAccess;
+    96 ANYDESK "AnyDesk" RemoteAccess;
+    97 CITRIX "Citrix" RemoteAccess;
+    98 X11 "X11" RemoteAccess;
+    // Mail and files.
+    110 FTP_CONTROL "FTP_Control" FileTransfer;
+    111 FTP_DATA "FTP_Data" FileTransfer;
+    112 SMTP "SMTP" Email;
+    113 IMAP "IMAP" Email;
+    114 POP3 "POP3" Email;
+    115 NNTP "NNTP" Email;
+    116 RSYNC "rsync" FileTransfer;
+    117 GIT "Git" DevelopmentTools;
+    118 IRC "IRC" Chat;
+    119 XMPP "XMPP" Chat;
+    // Databases and messaging.
+    130 MYSQL "MySQL" Database;
+    131 POSTGRESQL "PostgreSQL" Database;
+    132 REDIS "Redis" Database;
+    133 MEMCACHED "Memcached" Database;
+    134 MONGODB "MongoDB" Database;
+    135 CASSANDRA "Cassandra" Database;
+    136 TDS "MS-SQL-TDS" Database;
+    137 ORACLE "Oracle" Database;
+    138 MQTT "MQTT" Messaging;
+    139 KAFKA "Kafka" Messaging;
+    140 AMQP "AMQP" Messaging;
+    141 NATS "NATS" Messaging;
+    142 STOMP "STOMP" Messaging;
+    143 ELASTICSEARCH "Elasticsearch" Database;
+    144 ZEROMQ "ZeroMQ" Messaging;
+    // Voice and video.
+    160 SIP "SIP" VoiceVideoCall;
+    161 RTP "RTP" Media;
+    162 RTCP "RTCP" Media;
+    163 STUN "STUN" Network;
+    164 RTSP "RTSP" Streaming;
+    165 RTMP "RTMP" Streaming;
+    166 H323 "H323" VoiceVideoCall;
+    167 MGCP "MGCP" VoiceVideoCall;
+    168 SKINNY "Skinny" VoiceVideoCall;
+    169 IAX "IAX" VoiceVideoCall;
+    // Tunnels and VPN.
+    180 WIREGUARD "WireGuard" Vpn;
+    181 OPENVPN "OpenVPN" Vpn;
+    182 IKE "IKE" Vpn;
+    183 L2TP "L2TP" Vpn;
+    184 PPTP "PPTP" Vpn;
+    185 TOR "Tor" Vpn;
+    186 SOCKS "SOCKS" Web;
+    187 VXLAN "VXLAN" Network;
+    188 GENEVE "Geneve" Network;
+    189 GTP_U "GTP-U" Network;
+    190 SSTP "SSTP" Vpn;
+    191 TAILSCALE "Tailscale" Vpn;
+    192 ZEROTIER "ZeroTier" Vpn;
+    // Peer to peer.
+    200 BITTORRENT "BitTorrent" FileSharing;
+    201 EDONKEY "eDonkey" FileSharing;
+    202 GNUTELLA "Gnutella" FileSharing;
+    203 BITCOIN "Bitcoin" Crypto;
+    204 ETHEREUM "Ethereum" Crypto;
+    205 STRATUM "Stratum" Crypto;
+    206 IPFS "IPFS" FileSharing;
+    // Industrial.
+    220 MODBUS "Modbus" IotScada;
+    221 DNP3 "DNP3" IotScada;
+    222 S7COMM "S7comm" IotScada;
+    223 IEC60870 "IEC60870" IotScada;
+    224 BACNET "BACnet" IotScada;
+    225 OPC_UA "OPC-UA" IotScada;
+    226 ETHERNET_IP "EtherNet/IP" IotScada;
+}
+
+/// The row of `id`, or of *unknown* where no such id exists.
+pub fn describe(id: AppId) -> &'static App {
+    let rows = if id.0 < FIRST_SERVICE { PROTOCOLS } else { crate::services::APPS };
+    let row = rows.binary_search_by_key(&id, |row| row.id).ok();
+    row.and_then(|index| rows.get(index)).unwrap_or(&UNKNOWN_APP)
+}
+
+/// The id whose name is `name`, compared without case.
+pub fn by_name(name: &str) -> Option<AppId> {
+    let mut rows = PROTOCOLS.iter().chain(crate::services::APPS);
+    rows.find(|row| row.name.eq_ignore_ascii_case(name)).map(|row| row.id)
+}
+
+const UNKNOWN_APP: App =
+    App { id: AppId(0), name: "Unknown", category: Category::Unspecified };
+
+impl Category {
+    /// The name as shown.
+    pub const fn name(self) -> &'static str {
+        NAMES[self as usize]
+    }
+
+    /// The category with this discriminant, if there is one.
+    pub fn from_u8(value: u8) -> Option<Category> {
+        ALL.iter().copied().find(|category| *category as u8 == value)
+    }
+}
+
+macro_rules! category_names {
+    ($($category:ident $name:literal)*) => {
+        const ALL: &[Category] = &[$(Category::$category),*];
+        const NAMES: &[&str] = &[$($name),*];
+    };
+}
+
+category_names! {
+    Unspecified "Unspecified" Web "Web" Media "Media" Streaming "Streaming" Music "Music"
+    Video "Video" SocialNetwork "SocialNetwork" Chat "Chat" VoiceVideoCall "VoIP"
+    Collaborative "Collaborative" Email "Email" FileTransfer "FileTransfer"
+    FileSharing "FileSharing" Cloud "Cloud" Database "Database" Messaging "Messaging"
+    RemoteAccess "RemoteAccess" Vpn "VPN" Network "Network" System "System" Rpc "RPC"
+    IotScada "IoT-SCADA" Game "Game" PeerToPeer "P2P" SoftwareUpdate "SoftwareUpdate"
+    Advertisement "Advertisement" Shopping "Shopping" Productivity "Productivity"
+    Health "Health" ArtificialIntelligence "AI" Crypto "Crypto" Finance "Finance" News "News"
+    Education "Education" Malware "Malware" DevelopmentTools "DevelopmentTools"
+    ConnectivityCheck "ConnectivityCheck" Travel "Travel" Adult "Adult"
+}

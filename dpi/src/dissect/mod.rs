@@ -1,0 +1,12 @@
+//! The dissectors, a family a folder or file, and the list that the dispatch is built from.
+
+pub(crate) mod network;
+pub(crate) mod session;
+pub(crate) mod web;
+
+use crate::view::Dissector;
+
+/// Every dissector, by family. Order is of no meaning: the dispatch orders by port hint and
+/// first byte.
+pub(crate) const FAMILIES: &[&[Dissector]] =
+    &[web::DISSECTORS, network::DISSECTORS, session::DISSECTORS];

@@ -1,0 +1,6 @@
+//! Family `network`.
+
+use crate::view::Dissector;
+
+/// The family's dissectors.
+pub(crate) const DISSECTORS: &[Dissector] = &[];

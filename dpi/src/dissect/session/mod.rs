@@ -1,0 +1,6 @@
+//! Family `session`.
+
+use crate::view::Dissector;
+
+/// The family's dissectors.
+pub(crate) const DISSECTORS: &[Dissector] = &[];

@@ -1,0 +1,6 @@
+//! Family `web`.
+
+use crate::view::Dissector;
+
+/// The family's dissectors.
+pub(crate) const DISSECTORS: &[Dissector] = &[];

@@ -1,0 +1,21 @@
+//! Protocol recognition and metadata.
+//!
+//! Pure: no `unsafe`, no input or output, no allocation per packet, no indexing. Every flow has
+//! small fixed state, every dissector answers one of four outcomes ([`Outcome`]), and every length
+//! read from the wire opens a sub-reader ([`reader::Reader`]).
+
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
+pub mod app;
+pub mod attr;
+pub mod knowledge;
+pub mod meta;
+pub mod reader;
+pub mod scratch;
+pub mod services;
+pub mod view;
+
+mod dissect;
+
+pub use app::{App, AppId, Category};
+pub use view::{Direction, Dissector, Endpoint, First, Notes, Outcome, Transport, View};

@@ -1,0 +1,134 @@
+//! The metadata of one flow: attributes in a bounded buffer, in the form in which they go to
+//! shared memory: `[id u16 LE][length u16 LE][bytes]`, repeated.
+
+use crate::attr::Attr;
+
+/// Bytes of metadata a flow may hold.
+pub const META_BYTES: usize = 768;
+/// Bytes of one attribute; longer values are cut.
+pub const VALUE_BYTES: usize = 255;
+
+/// What was found in one flow so far.
+#[derive(Clone)]
+pub struct Meta {
+    bytes: [u8; META_BYTES],
+    used: u16,
+    /// Attributes that did not fit.
+    lost: u16,
+}
+
+impl Default for Meta {
+    fn default() -> Meta {
+        Meta { bytes: [0; META_BYTES], used: 0, lost: 0 }
+    }
+}
+
+impl std::fmt::Debug for Meta {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(decode(self.as_bytes())).finish()
+    }
+}
+
+impl Meta {
+    /// Records `value` (cut to [`VALUE_BYTES`]). Of an attribute that occurs once the first value
+    /// wins; an empty value, or one that does not fit, is left out.
+    pub fn put(&mut self, attr: &Attr, value: &[u8]) {
+        let value = value.get(..VALUE_BYTES).unwrap_or(value);
+        if value.is_empty() || (!attr.many && self.get(attr).is_some()) {
+            return;
+        }
+        let start = usize::from(self.used);
+        let end = start + 4 + value.len();
+        let Some(room) = self.bytes.get_mut(start..end) else {
+            self.lost = self.lost.saturating_add(1);
+            return;
+        };
+        let (head, body) = room.split_at_mut(4);
+        let (id, length) = head.split_at_mut(2);
+        id.copy_from_slice(&attr.id.to_le_bytes());
+        #[expect(clippy::cast_possible_truncation, reason = "cut to VALUE_BYTES above")]
+        length.copy_from_slice(&(value.len() as u16).to_le_bytes());
+        body.copy_from_slice(value);
+        #[expect(clippy::cast_possible_truncation, reason = "end is within META_BYTES")]
+        {
+            self.used = end as u16;
+        }
+    }
+
+    /// Records a number.
+    pub fn put_number(&mut self, attr: &Attr, value: u64) {
+        self.put(attr, &value.to_le_bytes());
+    }
+
+    /// The first value of `attr`.
+    pub fn get(&self, attr: &Attr) -> Option<&[u8]> {
+        decode(self.as_bytes()).find(|(id, _)| *id == attr.id).map(|(_, value)| value)
+    }
+
+    /// The encoded form.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.used)).unwrap_or_default()
+    }
+
+    /// Attributes that did not fit.
+    pub fn lost(&self) -> u16 {
+        self.lost
+    }
+
+    /// A mark to come back to with [`Meta::rewind`].
+    pub fn mark(&self) -> u16 {
+        self.used
+    }
+
+    /// Forgets what was put since `mark`.
+    pub fn rewind(&mut self, mark: u16) {
+        self.used = self.used.min(mark);
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.used = 0;
+        self.lost = 0;
+    }
+}
+
+/// Walks an encoded form: id and value of each attribute. Stops at the first that does not fit,
+/// so torn or foreign bytes are safe to pass.
+pub fn decode(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let (id, tail) = rest.split_first_chunk::<2>()?;
+        let (length, tail) = tail.split_first_chunk::<2>()?;
+        let (value, tail) = tail.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+        rest = tail;
+        Some((u16::from_le_bytes(*id), value))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attr::{DNS_ANSWER, HTTP_STATUS, TLS_SNI};
+
+    #[test]
+    fn the_first_value_wins_and_lists_keep_all() {
+        let mut meta = Meta::default();
+        meta.put(&TLS_SNI, b"a.example");
+        meta.put(&TLS_SNI, b"b.example");
+        meta.put(&DNS_ANSWER, &[1; 16]);
+        meta.put(&DNS_ANSWER, &[2; 16]);
+        meta.put_number(&HTTP_STATUS, 200);
+        assert_eq!(meta.get(&TLS_SNI), Some(&b"a.example"[..]));
+        assert_eq!(decode(meta.as_bytes()).count(), 4);
+    }
+
+    #[test]
+    fn a_full_buffer_counts_what_it_lost() {
+        let mut meta = Meta::default();
+        for _ in 0..8 {
+            meta.put(&DNS_ANSWER, &[7; 255]);
+        }
+        assert!(meta.lost() > 0);
+        assert!(meta.as_bytes().len() <= META_BYTES);
+    }
+}
