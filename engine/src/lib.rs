@@ -1,1 +1,6 @@
-//! Placeholder, filled by the next commits.
+//! Weir's engine. The modules stand in the order in which a packet meets them.
+
+pub mod capture;
+pub mod wire;
+
+pub mod sys;
