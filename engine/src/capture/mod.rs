@@ -1,0 +1,112 @@
+//! Where frames come from.
+//!
+//! A [`Source`] lends a shard a batch of frames, the shard reads them in place, and gives the
+//! whole batch back. Nothing is copied and nothing is allocated on the way.
+
+use std::time::Duration;
+
+use crate::wire::LinkType;
+
+/// Frames a turn handles at most.
+pub const BATCH: usize = 64;
+
+/// One received frame: where its bytes are and what is known about it besides them.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Frame {
+    /// Where the bytes are; of meaning to the source alone.
+    pub addr: u64,
+    /// When it was received, Unix nanoseconds.
+    pub timestamp_ns: u64,
+    /// Bytes at hand.
+    pub captured_bytes: u32,
+    /// Bytes it had on the wire.
+    pub wire_bytes: u32,
+    /// The symmetric hash that the XDP program took of it; 0 where there is none.
+    pub hash: u32,
+    /// The VLAN tag (TCI) that the NIC or the kernel took off it; 0 where there is none.
+    pub vlan: u16,
+    /// Index of the interface within the source.
+    pub interface: u8,
+    /// How its bytes begin.
+    pub link: LinkType,
+}
+
+/// What [`Source::receive`] came back with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Received {
+    /// At least one frame is in the batch.
+    Frames,
+    /// Nothing at the moment.
+    Idle,
+    /// Nothing, and nothing will come.
+    End,
+}
+
+/// A place that frames come from, owned by one shard's thread.
+pub trait Source {
+    /// Fills `batch` (empty at the call). Never blocks, never allocates.
+    fn receive(&mut self, batch: &mut Batch) -> Received;
+
+    /// The bytes of a frame that was received and not yet released.
+    fn bytes(&self, frame: &Frame) -> &[u8];
+
+    /// Gives the batch's frames back.
+    fn release(&mut self, batch: &Batch);
+
+    /// The time that timers go by, Unix nanoseconds: the clock for live sources, the newest
+    /// timestamp for files.
+    fn now_ns(&mut self) -> u64;
+
+    /// Waits for frames, `timeout` at most, where the configuration says sleep; returns at once
+    /// where it says busy poll.
+    fn wait(&mut self, timeout: Duration);
+}
+
+/// The frames of one turn.
+#[derive(Debug)]
+pub struct Batch {
+    frames: [Frame; BATCH],
+    len: usize,
+}
+
+impl Default for Batch {
+    fn default() -> Batch {
+        Batch { frames: [Frame::default(); BATCH], len: 0 }
+    }
+}
+
+impl Batch {
+    /// Adds a frame. A full batch leaves it out: sources ask [`Batch::room`] first.
+    #[inline]
+    pub fn push(&mut self, frame: Frame) {
+        debug_assert!(self.len < BATCH, "sources ask for room first");
+        if let Some(slot) = self.frames.get_mut(self.len) {
+            *slot = frame;
+            self.len += 1;
+        }
+    }
+
+    /// Frames that still fit.
+    #[inline]
+    pub const fn room(&self) -> usize {
+        BATCH - self.len
+    }
+
+    /// Whether nothing more fits.
+    #[inline]
+    pub const fn is_full(&self) -> bool {
+        self.len == BATCH
+    }
+
+    /// The frames.
+    #[inline]
+    pub fn as_slice(&self) -> &[Frame] {
+        &self.frames[..self.len]
+    }
+
+    /// Forgets them.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.len = 0;
+    }
+}

@@ -1,0 +1,1 @@
+//! The system calls that no crate wraps safely: the engine's room of `unsafe`.
