@@ -248,8 +248,7 @@ pub fn by_name(name: &str) -> Option<AppId> {
     rows.find(|row| row.name.eq_ignore_ascii_case(name)).map(|row| row.id)
 }
 
-const UNKNOWN_APP: App =
-    App { id: AppId(0), name: "Unknown", category: Category::Unspecified };
+const UNKNOWN_APP: App = App { id: AppId(0), name: "Unknown", category: Category::Unspecified };
 
 impl Category {
     /// The name as shown.

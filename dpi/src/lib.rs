@@ -8,6 +8,7 @@
 
 pub mod app;
 pub mod attr;
+pub mod crypto_pool;
 pub mod knowledge;
 pub mod meta;
 pub mod reader;

@@ -3,11 +3,33 @@
 //! Each protocol that needs to remember something has a named field of its own here, so nothing
 //! is shared by accident; the whole is asserted small. It is zeroed when a flow begins.
 
+use crate::crypto_pool::CryptoRef;
+
 /// See the module.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Scratch {
     /// RTP: synchronisation source, last sequence number and packets in a row, a direction.
     pub rtp: [RtpTrack; 2],
+    /// TLS, DTLS and QUIC: the handshake in progress.
+    pub hello: HelloTrack,
+    /// VPN protocols told by two packets that agree (`OpenVPN`, `WireGuard`): what the first said.
+    pub session: [u8; 8],
+}
+
+/// What the TLS family remembers of a handshake.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct HelloTrack {
+    /// Where the `ClientHello` is put together, if it came in pieces.
+    pub stream: CryptoRef,
+    /// QUIC: the destination connection id of the client's first packet (its first `id_bytes`
+    /// bytes), from which the keys of all Initial packets come.
+    pub id: [u8; 20],
+    /// QUIC: bytes of `id`.
+    pub id_bytes: u8,
+    /// The `ClientHello` was read.
+    pub client_done: bool,
+    /// Packets read that did not complete the `ClientHello`.
+    pub tries: u8,
 }
 
 /// What RTP recognition remembers of one direction.

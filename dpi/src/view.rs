@@ -1,6 +1,7 @@
 //! What a dissector is given and what it answers.
 
 use crate::app::AppId;
+use crate::crypto_pool::CryptoPool;
 use crate::knowledge::Knowledge;
 use crate::meta::Meta;
 use crate::scratch::Scratch;
@@ -80,6 +81,8 @@ pub struct Notes<'a> {
     pub scratch: &'a mut Scratch,
     /// What this shard knows across flows.
     pub knowledge: &'a mut Knowledge,
+    /// Buffers for handshakes that span datagrams or records.
+    pub crypto: &'a mut CryptoPool,
 }
 
 /// A dissector's answer.
