@@ -4,6 +4,9 @@ pub(crate) mod network;
 pub(crate) mod session;
 pub(crate) mod web;
 
+#[cfg(test)]
+pub(crate) mod testing;
+
 use crate::view::Dissector;
 
 /// Every dissector, by family. Order is of no meaning: the dispatch orders by port hint and

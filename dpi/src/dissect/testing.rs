@@ -1,0 +1,138 @@
+//! What the dissectors' unit tests share: a dissector asked as the dispatch would ask it.
+
+use crate::knowledge::Knowledge;
+use crate::meta::Meta;
+use crate::scratch::Scratch;
+use crate::view::{Direction, Dissector, Endpoint, First, Notes, Outcome, Transport, View};
+
+/// The client's address in tests: 192.0.2.1, mapped.
+pub(crate) const CLIENT: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1];
+/// The server's address in tests: 192.0.2.2, mapped.
+pub(crate) const SERVER: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 2];
+
+/// One flow as a dissector sees it over several calls.
+pub(crate) struct Flow {
+    /// The flow's metadata so far.
+    pub(crate) meta: Meta,
+    scratch: Scratch,
+    knowledge: Knowledge,
+    packets: u8,
+    ports: (u16, u16),
+    transport: Transport,
+}
+
+impl Flow {
+    /// A flow that has seen nothing; `ports` are the client's and the server's.
+    pub(crate) fn new(transport: Transport, ports: (u16, u16)) -> Flow {
+        Flow {
+            meta: Meta::default(),
+            scratch: Scratch::default(),
+            knowledge: Knowledge::default(),
+            packets: 0,
+            ports,
+            transport,
+        }
+    }
+
+    /// Asks `dissector` about `data`, unless its first-byte or transport filter excludes it.
+    pub(crate) fn ask(
+        &mut self,
+        dissector: &Dissector,
+        direction: Direction,
+        data: &[u8],
+    ) -> Outcome {
+        let excluded = !data.first().is_some_and(|first| admits(dissector, *first))
+            || !dissector.over.contains(&self.transport);
+        if excluded {
+            return Outcome::NotMine;
+        }
+        self.ask_past_filter(dissector, direction, data)
+    }
+
+    /// Asks `dissector` as after it was found: whatever the first byte.
+    pub(crate) fn ask_past_filter(
+        &mut self,
+        dissector: &Dissector,
+        direction: Direction,
+        data: &[u8],
+    ) -> Outcome {
+        let view = View {
+            data,
+            direction,
+            transport: self.transport,
+            client: Endpoint { address: CLIENT, port: self.ports.0 },
+            server: Endpoint { address: SERVER, port: self.ports.1 },
+            last: false,
+            packets_before: self.packets,
+        };
+        self.packets = self.packets.saturating_add(1);
+        let mut notes = Notes {
+            meta: &mut self.meta,
+            scratch: &mut self.scratch,
+            knowledge: &mut self.knowledge,
+        };
+        (dissector.run)(&view, &mut notes)
+    }
+}
+
+/// Asks `dissector` about the first bytes of a fresh flow.
+pub(crate) fn run(
+    dissector: &Dissector,
+    direction: Direction,
+    transport: Transport,
+    data: &[u8],
+    ports: (u16, u16),
+) -> (Outcome, Meta) {
+    let mut flow = Flow::new(transport, ports);
+    let outcome = flow.ask(dissector, direction, data);
+    (outcome, flow.meta)
+}
+
+/// Whether the first-byte filter lets `byte` through.
+pub(crate) fn admits(dissector: &Dissector, byte: u8) -> bool {
+    match dissector.first {
+        First::Any => true,
+        First::OneOf(bytes) => bytes.contains(&byte),
+        First::Ranges(ranges) => ranges.iter().any(|(low, high)| (*low..=*high).contains(&byte)),
+    }
+}
+
+/// Asserts what holds of every beginning of `data`, whose whole is found as `found`: no panic,
+/// never another application, and over TCP never `NotMine` (a stream cut anywhere must stay in
+/// the race until its next segment).
+pub(crate) fn check_prefixes(
+    dissector: &Dissector,
+    direction: Direction,
+    transport: Transport,
+    data: &[u8],
+    ports: (u16, u16),
+) {
+    let whole = run(dissector, direction, transport, data, ports).0;
+    let Outcome::Found { app, .. } = whole else {
+        panic!("the whole must be found, was {whole:?}");
+    };
+    for length in 1..data.len() {
+        let outcome = run(dissector, direction, transport, &data[..length], ports).0;
+        match outcome {
+            Outcome::Found { app: early, .. } => assert_eq!(early, app, "{length} bytes"),
+            Outcome::NeedMore => {}
+            Outcome::NotMine | Outcome::GiveUp => {
+                assert_eq!(transport, Transport::Udp, "{outcome:?} after {length} bytes");
+            }
+        }
+    }
+}
+
+/// Asserts that `dissector` does not claim `data` nor any beginning of it.
+pub(crate) fn check_never(
+    dissector: &Dissector,
+    direction: Direction,
+    transport: Transport,
+    data: &[u8],
+    ports: (u16, u16),
+) {
+    for length in 1..=data.len() {
+        let outcome = run(dissector, direction, transport, &data[..length], ports).0;
+        assert!(!matches!(outcome, Outcome::Found { .. }), "found after {length} bytes");
+    }
+}
