@@ -1,6 +1,10 @@
-//! Family `session`.
+//! Family `session`: remote access, mail, files, databases, messaging, voice, peer to peer and
+//! the applications that speak protocols of their own.
+
+mod ssh;
+mod text;
 
 use crate::view::Dissector;
 
 /// The family's dissectors.
-pub(crate) const DISSECTORS: &[Dissector] = &[];
+pub(crate) const DISSECTORS: &[Dissector] = &[ssh::DISSECTOR];

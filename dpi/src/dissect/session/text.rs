@@ -1,0 +1,168 @@
+//! Reading line protocols: keywords without case, lines, words. Nothing here allocates, and every
+//! scan is bounded by [`LINE_BYTES`] or [`LINES`].
+
+use crate::view::Outcome;
+
+/// The longest line waited for (RFC 5321 section 4.5.3.1.5 allows 512; banners are longer).
+pub(super) const LINE_BYTES: usize = 1024;
+/// Lines read of one stream's beginning.
+const LINES: usize = 64;
+
+/// How some bytes begin, compared with a keyword.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Match<'a> {
+    /// With the whole keyword; the bytes behind it.
+    Yes(&'a [u8]),
+    /// They end inside the keyword.
+    Partly,
+    /// With something else.
+    No,
+}
+
+/// Compares the beginning of `data` with `word`, without case.
+pub(super) fn keyword<'a>(data: &'a [u8], word: &[u8]) -> Match<'a> {
+    if let Some((head, rest)) = data.split_at_checked(word.len()) {
+        return if head.eq_ignore_ascii_case(word) { Match::Yes(rest) } else { Match::No };
+    }
+    let begun = word.get(..data.len()).is_some_and(|begun| data.eq_ignore_ascii_case(begun));
+    if begun { Match::Partly } else { Match::No }
+}
+
+/// Compares with each of `words`; the first whole match wins.
+pub(super) fn any_keyword<'a>(data: &'a [u8], words: &[&[u8]]) -> Match<'a> {
+    let mut best = Match::No;
+    for word in words {
+        match keyword(data, word) {
+            Match::Yes(rest) => return Match::Yes(rest),
+            Match::Partly => best = Match::Partly,
+            Match::No => {}
+        }
+    }
+    best
+}
+
+/// The first complete line, without its end, and what is behind it.
+pub(super) fn line(data: &[u8]) -> Option<(&[u8], &[u8])> {
+    let scanned = data.get(..LINE_BYTES).unwrap_or(data);
+    let end = scanned.iter().position(|byte| *byte == b'\n')?;
+    let (line, rest) = data.split_at_checked(end)?;
+    Some((line.strip_suffix(b"\r").unwrap_or(line), rest.get(1..).unwrap_or_default()))
+}
+
+/// The complete lines of `data`, a bounded number of them.
+pub(super) fn lines(data: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = data;
+    std::iter::from_fn(move || {
+        let (first, behind) = line(rest)?;
+        rest = behind;
+        Some(first)
+    })
+    .take(LINES)
+}
+
+/// What to answer while a line is still open: wait, unless it is longer than any line may be.
+pub(super) fn open_line(data: &[u8]) -> Outcome {
+    if data.len() < LINE_BYTES && is_text(data) { Outcome::NeedMore } else { Outcome::NotMine }
+}
+
+/// Whether `bytes` hold no control bytes but tab, carriage return and line feed.
+pub(super) fn is_text(bytes: &[u8]) -> bool {
+    let scanned = bytes.get(..LINE_BYTES).unwrap_or(bytes);
+    scanned.iter().all(|byte| !byte.is_ascii_control() || matches!(byte, b'\t' | b'\r' | b'\n'))
+}
+
+/// Whether `needle` occurs in the first [`LINE_BYTES`] of `bytes`, without case.
+pub(super) fn contains(bytes: &[u8], needle: &[u8]) -> bool {
+    let scanned = bytes.get(..LINE_BYTES).unwrap_or(bytes);
+    scanned.windows(needle.len().max(1)).any(|window| window.eq_ignore_ascii_case(needle))
+}
+
+/// The first word (up to a space) and what is behind the space.
+pub(super) fn word(bytes: &[u8]) -> (&[u8], &[u8]) {
+    match bytes.iter().take(LINE_BYTES).position(|byte| *byte == b' ') {
+        Some(end) => {
+            let (word, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
+            (word, rest.get(1..).unwrap_or_default())
+        }
+        None => (bytes, &[]),
+    }
+}
+
+/// The decimal number that `bytes` begin with, and what is behind it.
+pub(super) fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let digits = bytes.iter().take(10).take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = bytes.split_at_checked(digits)?;
+    if digits.is_empty() {
+        return None;
+    }
+    let value = digits.iter().try_fold(0_u32, |value, digit| {
+        value.checked_mul(10)?.checked_add(u32::from(digit - b'0'))
+    })?;
+    Some((value, rest))
+}
+
+/// What stands between `open` and the next `close`.
+pub(super) fn between(bytes: &[u8], open: u8, close: u8) -> Option<&[u8]> {
+    let start = bytes.iter().take(LINE_BYTES).position(|byte| *byte == open)? + 1;
+    until(bytes.get(start..)?, close)
+}
+
+/// What stands before the next `end`.
+pub(super) fn until(bytes: &[u8], end: u8) -> Option<&[u8]> {
+    let end = bytes.iter().take(LINE_BYTES).position(|byte| *byte == end)?;
+    bytes.get(..end)
+}
+
+/// The value of the header `name` (or its one-letter form `short`, with any case) among the
+/// header lines that `data` begins with; stops at the empty line.
+pub(super) fn header<'a>(data: &'a [u8], name: &[u8], short: Option<u8>) -> Option<&'a [u8]> {
+    for line in lines(data) {
+        if line.is_empty() {
+            return None;
+        }
+        let Some(field) = until(line, b':') else { continue };
+        let field_name = field.trim_ascii_end();
+        let is_short = matches!(
+            (field_name, short),
+            ([letter], Some(short)) if letter.eq_ignore_ascii_case(&short)
+        );
+        if is_short || field_name.eq_ignore_ascii_case(name) {
+            return line.get(field.len() + 1..).map(<[u8]>::trim_ascii);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keywords_match_without_case_and_partly() {
+        assert_eq!(keyword(b"ehlo x", b"EHLO "), Match::Yes(b"x"));
+        assert_eq!(keyword(b"EH", b"EHLO "), Match::Partly);
+        assert_eq!(keyword(b"EX", b"EHLO "), Match::No);
+        assert_eq!(any_keyword(b"HEL", &[b"EHLO ", b"HELO "]), Match::Partly);
+    }
+
+    #[test]
+    fn lines_end_with_or_without_carriage_return() {
+        let all: Vec<&[u8]> = lines(b"a\r\nb\nc").collect();
+        assert_eq!(all, [&b"a"[..], b"b"]);
+    }
+
+    #[test]
+    fn numbers_do_not_overflow() {
+        assert_eq!(number(b"4294967295x"), Some((u32::MAX, &b"x"[..])));
+        assert_eq!(number(b"4294967296"), None);
+        assert_eq!(number(b"x"), None);
+    }
+
+    #[test]
+    fn headers_are_found_by_either_name() {
+        let data = b"From: a\r\nt : b\r\n\r\nUser-Agent: no\r\n";
+        assert_eq!(header(data, b"from", Some(b'f')), Some(&b"a"[..]));
+        assert_eq!(header(data, b"to", Some(b't')), Some(&b"b"[..]));
+        assert_eq!(header(data, b"user-agent", None), None);
+    }
+}
