@@ -1,0 +1,36 @@
+//! The command line. The help texts are the manual.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::{bench, exit, run};
+
+/// Weir: a packet engine whose flows any program may read.
+///
+/// Start an engine with `weir run`, then watch it from any other terminal with `weir top`,
+/// `weir flows` or `weir stats`: those only read shared memory, need no privilege and cannot slow
+/// the engine down.
+#[derive(Parser, Debug)]
+#[command(name = "weir", version, after_help = exit::HELP, propagate_version = true)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Run(run::RunArgs),
+    Bench(bench::BenchArgs),
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
+        match &self.command {
+            Command::Run(args) => run::run(args),
+            Command::Bench(args) => bench::run(args),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Exit codes and the one place where an error reaches the user.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// What the process ends with besides 0 (done) and 2 (wrong usage, as clap also answers).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Code {
+    /// It was tried and did not work.
+    Failed = 1,
+    /// The command line asks for something that does not exist.
+    Usage = 2,
+    /// No engine to read from.
+    NoEngine = 3,
+    /// The engine ended while it was being watched.
+    EngineEnded = 4,
+    /// The books of the engine do not balance.
+    Unbalanced = 5,
+}
+
+/// The table of codes shown by `weir --help`.
+pub(crate) const HELP: &str = "\
+Exit codes:
+  0  done
+  1  it was tried and failed (the message says what to do)
+  2  wrong usage: unknown option, field, filter
+  3  there is no engine to read from, or it speaks another format version
+  4  the engine ended while it was being watched
+  5  weir stats --check: the books do not balance";
+
+/// An error that knows its exit code.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: Code,
+    message: String,
+}
+
+/// An error with `code`, as `anyhow` carries it.
+pub(crate) fn failure(code: Code, message: impl Into<String>) -> anyhow::Error {
+    anyhow::Error::new(Failure { code, message: message.into() })
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Shows what went wrong and picks the exit code. A reader that closed its end of the pipe early
+/// (`weir flows | head`) is not an error.
+pub(crate) fn report(result: anyhow::Result<ExitCode>) -> ExitCode {
+    let error = match result {
+        Ok(code) => return code,
+        Err(error) => error,
+    };
+    let closed_pipe = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+    };
+    if error.chain().any(closed_pipe) {
+        return ExitCode::SUCCESS;
+    }
+    let code = error.downcast_ref::<Failure>().map_or(Code::Failed, |failure| failure.code);
+    // Standard error may be closed too; there is nobody left to tell then.
+    drop(writeln!(io::stderr(), "weir: {error:#}"));
+    ExitCode::from(code as u8)
+}
