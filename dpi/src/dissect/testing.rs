@@ -1,5 +1,6 @@
 //! What the dissectors' unit tests share: a dissector asked as the dispatch would ask it.
 
+use crate::crypto_pool::CryptoPool;
 use crate::knowledge::Knowledge;
 use crate::meta::Meta;
 use crate::scratch::Scratch;
@@ -16,6 +17,7 @@ pub(crate) struct Flow {
     pub(crate) meta: Meta,
     scratch: Scratch,
     knowledge: Knowledge,
+    crypto: CryptoPool,
     packets: u8,
     ports: (u16, u16),
     transport: Transport,
@@ -28,6 +30,7 @@ impl Flow {
             meta: Meta::default(),
             scratch: Scratch::default(),
             knowledge: Knowledge::default(),
+            crypto: CryptoPool::new(4),
             packets: 0,
             ports,
             transport,
@@ -70,6 +73,7 @@ impl Flow {
             meta: &mut self.meta,
             scratch: &mut self.scratch,
             knowledge: &mut self.knowledge,
+            crypto: &mut self.crypto,
         };
         (dissector.run)(&view, &mut notes)
     }
