@@ -1,10 +1,21 @@
 //! Family `session`: remote access, mail, files, databases, messaging, voice, peer to peer and
 //! the applications that speak protocols of their own.
 
+mod ftp;
+mod mailbox;
+mod smtp;
 mod ssh;
+mod telnet;
 mod text;
 
 use crate::view::Dissector;
 
 /// The family's dissectors.
-pub(crate) const DISSECTORS: &[Dissector] = &[ssh::DISSECTOR];
+pub(crate) const DISSECTORS: &[Dissector] = &[
+    ssh::DISSECTOR,
+    ftp::DISSECTOR,
+    smtp::DISSECTOR,
+    mailbox::IMAP,
+    mailbox::POP3,
+    telnet::DISSECTOR,
+];
