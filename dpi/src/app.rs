@@ -99,6 +99,7 @@ protocols! {
     13 RSVP "RSVP" Network;
     14 UDP_LITE "UDP-Lite" Network;
     15 L2TPV3 "L2TPv3" Vpn;
+    16 PGM "PGM" Network;
     // Web.
     20 HTTP "HTTP" Web;
     21 HTTP2 "HTTP2" Web;
@@ -248,10 +249,39 @@ pub fn by_name(name: &str) -> Option<AppId> {
     rows.find(|row| row.name.eq_ignore_ascii_case(name)).map(|row| row.id)
 }
 
+/// The protocol that `app` rides on, where that is part of what it is; else `app` itself.
+pub const fn carrier(app: AppId) -> AppId {
+    match app {
+        AppId::WEBDAV | AppId::OCSP | AppId::WEBSOCKET => AppId::HTTP,
+        AppId::GRPC => AppId::HTTP2,
+        AppId::DOH | AppId::DOT => AppId::TLS,
+        AppId::DOQ => AppId::QUIC,
+        _ => app,
+    }
+}
+
+/// Whether the host name in a flow of `protocol` tells a service.
+pub const fn carries_services(protocol: AppId) -> bool {
+    matches!(
+        protocol,
+        AppId::HTTP
+            | AppId::HTTP2
+            | AppId::TLS
+            | AppId::DTLS
+            | AppId::QUIC
+            | AppId::DNS
+            | AppId::WEBSOCKET
+            | AppId::HTTP_PROXY
+            | AppId::HTTP_CONNECT
+            | AppId::GRPC
+    )
+}
+
 const UNKNOWN_APP: App = App { id: AppId(0), name: "Unknown", category: Category::Unspecified };
 
 impl Category {
     /// The name as shown.
+    #[expect(clippy::indexing_slicing, reason = "the list holds every variant in order; tested")]
     pub const fn name(self) -> &'static str {
         NAMES[self as usize]
     }
@@ -280,4 +310,40 @@ category_names! {
     Health "Health" ArtificialIntelligence "AI" Crypto "Crypto" Finance "Finance" News "News"
     Education "Education" Malware "Malware" DevelopmentTools "DevelopmentTools"
     ConnectivityCheck "ConnectivityCheck" Travel "Travel" Adult "Adult"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::APPS;
+
+    #[test]
+    fn ids_ascend_and_names_are_unique() {
+        let rows: Vec<_> = PROTOCOLS.iter().chain(APPS).collect();
+        for pair in rows.windows(2) {
+            assert!(pair[0].id < pair[1].id, "{} before {}", pair[0].name, pair[1].name);
+        }
+        assert!(PROTOCOLS.iter().all(|row| row.id.0 < FIRST_SERVICE));
+        assert!(APPS.iter().all(|row| row.id.0 >= FIRST_SERVICE));
+        let mut names: Vec<_> = rows.iter().map(|row| row.name.to_ascii_lowercase()).collect();
+        names.sort_unstable();
+        for pair in names.windows(2) {
+            assert_ne!(pair[0], pair[1]);
+        }
+        for row in rows {
+            assert_eq!(describe(row.id).name, row.name);
+            assert_eq!(by_name(row.name), Some(row.id));
+            assert!(!row.name.contains('.'), "{}: the dot separates master and app", row.name);
+        }
+    }
+
+    #[test]
+    fn every_category_has_its_name_and_byte() {
+        assert_eq!(ALL.len(), NAMES.len());
+        for (byte, &category) in (0..=u8::MAX).zip(ALL) {
+            assert_eq!(category as u8, byte);
+            assert_eq!(Category::from_u8(byte), Some(category));
+            assert_eq!(category.name(), NAMES[usize::from(byte)]);
+        }
+    }
 }

@@ -152,3 +152,20 @@ pub fn describe(id: u16) -> Option<&'static Attr> {
     let index = ATTRIBUTES.binary_search_by_key(&id, |attr| attr.id).ok()?;
     ATTRIBUTES.get(index)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_ascend_and_places_in_json_are_unique() {
+        let mut places: Vec<_> = ATTRIBUTES.iter().map(|attr| (attr.group, attr.key)).collect();
+        for pair in ATTRIBUTES.windows(2) {
+            assert!(pair[0].id < pair[1].id, "{} before {}", pair[0].id, pair[1].id);
+        }
+        places.sort_unstable();
+        for pair in places.windows(2) {
+            assert_ne!(pair[0], pair[1]);
+        }
+    }
+}

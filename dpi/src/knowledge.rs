@@ -1,14 +1,158 @@
 //! What one shard knows across its flows, bounded: addresses learned from DNS answers, and data
 //! flows announced by control flows.
+//!
+//! Both are tables of fixed size, in groups of four places: a key belongs to one group, and when
+//! its group is full the entry that expires first makes room. A lookup reads one group.
+
+use crate::app::AppId;
+use crate::services;
+use crate::view::Endpoint;
+
+const GROUP: usize = 4;
+/// Data flows that may be announced at a time.
+const ANNOUNCED: u32 = 1024;
+/// How long an announced data flow is waited for.
+const ANNOUNCED_S: u32 = 120;
+/// A name is remembered at least this long: clients use an address well past its time to live.
+const NAME_LEAST_S: u32 = 120;
+/// And at most this long.
+const NAME_MOST_S: u32 = 24 * 60 * 60;
 
 /// See the module.
-#[derive(Debug, Default)]
-pub struct Knowledge {}
+#[derive(Debug)]
+pub struct Knowledge {
+    now_s: u32,
+    names: Table,
+    flows: Table,
+    learned: u64,
+    announced: u64,
+}
+
+impl Default for Knowledge {
+    fn default() -> Knowledge {
+        Knowledge::new(64)
+    }
+}
 
 impl Knowledge {
-    /// A DNS answer said that `address` belongs to `name` for `ttl_s` seconds.
-    pub fn learn_name(&mut self, _address: [u8; 16], _name: &[u8], _ttl_s: u32) {}
+    /// Room for `names` addresses at least; with 0, nothing is remembered of DNS answers.
+    pub fn new(names: u32) -> Knowledge {
+        let (names, flows) = (Table::new(names), Table::new(ANNOUNCED));
+        Knowledge { now_s: 0, names, flows, learned: 0, announced: 0 }
+    }
+
+    /// A DNS answer said that `address` belongs to `name` for `ttl_s` seconds. Only names of a
+    /// known service are remembered.
+    pub fn learn_name(&mut self, address: [u8; 16], name: &[u8], ttl_s: u32) {
+        if let Some(app) = services::by_host_name(name) {
+            let ends_s = self.now_s.saturating_add(ttl_s.clamp(NAME_LEAST_S, NAME_MOST_S));
+            self.names.put(Key { address, port: 0 }, app, ends_s, self.now_s);
+            self.learned += 1;
+        }
+    }
 
     /// A control flow announced a data flow to `address`:`port` that carries `app`.
-    pub fn expect_flow(&mut self, _address: [u8; 16], _port: u16, _app: crate::app::AppId) {}
+    pub fn expect_flow(&mut self, address: [u8; 16], port: u16, app: AppId) {
+        let ends_s = self.now_s.saturating_add(ANNOUNCED_S);
+        self.flows.put(Key { address, port }, app, ends_s, self.now_s);
+        self.announced += 1;
+    }
+
+    /// Sets the time from which expiry is counted.
+    pub fn now(&mut self, now_ns: u64) {
+        self.now_s = u32::try_from(now_ns / 1_000_000_000).unwrap_or(u32::MAX);
+    }
+
+    /// The service that `address` was last said to belong to.
+    pub fn service_of(&self, address: [u8; 16]) -> Option<AppId> {
+        self.names.get(Key { address, port: 0 }, self.now_s)
+    }
+
+    /// What a flow between these two was announced to carry, or unknown.
+    pub fn expected(&self, client: Endpoint, server: Endpoint) -> AppId {
+        let find = |end: Endpoint| {
+            self.flows.get(Key { address: end.address, port: end.port }, self.now_s)
+        };
+        find(server).or_else(|| find(client)).unwrap_or_default()
+    }
+
+    /// Names learned so far.
+    pub fn learned(&self) -> u64 {
+        self.learned
+    }
+
+    /// Names replaced while they were still valid.
+    pub fn replaced(&self) -> u64 {
+        self.names.replaced
+    }
+
+    /// Flows announced so far.
+    pub fn announced(&self) -> u64 {
+        self.announced
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+struct Key {
+    address: [u8; 16],
+    port: u16,
+}
+
+/// An entry; its place is empty once `ends_s` has passed.
+#[derive(Clone, Copy, Default, Debug)]
+struct Entry {
+    key: Key,
+    app: AppId,
+    ends_s: u32,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    groups: Box<[[Entry; GROUP]]>,
+    /// Whether anything was ever put: a lookup in an empty table is free.
+    used: bool,
+    replaced: u64,
+}
+
+impl Table {
+    fn new(entries: u32) -> Table {
+        let groups = usize::try_from(entries).unwrap_or(usize::MAX).div_ceil(GROUP);
+        let groups = if entries == 0 { 0 } else { groups.next_power_of_two() };
+        Table { groups: vec![[Entry::default(); GROUP]; groups].into(), used: false, replaced: 0 }
+    }
+
+    fn get(&self, key: Key, now_s: u32) -> Option<AppId> {
+        if !self.used {
+            return None;
+        }
+        let group = self.groups.get(self.group_of(key))?;
+        let entry = group.iter().find(|entry| entry.key == key && entry.ends_s > now_s)?;
+        Some(entry.app)
+    }
+
+    fn put(&mut self, key: Key, app: AppId, ends_s: u32, now_s: u32) {
+        let at = self.group_of(key);
+        let Some(group) = self.groups.get_mut(at) else { return };
+        let same = group.iter().position(|entry| entry.key == key);
+        let first_to_end =
+            || group.iter().enumerate().min_by_key(|(_, entry)| entry.ends_s).map(|(at, _)| at);
+        let Some(entry) = same.or_else(first_to_end).and_then(|at| group.get_mut(at)) else {
+            return;
+        };
+        if entry.key != key && entry.ends_s > now_s {
+            self.replaced += 1;
+        }
+        *entry = Entry { key, app, ends_s };
+        self.used = true;
+    }
+
+    fn group_of(&self, key: Key) -> usize {
+        let number = u128::from_le_bytes(key.address);
+        #[expect(clippy::cast_possible_truncation, reason = "both halves are taken")]
+        let (low, high) = (number as u64, (number >> 64) as u64);
+        let mixed = (low ^ high.rotate_left(29) ^ (u64::from(key.port) << 17))
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mask = self.groups.len().saturating_sub(1);
+        usize::try_from(mixed >> 32).unwrap_or_default() & mask
+    }
 }

@@ -9,6 +9,7 @@
 pub mod app;
 pub mod attr;
 pub mod crypto_pool;
+pub mod inspect;
 pub mod knowledge;
 pub mod meta;
 pub mod reader;
@@ -19,4 +20,7 @@ pub mod view;
 mod dissect;
 
 pub use app::{App, AppId, Category};
+pub use inspect::{
+    Confidence, Counters, Inspector, Limits, Segment, Slot, Step, TcpSegment, Verdict,
+};
 pub use view::{Direction, Dissector, Endpoint, First, Notes, Outcome, Transport, View};

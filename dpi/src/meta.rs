@@ -1,7 +1,7 @@
 //! The metadata of one flow: attributes in a bounded buffer, in the form in which they go to
 //! shared memory: `[id u16 LE][length u16 LE][bytes]`, repeated.
 
-use crate::attr::Attr;
+use crate::attr::{Attr, HOST_NAME};
 
 /// Bytes of metadata a flow may hold.
 pub const META_BYTES: usize = 768;
@@ -14,6 +14,13 @@ pub struct Meta {
     bytes: [u8; META_BYTES],
     used: u16,
     /// Attributes that did not fit.
+    lost: u16,
+}
+
+/// A point to come back to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark {
+    used: u16,
     lost: u16,
 }
 
@@ -76,13 +83,39 @@ impl Meta {
     }
 
     /// A mark to come back to with [`Meta::rewind`].
-    pub fn mark(&self) -> u16 {
-        self.used
+    pub fn mark(&self) -> Mark {
+        Mark { used: self.used, lost: self.lost }
     }
 
     /// Forgets what was put since `mark`.
-    pub fn rewind(&mut self, mark: u16) {
-        self.used = self.used.min(mark);
+    pub fn rewind(&mut self, mark: Mark) {
+        self.used = self.used.min(mark.used);
+        self.lost = self.lost.min(mark.lost);
+    }
+
+    /// Brings the host name into the form by which services are told apart: lower case, without
+    /// port and trailing dot. Doing it again changes nothing.
+    pub fn tidy_host_name(&mut self) {
+        let used = usize::from(self.used);
+        let Some(at) = position(self.as_bytes(), HOST_NAME.id) else { return };
+        let Some((_, tail)) = self.bytes.get_mut(at..used).and_then(|b| b.split_at_mut_checked(2))
+        else {
+            return;
+        };
+        let Some((length, value)) = tail.split_first_chunk_mut::<2>() else { return };
+        let before = usize::from(u16::from_le_bytes(*length));
+        let value = value.get_mut(..before).unwrap_or_default();
+        value.make_ascii_lowercase();
+        let kept = tidy_length(value);
+        if kept == before {
+            return;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "shorter than before")]
+        {
+            *length = (kept as u16).to_le_bytes();
+            self.used -= (before - kept) as u16;
+        }
+        self.bytes.copy_within(at + 4 + before..used, at + 4 + kept);
     }
 
     /// Forgets everything.
@@ -105,10 +138,69 @@ pub fn decode(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
+/// Where the attribute `id` begins in an encoded form.
+fn position(bytes: &[u8], id: u16) -> Option<usize> {
+    let mut at = 0;
+    for (found, value) in decode(bytes) {
+        if found == id {
+            return Some(at);
+        }
+        at += 4 + value.len();
+    }
+    None
+}
+
+/// How much of a host name is left without its port and trailing dot.
+fn tidy_length(name: &[u8]) -> usize {
+    let mut kept = name;
+    let is_colon = |&byte: &u8| byte == b':';
+    if name.first() == Some(&b'[') {
+        // An IPv6 address in brackets, as in a URL: the port follows the bracket.
+        if let Some(bracket) = name.iter().rposition(|&byte| byte == b']') {
+            kept = name.get(..=bracket).unwrap_or(name);
+        }
+    } else if let Some(colon) = name.iter().position(is_colon) {
+        // More than one colon is a bare IPv6 address.
+        if name.iter().rposition(is_colon) == Some(colon) {
+            kept = name.get(..colon).unwrap_or(name);
+        }
+    }
+    while let [rest @ .., b'.'] = kept {
+        kept = rest;
+    }
+    kept.len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::attr::{DNS_ANSWER, HTTP_STATUS, TLS_SNI};
+
+    #[test]
+    fn a_host_name_is_brought_into_one_form_where_it_stands() {
+        for (given, tidy) in [
+            ("WWW.Example.COM.", "www.example.com"),
+            ("a.example:8080", "a.example"),
+            ("a.example.:80", "a.example"),
+            ("[2001:DB8::1]:443", "[2001:db8::1]"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("...", ""),
+            ("plain", "plain"),
+            ("[", "["),
+        ] {
+            let mut meta = Meta::default();
+            meta.put(&TLS_SNI, b"KEPT");
+            meta.put(&HOST_NAME, given.as_bytes());
+            meta.put_number(&HTTP_STATUS, 200);
+            for _ in 0..2 {
+                meta.tidy_host_name();
+                assert_eq!(meta.get(&HOST_NAME), Some(tidy.as_bytes()), "{given}");
+                assert_eq!(meta.get(&TLS_SNI), Some(&b"KEPT"[..]));
+                assert_eq!(meta.get(&HTTP_STATUS), Some(&200u64.to_le_bytes()[..]));
+                assert_eq!(decode(meta.as_bytes()).count(), 3);
+            }
+        }
+    }
 
     #[test]
     fn the_first_value_wins_and_lists_keep_all() {

@@ -1,0 +1,342 @@
+//! The inspector: what a shard asks about its flows' payloads until each flow has a name.
+//!
+//! Content decides first; then the host name in it, what other flows said, and last the port, as
+//! a marked guess. The state of a flow is taken from a fixed pool at its first payload and given
+//! back with the verdict; so are the buffers that put TCP segments in order. When either pool is
+//! empty the flow is named by what is known without it, and counted. After
+//! [`Inspector::new`] nothing is allocated.
+
+mod counters;
+mod dispatch;
+mod naming;
+mod ports;
+mod state;
+mod stream;
+mod turn;
+mod verdict;
+
+pub use counters::Counters;
+pub use state::Slot;
+pub use verdict::{Confidence, Verdict};
+
+use crate::app::{self, AppId};
+use crate::crypto_pool::CryptoPool;
+use crate::dissect;
+use crate::knowledge::Knowledge;
+use crate::view::{Direction, Dissector, Endpoint, Transport};
+use dispatch::Dispatch;
+use state::States;
+use stream::Pool;
+use turn::{Asked, Shared, Turn};
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+/// What one inspector may use. All of it is allocated by [`Inspector::new`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Flows under inspection at a time.
+    pub flows: u32,
+    /// TCP streams (a direction each) of which more than one segment is kept, at a time.
+    pub stream_buffers: u32,
+    /// Bytes of a stream that are put in order, a direction; at most 65536.
+    pub stream_bytes: u32,
+    /// Packets with payload of a TCP flow, both directions, that are inspected.
+    pub packets_tcp: u8,
+    /// The same for UDP.
+    pub packets_udp: u8,
+    /// Addresses learned from DNS answers that are remembered.
+    pub dns_names: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            flows: 16 * 1024,
+            stream_buffers: 4 * 1024,
+            stream_bytes: 8 * 1024,
+            packets_tcp: 15,
+            packets_udp: 8,
+            dns_names: 16 * 1024,
+        }
+    }
+}
+
+/// What TCP says about a segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TcpSegment {
+    /// Sequence number of the first payload byte (after the SYN's own, on a SYN with data).
+    pub seq: u32,
+    /// Whether the flow's SYN or SYN-ACK was seen, so that the first payload begins the stream.
+    pub syn_seen: bool,
+    /// The segment has FIN set.
+    pub fin: bool,
+    /// The segment has RST set.
+    pub rst: bool,
+}
+
+/// A packet of a flow, as the inspector needs it.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a> {
+    /// The captured payload of TCP or UDP.
+    pub payload: &'a [u8],
+    /// Who sent it.
+    pub direction: Direction,
+    /// The flow's client.
+    pub client: Endpoint,
+    /// The flow's server.
+    pub server: Endpoint,
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Of a TCP segment; none for everything else.
+    pub tcp: Option<TcpSegment>,
+    /// The time of the turn.
+    pub now_ns: u64,
+    /// Whether the payload on the wire was longer than what was captured.
+    pub payload_missing: bool,
+}
+
+/// What came of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Nothing new yet.
+    More,
+    /// The flow has a name, or a better one; its next packets are still worth reading.
+    Refined(Verdict),
+    /// This is the flow's name, and inspection is over. The engine takes [`Inspector::meta`] and
+    /// then calls [`Inspector::release`].
+    Ended(Verdict),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Inspector {
+    limits: Limits,
+    dispatch: Dispatch,
+    states: States,
+    streams: Pool,
+    knowledge: Knowledge,
+    crypto: CryptoPool,
+    counters: Counters,
+}
+
+impl Inspector {
+    /// Allocates everything that will ever be used.
+    ///
+    /// # Panics
+    ///
+    /// If a limit is zero where at least one is needed, or `stream_bytes` is above 65536.
+    pub fn new(limits: &Limits) -> Inspector {
+        Inspector::with_dissectors(limits, dissect::FAMILIES)
+    }
+
+    fn with_dissectors(limits: &Limits, families: &[&[Dissector]]) -> Inspector {
+        assert!(limits.stream_bytes > 0 && limits.stream_bytes <= 65536, "stream_bytes");
+        assert!(limits.packets_tcp > 0 && limits.packets_udp > 0, "packets");
+        Inspector {
+            limits: *limits,
+            dispatch: Dispatch::new(families),
+            states: States::new(limits.flows),
+            streams: Pool::new(limits.stream_buffers, limits.stream_bytes),
+            knowledge: Knowledge::new(limits.dns_names),
+            crypto: CryptoPool::default(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// Reads one packet of a flow. `slot` is the flow's own, [`Slot::NONE`] at first; it stays
+    /// valid until [`Inspector::release`]. After [`Step::Ended`] the flow's packets need not be
+    /// passed any more.
+    pub fn inspect(&mut self, slot: &mut Slot, segment: &Segment<'_>) -> Step {
+        if segment.payload.is_empty() {
+            return Step::More;
+        }
+        let transport = match segment.protocol {
+            TCP => Transport::Tcp,
+            UDP => Transport::Udp,
+            other => return Step::Ended(self.by_ip_protocol(other).unwrap_or_default()),
+        };
+        self.counters.packets_inspected += 1;
+        self.knowledge.now(segment.now_ns);
+        if slot.is_none() && !self.begin(slot, transport, segment) {
+            self.counters.pool_exhausted += 1;
+            let verdict = self.without_content(transport, segment.client, segment.server);
+            return self.ended(verdict);
+        }
+        let Inspector { limits, dispatch, states, streams, knowledge, crypto, counters } = self;
+        let Some(state) = states.get_mut(*slot) else {
+            return Step::Ended(Verdict::UNKNOWN);
+        };
+        let shared = Shared { knowledge, crypto };
+        let mut turn = Turn { dispatch, state, streams, shared, counters, limits, segment };
+        let asked = match (transport, segment.tcp) {
+            (Transport::Tcp, Some(tcp)) => turn.tcp(tcp),
+            _ => turn.udp(),
+        };
+        self.conclude(*slot, transport, segment, asked)
+    }
+
+    /// The name of a flow that ended, or of which no more will be inspected. The metadata is
+    /// still there afterwards; [`Inspector::release`] gives the slot back.
+    pub fn end(
+        &mut self,
+        slot: &mut Slot,
+        protocol: u8,
+        client: Endpoint,
+        server: Endpoint,
+    ) -> Verdict {
+        let known = self.states.get(*slot).map(|state| state.verdict).unwrap_or_default();
+        let verdict = match protocol {
+            _ if known.is_known() => known,
+            TCP => self.without_content(Transport::Tcp, client, server),
+            UDP => self.without_content(Transport::Udp, client, server),
+            other => self.by_ip_protocol(other).unwrap_or_default(),
+        };
+        self.count(verdict);
+        verdict
+    }
+
+    /// The name of a flow whose IP protocol is all there is to tell (ICMP, IGMP, ESP …): decided
+    /// at its first packet, without a slot.
+    pub fn by_ip_protocol(&self, protocol: u8) -> Option<Verdict> {
+        let app = match protocol {
+            1 => AppId::ICMP,
+            2 => AppId::IGMP,
+            4 | 41 => AppId::IP_IN_IP,
+            46 => AppId::RSVP,
+            47 => AppId::GRE,
+            50 => AppId::IPSEC_ESP,
+            51 => AppId::IPSEC_AH,
+            58 => AppId::ICMPV6,
+            88 => AppId::EIGRP,
+            89 => AppId::OSPF,
+            103 => AppId::PIM,
+            112 => AppId::VRRP,
+            113 => AppId::PGM,
+            115 => AppId::L2TPV3,
+            132 => AppId::SCTP,
+            136 => AppId::UDP_LITE,
+            _ => return None,
+        };
+        Some(Verdict::protocol(app, Confidence::Content))
+    }
+
+    /// The flow's metadata so far, in the form of [`crate::meta`]; empty without a slot.
+    pub fn meta(&self, slot: Slot) -> &[u8] {
+        self.states.get(slot).map(|state| state.meta.as_bytes()).unwrap_or_default()
+    }
+
+    /// Gives the slot back and sets it to [`Slot::NONE`]. Does nothing without a slot.
+    pub fn release(&mut self, slot: &mut Slot) {
+        let Some(state) = self.states.get_mut(*slot) else { return };
+        for stream in &mut state.streams {
+            stream.clear(&mut self.streams);
+        }
+        self.counters.metadata_lost += u64::from(state.meta.lost());
+        self.states.give_back(*slot);
+        *slot = Slot::NONE;
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            names_learned: self.knowledge.learned(),
+            names_replaced: self.knowledge.replaced(),
+            flows_announced: self.knowledge.announced(),
+            handshakes_lost: self.crypto.lost(),
+            ..self.counters
+        }
+    }
+
+    /// Flows under inspection.
+    pub fn flows_in_progress(&self) -> usize {
+        self.states.in_use()
+    }
+
+    /// Takes a slot for a flow's first payload.
+    fn begin(&mut self, slot: &mut Slot, transport: Transport, segment: &Segment<'_>) -> bool {
+        let Some(new) = self.states.begin() else { return false };
+        let Some(state) = self.states.get_mut(new) else { return false };
+        *slot = new;
+        self.counters.flows_begun += 1;
+        state.hinted = self.dispatch.hinted(segment.client.port, segment.server.port);
+        state.alive = self.dispatch.possible(transport, state.hinted);
+        state.announced = self.knowledge.expected(segment.client, segment.server);
+        true
+    }
+
+    /// Turns what the dissectors answered into a step.
+    fn conclude(
+        &mut self,
+        slot: Slot,
+        transport: Transport,
+        segment: &Segment<'_>,
+        asked: Asked,
+    ) -> Step {
+        let Some(state) = self.states.get_mut(slot) else {
+            return Step::Ended(Verdict::UNKNOWN);
+        };
+        match asked {
+            Asked::Nothing => Step::More,
+            Asked::Named { app, more } => {
+                let verdict = naming::name(state, app, segment, &self.knowledge);
+                let changed = verdict != state.verdict;
+                state.verdict = verdict;
+                match (more, changed) {
+                    (true, true) => Step::Refined(verdict),
+                    (true, false) => Step::More,
+                    (false, _) => self.ended(verdict),
+                }
+            }
+            Asked::Finished => {
+                let verdict = state.verdict;
+                self.ended(verdict)
+            }
+            Asked::GaveUp => {
+                self.counters.gave_up += 1;
+                let announced = state.announced;
+                let verdict = if announced == AppId::UNKNOWN {
+                    self.without_content(transport, segment.client, segment.server)
+                } else {
+                    Verdict::protocol(announced, Confidence::PeerKnowledge)
+                };
+                if let Some(state) = self.states.get_mut(slot) {
+                    state.verdict = verdict;
+                }
+                self.ended(verdict)
+            }
+        }
+    }
+
+    /// The name of a flow whose content told nothing.
+    fn without_content(&self, transport: Transport, client: Endpoint, server: Endpoint) -> Verdict {
+        if let Some(app) = self.knowledge.service_of(server.address) {
+            let confidence = Confidence::PeerKnowledge;
+            return Verdict { master: AppId::UNKNOWN, app, confidence };
+        }
+        let guess = ports::guess(transport, server.port);
+        match guess.or_else(|| ports::guess(transport, client.port)) {
+            Some(app) => {
+                let master = app::carrier(app);
+                Verdict { master, app, confidence: Confidence::PortGuess }
+            }
+            None => Verdict::UNKNOWN,
+        }
+    }
+
+    fn ended(&mut self, verdict: Verdict) -> Step {
+        self.count(verdict);
+        Step::Ended(verdict)
+    }
+
+    fn count(&mut self, verdict: Verdict) {
+        let counter = match verdict.confidence {
+            Confidence::Unknown => &mut self.counters.flows_unknown,
+            Confidence::PortGuess => &mut self.counters.flows_by_port,
+            Confidence::Behaviour | Confidence::PeerKnowledge => &mut self.counters.flows_by_peer,
+            Confidence::HostName | Confidence::Certificate => &mut self.counters.flows_by_host_name,
+            Confidence::Content => &mut self.counters.flows_by_content,
+        };
+        *counter += 1;
+    }
+}

@@ -1,0 +1,35 @@
+//! From a protocol to a flow's name: the host name, and what is known of the server.
+
+use super::state::FlowState;
+use super::{Confidence, Segment, Verdict};
+use crate::app::{self, AppId};
+use crate::attr::HOST_NAME;
+use crate::knowledge::Knowledge;
+use crate::services;
+
+/// Names a flow whose content is `protocol`.
+pub(super) fn name(
+    state: &mut FlowState,
+    protocol: AppId,
+    segment: &Segment<'_>,
+    knowledge: &Knowledge,
+) -> Verdict {
+    state.meta.tidy_host_name();
+    let plain = Verdict::protocol(protocol, Confidence::Content);
+    if !app::carries_services(protocol) {
+        return plain;
+    }
+    let master = protocol;
+    if let Some(host) = state.meta.get(&HOST_NAME) {
+        return match services::by_host_name(host) {
+            Some(app) => Verdict { master, app, confidence: Confidence::HostName },
+            None => plain,
+        };
+    }
+    match knowledge.service_of(segment.server.address) {
+        Some(app) if protocol != AppId::DNS => {
+            Verdict { master, app, confidence: Confidence::PeerKnowledge }
+        }
+        _ => plain,
+    }
+}

@@ -1,0 +1,275 @@
+//! The beginning of a TCP stream, one direction: put in order within a fixed buffer.
+//!
+//! The first segment is read where it lies; bytes are copied only once somebody wants to see more
+//! behind them. What came first wins over what overlaps it later. A segment that is ahead of its
+//! predecessors waits in its place in the same buffer (place = sequence number − base), as do at
+//! most [`SPANS`] separate stretches. Sequence numbers wrap.
+
+/// Stretches ahead of a gap that may wait.
+const SPANS: usize = 4;
+
+/// Index of a buffer in the pool.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct BufferId(u32);
+
+const NO_BUFFER: BufferId = BufferId(u32::MAX);
+
+/// The buffers that all streams of a shard share.
+#[derive(Debug)]
+pub(super) struct Pool {
+    bytes: Box<[u8]>,
+    bytes_each: usize,
+    free: Vec<u32>,
+}
+
+impl Pool {
+    pub(super) fn new(buffers: u32, bytes_each: u32) -> Pool {
+        let each = usize::try_from(bytes_each).unwrap_or(usize::MAX);
+        let count = usize::try_from(buffers).unwrap_or(usize::MAX);
+        Pool {
+            bytes: vec![0; each * count].into_boxed_slice(),
+            bytes_each: each,
+            free: (0..buffers).rev().collect(),
+        }
+    }
+
+    fn get(&self, id: BufferId) -> &[u8] {
+        let start = usize::try_from(id.0).unwrap_or(usize::MAX).saturating_mul(self.bytes_each);
+        self.bytes.get(start..start.saturating_add(self.bytes_each)).unwrap_or_default()
+    }
+
+    fn get_mut(&mut self, id: BufferId) -> &mut [u8] {
+        let start = usize::try_from(id.0).unwrap_or(usize::MAX).saturating_mul(self.bytes_each);
+        self.bytes.get_mut(start..start.saturating_add(self.bytes_each)).unwrap_or_default()
+    }
+}
+
+/// Bytes `start..end` from the stream's base; empty where both are the same.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+struct Span {
+    start: usize,
+    end: usize,
+}
+
+impl Span {
+    fn is_empty(self) -> bool {
+        self.start >= self.end
+    }
+}
+
+/// What became of a segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Taken {
+    /// It is the stream's beginning; nothing has been copied: [`Stream::keep`] does that.
+    First,
+    /// There are more bytes in order than before.
+    Grown,
+    /// It begins before what was thought the beginning: everything must be read anew.
+    Rebased,
+    /// It waits for its predecessors.
+    Held,
+    /// It brought nothing new, or comes after the end of what can be kept.
+    Nothing,
+    /// There was no room to let it wait.
+    Dropped,
+}
+
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stream {
+    /// Sequence number of the first byte.
+    base: u32,
+    buffer: BufferId,
+    /// Bytes in order from the base.
+    ready: usize,
+    waiting: [Span; SPANS],
+    begun: bool,
+    /// Nothing can follow what is there: bytes are missing in the capture, or were not kept.
+    closed: bool,
+}
+
+impl Default for Stream {
+    fn default() -> Stream {
+        Stream {
+            base: 0,
+            buffer: NO_BUFFER,
+            ready: 0,
+            waiting: [Span::default(); SPANS],
+            begun: false,
+            closed: false,
+        }
+    }
+}
+
+impl Stream {
+    /// Takes a segment. `may_rebase` tells whether a segment before the first one seen may become
+    /// the beginning (nothing was concluded from it yet).
+    pub(super) fn take(
+        &mut self,
+        pool: &mut Pool,
+        sequence: u32,
+        payload: &[u8],
+        may_rebase: bool,
+    ) -> Taken {
+        if !self.begun {
+            self.begun = true;
+            self.base = sequence;
+            return Taken::First;
+        }
+        if self.buffer == NO_BUFFER {
+            return Taken::Nothing;
+        }
+        let ahead = sequence.wrapping_sub(self.base);
+        let behind = self.base.wrapping_sub(sequence);
+        if ahead < behind || ahead == 0 {
+            return self.write(pool, usize::try_from(ahead).unwrap_or(usize::MAX), payload);
+        }
+        let before = usize::try_from(behind).unwrap_or(usize::MAX);
+        // One byte just before the first is a keep-alive probe, not data.
+        let probe = before == 1 && payload.len() == 1;
+        if may_rebase && !probe && before < pool.bytes_each {
+            self.rebase(pool, before);
+            self.base = sequence;
+            self.write(pool, 0, payload);
+            return Taken::Rebased;
+        }
+        match payload.get(before..) {
+            Some(rest) if !rest.is_empty() => self.write(pool, 0, rest),
+            _ => Taken::Nothing,
+        }
+    }
+
+    /// Copies the first segment, so that later ones can join it. False if no buffer is free; the
+    /// stream is then closed.
+    pub(super) fn keep(&mut self, pool: &mut Pool, payload: &[u8]) -> bool {
+        let Some(id) = pool.free.pop() else {
+            self.closed = true;
+            return false;
+        };
+        self.buffer = BufferId(id);
+        self.ready = 0;
+        self.write(pool, 0, payload);
+        true
+    }
+
+    /// The bytes in order so far; empty before [`Stream::keep`].
+    pub(super) fn bytes<'p>(&self, pool: &'p Pool) -> &'p [u8] {
+        pool.get(self.buffer).get(..self.ready).unwrap_or_default()
+    }
+
+    /// Whether bytes are kept.
+    pub(super) fn is_kept(&self) -> bool {
+        self.buffer != NO_BUFFER
+    }
+
+    /// Whether nothing can follow.
+    pub(super) fn is_over(&self, pool: &Pool) -> bool {
+        self.closed || (self.buffer != NO_BUFFER && self.ready >= pool.bytes_each)
+    }
+
+    /// Says that the bytes after those taken so far are missing in the capture.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Gives the buffer back and forgets everything.
+    pub(super) fn clear(&mut self, pool: &mut Pool) {
+        if self.buffer != NO_BUFFER {
+            pool.free.push(self.buffer.0);
+        }
+        *self = Stream::default();
+    }
+
+    /// Puts `bytes` at `offset`, where nothing is yet.
+    fn write(&mut self, pool: &mut Pool, offset: usize, bytes: &[u8]) -> Taken {
+        let end = offset.saturating_add(bytes.len()).min(pool.bytes_each);
+        if self.closed || offset >= end || end <= self.ready {
+            return Taken::Nothing;
+        }
+        if offset > self.ready && !self.has_room(offset, end) {
+            return Taken::Dropped;
+        }
+        let buffer = pool.get_mut(self.buffer);
+        let mut at = offset.max(self.ready);
+        while at < end {
+            let (stop, taken) = self.gap_at(at, end);
+            if !taken {
+                let from = bytes.get(at - offset..stop - offset).unwrap_or_default();
+                if let Some(to) = buffer.get_mut(at..stop) {
+                    to.copy_from_slice(from);
+                }
+            }
+            at = stop;
+        }
+        self.note(Span { start: offset, end })
+    }
+
+    /// From `at` to where the state of the bytes changes (at most `end`), and whether they are
+    /// there already.
+    fn gap_at(&self, at: usize, end: usize) -> (usize, bool) {
+        let mut stop = end;
+        for span in self.waiting.iter().filter(|span| !span.is_empty()) {
+            if (span.start..span.end).contains(&at) {
+                return (span.end.min(end), true);
+            }
+            if span.start > at {
+                stop = stop.min(span.start);
+            }
+        }
+        (stop, false)
+    }
+
+    /// Whether a stretch ahead of the gap can be noted.
+    fn has_room(&self, start: usize, end: usize) -> bool {
+        self.waiting.iter().any(|span| span.is_empty() || (span.start <= end && start <= span.end))
+    }
+
+    /// Notes that the bytes of `new` are there.
+    fn note(&mut self, mut new: Span) -> Taken {
+        let before = self.ready;
+        if new.start <= self.ready {
+            self.ready = self.ready.max(new.end);
+        } else {
+            // Union with every stretch it touches: a later one may join two earlier ones.
+            for span in self.waiting.iter_mut().filter(|span| !span.is_empty()) {
+                if span.start <= new.end && new.start <= span.end {
+                    new = Span { start: new.start.min(span.start), end: new.end.max(span.end) };
+                    *span = Span::default();
+                }
+            }
+            if let Some(free) = self.waiting.iter_mut().find(|span| span.is_empty()) {
+                *free = new;
+            }
+            return Taken::Held;
+        }
+        // Each pass empties one stretch at least, or is the last.
+        for _ in 0..SPANS {
+            for span in &mut self.waiting {
+                if !span.is_empty() && span.start <= self.ready {
+                    self.ready = self.ready.max(span.end);
+                    *span = Span::default();
+                }
+            }
+        }
+        if self.ready > before { Taken::Grown } else { Taken::Nothing }
+    }
+
+    /// Moves everything up by `by` bytes, so that the base lies that much earlier.
+    fn rebase(&mut self, pool: &mut Pool, by: usize) {
+        let capacity = pool.bytes_each;
+        let buffer = pool.get_mut(self.buffer);
+        buffer.copy_within(..capacity - by, by);
+        for span in &mut self.waiting {
+            let moved = Span { start: span.start + by, end: (span.end + by).min(capacity) };
+            *span = if span.is_empty() || moved.is_empty() { Span::default() } else { moved };
+        }
+        let first = Span { start: by, end: (self.ready + by).min(capacity) };
+        self.ready = 0;
+        // The stretch just moved matters more than one further ahead.
+        let free = self.waiting.iter().position(|span| span.is_empty());
+        let place = free.unwrap_or(SPANS - 1);
+        if let Some(span) = self.waiting.get_mut(place) {
+            *span = first;
+        }
+    }
+}

@@ -1,0 +1,283 @@
+//! One packet's inspection: which bytes are looked at, and who is asked about them.
+
+use super::dispatch::{Dispatch, Mask};
+use super::state::FlowState;
+use super::stream::{Pool, Stream, Taken};
+use super::{Counters, Limits, Segment, TcpSegment};
+use crate::app::AppId;
+use crate::crypto_pool::CryptoPool;
+use crate::knowledge::Knowledge;
+use crate::view::{Direction, Notes, Outcome, Transport, View};
+
+/// Packets after which a TCP flow whose beginning was not captured is given up.
+const MIDSTREAM_PACKETS: u8 = 8;
+/// Packets for which a TCP flow that fits nothing is kept, in case its real first segment is late.
+const LATE_FIRST_PACKETS: u8 = 3;
+
+/// What the dissectors answered about a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Asked {
+    /// Nothing yet, or nothing new.
+    Nothing,
+    /// It is `app`.
+    Named {
+        /// The protocol.
+        app: AppId,
+        /// Whether its next packets are worth reading.
+        more: bool,
+    },
+    /// The flow was named before, and there is nothing more to read.
+    Finished,
+    /// The flow has no name and will get none from its content.
+    GaveUp,
+}
+
+/// What dissectors of all flows share.
+pub(super) struct Shared<'i> {
+    pub(super) knowledge: &'i mut Knowledge,
+    pub(super) crypto: &'i mut CryptoPool,
+}
+
+/// The parts of the inspector and of the flow that a packet's inspection works on.
+pub(super) struct Turn<'i> {
+    pub(super) dispatch: &'i Dispatch,
+    pub(super) state: &'i mut FlowState,
+    pub(super) streams: &'i mut Pool,
+    pub(super) shared: Shared<'i>,
+    pub(super) counters: &'i mut Counters,
+    pub(super) limits: &'i Limits,
+    pub(super) segment: &'i Segment<'i>,
+}
+
+impl Turn<'_> {
+    /// A datagram: every one is looked at anew.
+    pub(super) fn udp(&mut self) -> Asked {
+        let packets_before = self.count_packet();
+        let at_limit = self.state.packets >= self.limits.packets_udp;
+        let view = view(self.segment, self.segment.payload, Transport::Udp, true, packets_before);
+        if let Some(index) = self.state.dissector {
+            return self.ask_again(index, &view, at_limit);
+        }
+        let candidates = self.candidates(view.data, Transport::Udp);
+        match self.ask(candidates, &view).0 {
+            Asked::Nothing if at_limit || self.state.announced != AppId::UNKNOWN => Asked::GaveUp,
+            Asked::Named { app, more } => Asked::Named { app, more: more && !at_limit },
+            other => other,
+        }
+    }
+
+    /// A TCP segment: the stream's beginning is looked at whenever there is more of it.
+    pub(super) fn tcp(&mut self, tcp: TcpSegment) -> Asked {
+        let packets_before = self.count_packet();
+        if self.state.announced != AppId::UNKNOWN {
+            return Asked::GaveUp;
+        }
+        if tcp.syn_seen {
+            let at_limit = self.state.packets >= self.limits.packets_tcp;
+            return self.stream(tcp, packets_before, at_limit);
+        }
+        let at_limit = self.state.packets >= self.limits.packets_tcp.min(MIDSTREAM_PACKETS);
+        // The beginning was not captured: any segment may begin a message. One that does not
+        // carry on what was begun is looked at once more by itself.
+        let carried_on = self.stream_mut().0.is_kept();
+        let asked = self.stream(tcp, packets_before, at_limit);
+        if asked != Asked::GaveUp {
+            return asked;
+        }
+        self.start_over();
+        if carried_on {
+            let asked = self.stream(tcp, packets_before, at_limit);
+            if asked != Asked::GaveUp {
+                return asked;
+            }
+            self.start_over();
+        }
+        if at_limit { Asked::GaveUp } else { Asked::Nothing }
+    }
+
+    /// Takes the segment into its stream, and asks about what is there in order.
+    fn stream(&mut self, tcp: TcpSegment, packets_before: u8, at_limit: bool) -> Asked {
+        let payload = self.segment.payload;
+        let missing = self.segment.payload_missing;
+        let may_rebase = tcp.syn_seen && self.state.dissector.is_none();
+        let (stream, pool) = self.stream_mut();
+        let taken = stream.take(pool, tcp.seq, payload, may_rebase);
+        self.count_taken(taken);
+        let nothing_new = matches!(taken, Taken::Held | Taken::Nothing | Taken::Dropped);
+        if nothing_new && !at_limit {
+            return Asked::Nothing;
+        }
+        if taken == Taken::Rebased {
+            self.state.alive = self.dispatch.possible(Transport::Tcp, self.state.hinted);
+        }
+        let asked = self.ask_stream(taken, packets_before, at_limit);
+        let wants_more = matches!(asked, Asked::Nothing | Asked::Named { more: true, .. });
+        if taken == Taken::First && wants_more {
+            let (stream, pool) = self.stream_mut();
+            if !stream.keep(pool, payload) {
+                self.counters.streams_exhausted += 1;
+            }
+        }
+        if missing && !nothing_new {
+            self.stream_mut().0.close();
+        }
+        asked
+    }
+
+    /// Asks about the stream's beginning: those who may still be it, or the one who was it.
+    fn ask_stream(&mut self, taken: Taken, packets_before: u8, at_limit: bool) -> Asked {
+        // The view borrows the pool, which `ask` does not need: the fields are taken apart here.
+        let Turn { dispatch, state, streams, shared, segment, .. } = self;
+        let stream = of(&mut state.streams, segment.direction);
+        let over = at_limit || segment.payload_missing || stream.is_over(streams);
+        let data = if taken == Taken::First { segment.payload } else { stream.bytes(streams) };
+        let view = view(segment, data, Transport::Tcp, over, packets_before);
+        if let Some(index) = state.dissector {
+            return if data.is_empty() {
+                Asked::Finished
+            } else {
+                ask_again(dispatch, state, shared, index, &view, at_limit)
+            };
+        }
+        let candidates = candidates(dispatch, state, data, Transport::Tcp);
+        let (asked, wanting) = ask(dispatch, state, shared, candidates, &view);
+        match asked {
+            Asked::Named { app, more } => Asked::Named { app, more: more && !at_limit },
+            _ if at_limit => Asked::GaveUp,
+            _ => {
+                state.alive = wanting;
+                let may_be_late = segment.tcp.is_some_and(|tcp| tcp.syn_seen)
+                    && taken != Taken::Grown
+                    && state.packets < LATE_FIRST_PACKETS;
+                if wanting.is_empty() && !may_be_late { Asked::GaveUp } else { Asked::Nothing }
+            }
+        }
+    }
+
+    fn ask(&mut self, candidates: Mask, view: &View<'_>) -> (Asked, Mask) {
+        ask(self.dispatch, self.state, &mut self.shared, candidates, view)
+    }
+
+    fn ask_again(&mut self, index: u8, view: &View<'_>, at_limit: bool) -> Asked {
+        ask_again(self.dispatch, self.state, &mut self.shared, index, view, at_limit)
+    }
+
+    fn candidates(&self, data: &[u8], transport: Transport) -> Mask {
+        candidates(self.dispatch, self.state, data, transport)
+    }
+
+    /// Forgets this direction's bytes and what was excluded by them.
+    fn start_over(&mut self) {
+        let (stream, pool) = self.stream_mut();
+        stream.clear(pool);
+        self.state.alive = self.dispatch.possible(Transport::Tcp, self.state.hinted);
+    }
+
+    fn stream_mut(&mut self) -> (&mut Stream, &mut Pool) {
+        (of(&mut self.state.streams, self.segment.direction), self.streams)
+    }
+
+    /// Counts the packet; gives the number before it.
+    fn count_packet(&mut self) -> u8 {
+        let before = self.state.packets;
+        self.state.packets = before.saturating_add(1);
+        before
+    }
+
+    fn count_taken(&mut self, taken: Taken) {
+        match taken {
+            Taken::Held => self.counters.segments_held += 1,
+            Taken::Dropped => self.counters.segments_dropped += 1,
+            Taken::Nothing => self.counters.segments_old += 1,
+            Taken::First | Taken::Grown | Taken::Rebased => {}
+        }
+    }
+}
+
+/// Asks each of `candidates`, those with a port hint first, until one says that it is it. Also
+/// gives those who want to see more.
+fn ask(
+    dispatch: &Dispatch,
+    state: &mut FlowState,
+    shared: &mut Shared<'_>,
+    candidates: Mask,
+    view: &View<'_>,
+) -> (Asked, Mask) {
+    let mut wanting = Mask::EMPTY;
+    for mut group in [candidates.and(state.hinted), candidates.and_not(state.hinted)] {
+        while let Some(index) = group.pop() {
+            let Some(dissector) = dispatch.dissector(index) else { continue };
+            let mark = state.meta.mark();
+            match (dissector.run)(view, &mut notes(state, shared)) {
+                Outcome::Found { app, more } => {
+                    state.dissector = more.then_some(index);
+                    return (Asked::Named { app, more }, wanting);
+                }
+                Outcome::NeedMore => wanting.insert(index),
+                Outcome::GiveUp => state.alive.remove(index),
+                Outcome::NotMine => {}
+            }
+            state.meta.rewind(mark);
+        }
+    }
+    (Asked::Nothing, wanting)
+}
+
+/// Asks the dissector that recognised the flow about the next bytes.
+fn ask_again(
+    dispatch: &Dispatch,
+    state: &mut FlowState,
+    shared: &mut Shared<'_>,
+    index: u8,
+    view: &View<'_>,
+    at_limit: bool,
+) -> Asked {
+    let Some(dissector) = dispatch.dissector(index) else { return Asked::Finished };
+    match (dissector.run)(view, &mut notes(state, shared)) {
+        Outcome::Found { app, more } => Asked::Named { app, more: more && !at_limit },
+        Outcome::NeedMore if !at_limit => Asked::Nothing,
+        _ => Asked::Finished,
+    }
+}
+
+fn notes<'n>(state: &'n mut FlowState, shared: &'n mut Shared<'_>) -> Notes<'n> {
+    Notes {
+        meta: &mut state.meta,
+        scratch: &mut state.scratch,
+        knowledge: shared.knowledge,
+        crypto: shared.crypto,
+    }
+}
+
+fn candidates(dispatch: &Dispatch, state: &FlowState, data: &[u8], over: Transport) -> Mask {
+    match data.first() {
+        Some(&byte) => state.alive.and(dispatch.beginning_with(over, byte)),
+        None => Mask::EMPTY,
+    }
+}
+
+fn view<'v>(
+    segment: &Segment<'_>,
+    data: &'v [u8],
+    transport: Transport,
+    last: bool,
+    packets_before: u8,
+) -> View<'v> {
+    View {
+        data,
+        direction: segment.direction,
+        transport,
+        client: segment.client,
+        server: segment.server,
+        last,
+        packets_before,
+    }
+}
+
+fn of(streams: &mut [Stream; 2], direction: Direction) -> &mut Stream {
+    let [to_server, to_client] = streams;
+    match direction {
+        Direction::ToServer => to_server,
+        Direction::ToClient => to_client,
+    }
+}
