@@ -1,0 +1,70 @@
+//! RADIUS: RFC 2865 section 3 (packet), 5 (attributes); accounting RFC 2866; change of
+//! authorisation RFC 5176.
+
+use super::{UDP, mapped};
+use crate::app::AppId;
+use crate::attr;
+use crate::reader::Reader;
+use crate::view::{Dissector, First, Notes, Outcome, View};
+
+/// RADIUS.
+pub(super) const RADIUS: Dissector = Dissector {
+    app: AppId::RADIUS,
+    over: UDP,
+    ports: &[1812, 1813, 1645, 1646, 3799],
+    ports_only: false,
+    first: First::OneOf(&[1, 2, 3, 4, 5, 11, 12, 13, 40, 41, 42, 43, 44, 45]),
+    run: radius,
+};
+
+const HEADER_BYTES: usize = 20;
+/// RFC 2865 section 3.
+const MAX_BYTES: usize = 4096;
+
+fn radius(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    parse(view, notes).unwrap_or(Outcome::NotMine)
+}
+
+fn parse(view: &View<'_>, notes: &mut Notes<'_>) -> Option<Outcome> {
+    let mut reader = Reader::new(view.data);
+    let code = reader.u8()?;
+    reader.skip(1)?;
+    let length = usize::from(reader.u16()?);
+    let own_port = RADIUS.ports.iter().any(|port| view.port_is(*port));
+    // Bytes behind the length are padding, which only the own ports are believed to have.
+    let fits = length == view.data.len() || (own_port && length < view.data.len());
+    if !fits || !(HEADER_BYTES..=MAX_BYTES).contains(&length) {
+        return None;
+    }
+    reader.skip(16)?;
+    let is_request = matches!(code, 1 | 4 | 12 | 40 | 43);
+    if !is_request {
+        notes.meta.put_number(&attr::RADIUS_REPLY, u64::from(code));
+    }
+    notes.meta.put_number(&attr::RADIUS_CODE, u64::from(code));
+    let mut attributes = reader.sub(length - HEADER_BYTES)?;
+    if attributes.left() == 0 && !own_port {
+        return None;
+    }
+    while attributes.left() > 0 {
+        let kind = attributes.u8()?;
+        let size = usize::from(attributes.u8()?).checked_sub(2)?;
+        attribute(kind, attributes.take(size)?, notes);
+    }
+    Some(Outcome::Found { app: AppId::RADIUS, more: is_request })
+}
+
+fn attribute(kind: u8, value: &[u8], notes: &mut Notes<'_>) {
+    match (kind, value) {
+        (1, name) => notes.meta.put(&attr::RADIUS_USER, name),
+        (4, [a, b, c, d]) => {
+            notes.meta.put(&attr::RADIUS_NAS_ADDRESS, &mapped([*a, *b, *c, *d]));
+        }
+        (95, address) if address.len() == 16 => {
+            notes.meta.put(&attr::RADIUS_NAS_ADDRESS, address);
+        }
+        (31, station) => notes.meta.put(&attr::RADIUS_STATION, station),
+        (32, name) => notes.meta.put(&attr::RADIUS_NAS, name),
+        _ => {}
+    }
+}
