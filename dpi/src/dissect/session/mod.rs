@@ -3,6 +3,11 @@
 
 mod ftp;
 mod mailbox;
+mod memcached;
+mod mqtt;
+mod mysql;
+mod postgresql;
+mod redis;
 mod smtp;
 mod ssh;
 mod telnet;
@@ -18,4 +23,10 @@ pub(crate) const DISSECTORS: &[Dissector] = &[
     mailbox::IMAP,
     mailbox::POP3,
     telnet::DISSECTOR,
+    mysql::DISSECTOR,
+    postgresql::DISSECTOR,
+    redis::DISSECTOR,
+    memcached::TCP,
+    memcached::UDP,
+    mqtt::DISSECTOR,
 ];
