@@ -1,0 +1,244 @@
+//! The arena: metadata of flows, at most 1 KiB each, in blocks of 32 to 2048 bytes.
+//!
+//! One writer, a buddy system: a block is split in halves until it fits, and joined with its other
+//! half when both are free, so the arena cannot be worn into splinters. Which blocks are free is
+//! known in the writer's private memory only; no reader needs it and no reader can harm it. A full
+//! arena refuses, and counts that.
+//!
+//! A reference is the block's first unit (32 bytes) and, in the low three bits, its order plus one:
+//! never 0, and enough for a reader to check it. A block begins with its length (two bytes); the
+//! content follows.
+
+use crate::{
+    segment::{ReadWords, WriteWords},
+    sync::Ordering,
+};
+
+/// Longest content, in bytes.
+pub const META_BYTES_MAX: usize = 1024;
+
+/// Bytes of the smallest block.
+pub(crate) const UNIT: usize = 32;
+const UNIT_WORDS: usize = UNIT / 8;
+/// Orders 0 to 6: 32 to 2048 bytes.
+const ORDERS: usize = 7;
+const TOP: usize = ORDERS - 1;
+/// Bytes of the largest block; an arena is a multiple of it.
+pub(crate) const TOP_BYTES: usize = UNIT << TOP;
+const ORDER_BITS: u32 = 3;
+const ORDER_MASK: u32 = (1 << ORDER_BITS) - 1;
+/// Largest arena, so that a unit's number fits in a reference.
+pub(crate) const ARENA_BYTES_MAX: usize = UNIT << (32 - ORDER_BITS);
+const NONE: u32 = u32::MAX;
+
+/// State of a block's first unit: the order in the low bits, and whether it is free or handed out.
+/// A unit inside of a block has none.
+const INSIDE: u8 = 0;
+const FREE: u8 = 0x10;
+const USED: u8 = 0x20;
+
+/// The arena's only writer.
+#[derive(Debug)]
+pub struct ArenaWriter {
+    words: WriteWords,
+    state: Box<[u8]>,
+    /// Doubly linked lists through the free blocks, so that a block leaves its list in one step.
+    next: Box<[u32]>,
+    previous: Box<[u32]>,
+    heads: [u32; ORDERS],
+    used_bytes: u64,
+    failed: u64,
+}
+
+impl ArenaWriter {
+    pub(crate) fn new(words: WriteWords) -> Self {
+        let units = words.len() / UNIT_WORDS;
+        let mut arena = Self {
+            words,
+            state: vec![INSIDE; units].into_boxed_slice(),
+            next: vec![NONE; units].into_boxed_slice(),
+            previous: vec![NONE; units].into_boxed_slice(),
+            heads: [NONE; ORDERS],
+            used_bytes: 0,
+            failed: 0,
+        };
+        // Backwards, so that the lowest addresses are handed out first.
+        for top in (0..units >> TOP).rev() {
+            arena.push(top << TOP, TOP);
+        }
+        arena
+    }
+
+    /// Stores `content` and gives its reference, never 0; `None` if it is longer than 1 KiB or
+    /// there is no room, which is counted.
+    pub fn store(&mut self, content: &[u8]) -> Option<u32> {
+        let reference = self.allocate(content.len());
+        match reference {
+            Some((unit, order)) => {
+                self.write(unit * UNIT_WORDS, content);
+                self.used_bytes += (UNIT << order) as u64;
+                reference_of(unit, order)
+            }
+            None => {
+                self.failed += 1;
+                None
+            }
+        }
+    }
+
+    /// Takes a block back. The slot that referred to it must have been opened (`begin`) since, so
+    /// that readers of the old content find out. A reference that is not handed out is ignored.
+    pub fn free(&mut self, reference: u32) {
+        let Some((mut unit, mut order)) = place_of(reference) else { return };
+        if self.state.get(unit) != Some(&used(order)) {
+            debug_assert!(false, "arena block {reference:#x} freed twice or never handed out");
+            return;
+        }
+        self.used_bytes -= (UNIT << order) as u64;
+        self.state[unit] = INSIDE;
+        while order < TOP {
+            let buddy = unit ^ 1 << order;
+            if self.state[buddy] != free(order) {
+                break;
+            }
+            self.unlink(buddy, order);
+            unit = unit.min(buddy);
+            order += 1;
+        }
+        self.push(unit, order);
+    }
+
+    /// Bytes in blocks that are handed out.
+    pub fn used_bytes(&self) -> u64 {
+        self.used_bytes
+    }
+
+    /// All bytes of the arena.
+    pub fn capacity_bytes(&self) -> u64 {
+        (self.state.len() * UNIT) as u64
+    }
+
+    /// How often [`Self::store`] had no room.
+    pub fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    pub(crate) fn touch(&self) {
+        #[cfg(not(loom))]
+        self.words.touch();
+    }
+
+    fn allocate(&mut self, bytes: usize) -> Option<(usize, usize)> {
+        if bytes > META_BYTES_MAX {
+            return None;
+        }
+        let order = (bytes + LENGTH_BYTES).div_ceil(UNIT).next_power_of_two().ilog2() as usize;
+        let mut from = (order..ORDERS).find(|&order| self.heads[order] != NONE)?;
+        let unit = self.heads[from] as usize;
+        self.unlink(unit, from);
+        while from > order {
+            from -= 1;
+            self.push(unit + (1 << from), from);
+        }
+        self.state[unit] = used(order);
+        Some((unit, order))
+    }
+
+    /// Content goes in as words: the first holds the length and six bytes.
+    fn write(&self, word: usize, content: &[u8]) {
+        let (start, rest) = content.split_at(content.len().min(6));
+        let mut first = [0; 8];
+        first[..2].copy_from_slice(&u16::try_from(content.len()).unwrap_or(0).to_le_bytes());
+        first[2..2 + start.len()].copy_from_slice(start);
+        let words = rest.chunks(8).map(|chunk| {
+            let mut bytes = [0; 8];
+            bytes[..chunk.len()].copy_from_slice(chunk);
+            bytes
+        });
+        let block = self.words.iter().skip(word);
+        for (word, bytes) in block.zip(std::iter::once(first).chain(words)) {
+            word.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
+        }
+    }
+
+    fn push(&mut self, unit: usize, order: usize) {
+        let head = self.heads[order];
+        let number = u32::try_from(unit).unwrap_or(NONE);
+        self.next[unit] = head;
+        self.previous[unit] = NONE;
+        if head != NONE {
+            self.previous[head as usize] = number;
+        }
+        self.heads[order] = number;
+        self.state[unit] = free(order);
+    }
+
+    fn unlink(&mut self, unit: usize, order: usize) {
+        let (next, previous) = (self.next[unit], self.previous[unit]);
+        if next != NONE {
+            self.previous[next as usize] = previous;
+        }
+        if previous == NONE {
+            self.heads[order] = next;
+        } else {
+            self.next[previous as usize] = next;
+        }
+        self.state[unit] = INSIDE;
+    }
+}
+
+/// A reader of the arena. What it reads is right only if the slot that gave the reference has not
+/// been opened meanwhile, which `read_flow` checks.
+#[derive(Debug, Clone)]
+pub struct ArenaReader {
+    words: ReadWords,
+}
+
+impl ArenaReader {
+    pub(crate) fn new(words: ReadWords) -> Self {
+        Self { words }
+    }
+
+    /// Copies a block's content into `content`, which is cleared first. False, and nothing copied,
+    /// if the reference cannot be one of this arena or the block's length is impossible.
+    pub fn load(&self, reference: u32, content: &mut Vec<u8>) -> bool {
+        content.clear();
+        let Some((unit, order)) = place_of(reference) else { return false };
+        let first = unit * UNIT_WORDS;
+        let block_words = UNIT_WORDS << order;
+        if !unit.is_multiple_of(1 << order) || first + block_words > self.words.len() {
+            return false;
+        }
+        let [a, b, start @ ..] = self.words.load(first).to_le_bytes();
+        let bytes = usize::from(u16::from_le_bytes([a, b]));
+        if bytes > META_BYTES_MAX || bytes + LENGTH_BYTES > block_words * 8 {
+            return false;
+        }
+        content.extend_from_slice(&start);
+        for word in first + 1..first + (bytes + LENGTH_BYTES).div_ceil(8) {
+            content.extend_from_slice(&self.words.load(word).to_le_bytes());
+        }
+        content.truncate(bytes);
+        true
+    }
+}
+
+const LENGTH_BYTES: usize = 2;
+
+const fn free(order: usize) -> u8 {
+    FREE | order.to_le_bytes()[0]
+}
+
+const fn used(order: usize) -> u8 {
+    USED | order.to_le_bytes()[0]
+}
+
+fn reference_of(unit: usize, order: usize) -> Option<u32> {
+    let order = u32::try_from(order).ok()?;
+    Some(u32::try_from(unit).ok()? << ORDER_BITS | (order + 1))
+}
+
+fn place_of(reference: u32) -> Option<(usize, usize)> {
+    let order = (reference & ORDER_MASK).checked_sub(1)?;
+    Some(((reference >> ORDER_BITS) as usize, order as usize))
+}

@@ -1,0 +1,401 @@
+//! A flow's slot: 128 bytes, two cache lines, written by one shard and read by anybody.
+//!
+//! A slot is a seqlock. Its writer makes the version odd, changes words, and makes it even again;
+//! a reader copies the words and keeps the copy only if the version was even and has not moved.
+//! The writer never looks at what readers do.
+//!
+//! | word | content |
+//! | --- | --- |
+//! | 0 | version (low 32 bits; odd while being written), reference into the arena (high 32; 0 none) |
+//! | 1, 2 | lower address, 16 bytes in network order; IPv4 in its mapped form `::ffff:a.b.c.d` |
+//! | 3, 4 | higher address |
+//! | 5 | lower port, higher port, VLAN (16 bits each), layer-4 protocol, tunnel (bit 7: IPv6) |
+//! | 6 | flow identity; 0 in a free slot |
+//! | 7 | master, application (16 bits each), TCP flags low to high, high to low, confidence, state |
+//! | 8–11 | low to high: packets, bytes, first and last time in Unix nanoseconds |
+//! | 12–15 | high to low: the same |
+//!
+//! The lower endpoint is the one whose (address, port) compares lower.
+
+use crate::sync::{AtomicU64, Ordering, fence};
+use std::net::{IpAddr, Ipv6Addr};
+
+/// 64-bit words of a slot.
+pub const SLOT_WORDS: usize = 16;
+/// Bytes of a slot.
+pub const SLOT_BYTES: usize = 128;
+
+/// Version (low 32 bits) and arena reference (high 32 bits).
+pub const WORD_VERSION: usize = 0;
+/// First word of the lower address.
+pub const WORD_LO_ADDRESS: usize = 1;
+/// First word of the higher address.
+pub const WORD_HI_ADDRESS: usize = 3;
+/// Ports, VLAN, layer-4 protocol and tunnel; see [`pack_tuple`].
+pub const WORD_TUPLE: usize = 5;
+/// Flow identity.
+pub const WORD_FLOW_ID: usize = 6;
+/// Application, TCP flags, confidence and state; see [`pack_class`].
+pub const WORD_CLASS: usize = 7;
+/// First of the four words (packets, bytes, first, last) of the direction low to high.
+pub const WORD_LO_TO_HI: usize = 8;
+/// First of the four words of the direction high to low.
+pub const WORD_HI_TO_LO: usize = 12;
+
+/// State bit: the client is the higher endpoint.
+pub const STATE_CLIENT_IS_HI: u8 = 1;
+/// State bit: the application will not change any more.
+pub const STATE_INSPECTION_ENDED: u8 = 2;
+/// State bit: a SYN was seen, so the client is known and not guessed.
+pub const STATE_SYN_SEEN: u8 = 4;
+/// Bit of the tunnel byte: the addresses are IPv6.
+pub const TUNNEL_IPV6: u8 = 0x80;
+
+const VERSION_MASK: u64 = 0xffff_ffff;
+
+/// One flow in shared memory. Only its shard writes it.
+#[repr(C)]
+#[cfg_attr(not(loom), repr(align(128)))]
+pub struct FlowSlot {
+    words: [AtomicU64; SLOT_WORDS],
+}
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<FlowSlot>() == SLOT_BYTES && align_of::<FlowSlot>() == SLOT_BYTES);
+
+impl FlowSlot {
+    /// A word, relaxed. The index is taken modulo 16.
+    #[inline(always)]
+    pub fn load(&self, word: usize) -> u64 {
+        self.words[word & (SLOT_WORDS - 1)].load(Ordering::Relaxed)
+    }
+
+    /// Stores a word, relaxed. The index is taken modulo 16. Word 0 belongs to [`Self::begin`],
+    /// [`Self::commit`] and [`Self::set_meta_ref`].
+    #[inline(always)]
+    pub fn store(&self, word: usize, value: u64) {
+        debug_assert_ne!(word & (SLOT_WORDS - 1), WORD_VERSION, "word 0 has its own functions");
+        self.words[word & (SLOT_WORDS - 1)].store(value, Ordering::Relaxed);
+    }
+
+    /// Opens the slot for writing: from here to [`Self::commit`] readers wait or look elsewhere.
+    #[inline(always)]
+    pub fn begin(&self) {
+        let version = self.load(WORD_VERSION);
+        debug_assert_eq!(version & 1, 0, "begin without commit");
+        self.words[WORD_VERSION].store(version | 1, Ordering::Relaxed);
+        // Pairs with the acquire fence before a reader's second look at the version: whoever saw
+        // one of the stores that follow also sees the odd version.
+        fence(Ordering::Release);
+    }
+
+    /// Closes the slot again; what was written since [`Self::begin`] becomes visible as one.
+    #[inline(always)]
+    pub fn commit(&self) {
+        let word = self.load(WORD_VERSION);
+        debug_assert_eq!(word & 1, 1, "commit without begin");
+        let version = word.wrapping_add(1) & VERSION_MASK;
+        // Pairs with the acquire fence after a reader's first look at the version.
+        self.words[WORD_VERSION].store(word & !VERSION_MASK | version, Ordering::Release);
+    }
+
+    /// The reference of the flow's metadata in the arena; 0 for none.
+    #[inline(always)]
+    pub fn meta_ref(&self) -> u32 {
+        high(self.load(WORD_VERSION))
+    }
+
+    /// Sets the arena reference. Between [`Self::begin`] and [`Self::commit`] only.
+    #[inline(always)]
+    pub fn set_meta_ref(&self, meta_ref: u32) {
+        let word = self.load(WORD_VERSION);
+        debug_assert_eq!(word & 1, 1, "set_meta_ref outside of begin and commit");
+        self.words[WORD_VERSION]
+            .store(u64::from(meta_ref) << 32 | word & VERSION_MASK, Ordering::Relaxed);
+    }
+
+    /// The slot's words as its writer sees them; `None` if the slot is free. Readers in other
+    /// processes use [`ShardReader::read_flow`](crate::reader::ShardReader::read_flow).
+    pub fn snapshot(&self) -> Option<FlowSnapshot> {
+        if self.load(WORD_FLOW_ID) == 0 {
+            return None;
+        }
+        Some(FlowSnapshot { words: std::array::from_fn(|word| self.load(word)) })
+    }
+
+    #[cfg(loom)]
+    pub(crate) fn new() -> Self {
+        Self { words: std::array::from_fn(|_| AtomicU64::new(0)) }
+    }
+}
+
+impl std::fmt::Debug for FlowSlot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("FlowSlot").field(&self.snapshot()).finish()
+    }
+}
+
+/// Packs word 5.
+#[inline(always)]
+pub const fn pack_tuple(lo_port: u16, hi_port: u16, vlan: u16, l4: u8, tunnel: u8) -> u64 {
+    let [a, b] = lo_port.to_le_bytes();
+    let [c, d] = hi_port.to_le_bytes();
+    let [e, f] = vlan.to_le_bytes();
+    u64::from_le_bytes([a, b, c, d, e, f, l4, tunnel])
+}
+
+/// Packs word 7.
+#[inline(always)]
+pub const fn pack_class(
+    master: u16,
+    app: u16,
+    tcp_flags_lo_to_hi: u8,
+    tcp_flags_hi_to_lo: u8,
+    confidence: u8,
+    state: u8,
+) -> u64 {
+    let [a, b] = master.to_le_bytes();
+    let [c, d] = app.to_le_bytes();
+    u64::from_le_bytes([a, b, c, d, tcp_flags_lo_to_hi, tcp_flags_hi_to_lo, confidence, state])
+}
+
+/// The two words of an address in network order.
+#[inline(always)]
+pub const fn pack_address(address: [u8; 16]) -> [u64; 2] {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = address;
+    [u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u64::from_ne_bytes([i, j, k, l, m, n, o, p])]
+}
+
+/// A direction of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dir {
+    /// Client to server.
+    ToServer,
+    /// Server to client.
+    ToClient,
+}
+
+/// One end of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    /// Address; IPv4 where the packets were IPv4.
+    pub address: IpAddr,
+    /// Port, 0 where the protocol has none (for ICMP, what the engine puts there).
+    pub port: u16,
+}
+
+/// A copy of a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FlowSnapshot {
+    /// The 16 words, laid out as the module head says.
+    pub words: [u64; SLOT_WORDS],
+}
+
+impl FlowSnapshot {
+    /// Identity of the flow, unique within its shard for the engine's life; never 0 in use.
+    pub fn flow_id(&self) -> u64 {
+        self.words[WORD_FLOW_ID]
+    }
+
+    /// Reference of the metadata in the arena; 0 for none.
+    pub fn meta_ref(&self) -> u32 {
+        high(self.words[WORD_VERSION])
+    }
+
+    /// The endpoint that compares lower.
+    pub fn lo(&self) -> Endpoint {
+        self.endpoint(WORD_LO_ADDRESS, 0)
+    }
+
+    /// The endpoint that compares higher.
+    pub fn hi(&self) -> Endpoint {
+        self.endpoint(WORD_HI_ADDRESS, 1)
+    }
+
+    /// The side that opened the conversation: by its SYN where one was seen.
+    pub fn client(&self) -> Endpoint {
+        if self.client_is_hi() { self.hi() } else { self.lo() }
+    }
+
+    /// The other side.
+    pub fn server(&self) -> Endpoint {
+        if self.client_is_hi() { self.lo() } else { self.hi() }
+    }
+
+    /// Layer-4 protocol number.
+    pub fn l4(&self) -> u8 {
+        byte(self.words[WORD_TUPLE], 6)
+    }
+
+    /// VLAN identifier, 0 for none.
+    pub fn vlan(&self) -> u16 {
+        half(self.words[WORD_TUPLE], 2)
+    }
+
+    /// Kind of tunnel the packets came in, 0 for none.
+    pub fn tunnel(&self) -> u8 {
+        byte(self.words[WORD_TUPLE], 7) & !TUNNEL_IPV6
+    }
+
+    /// Whether the packets were IPv6.
+    pub fn is_ipv6(&self) -> bool {
+        byte(self.words[WORD_TUPLE], 7) & TUNNEL_IPV6 != 0
+    }
+
+    /// The protocol that carries the application; equal to it where there is none.
+    pub fn master(&self) -> u16 {
+        half(self.words[WORD_CLASS], 0)
+    }
+
+    /// The application.
+    pub fn app(&self) -> u16 {
+        half(self.words[WORD_CLASS], 1)
+    }
+
+    /// How sure the application is.
+    pub fn confidence(&self) -> u8 {
+        byte(self.words[WORD_CLASS], 6)
+    }
+
+    /// State bits, `STATE_…`.
+    pub fn state(&self) -> u8 {
+        byte(self.words[WORD_CLASS], 7)
+    }
+
+    /// Whether the client is the higher endpoint.
+    pub fn client_is_hi(&self) -> bool {
+        self.state() & STATE_CLIENT_IS_HI != 0
+    }
+
+    /// Whether the application is final.
+    pub fn inspection_ended(&self) -> bool {
+        self.state() & STATE_INSPECTION_ENDED != 0
+    }
+
+    /// Whether the flow's SYN was seen.
+    pub fn syn_seen(&self) -> bool {
+        self.state() & STATE_SYN_SEEN != 0
+    }
+
+    /// Packets of a direction.
+    pub fn packets(&self, dir: Dir) -> u64 {
+        self.words[self.direction(dir)]
+    }
+
+    /// Bytes of a direction.
+    pub fn bytes(&self, dir: Dir) -> u64 {
+        self.words[self.direction(dir) + 1]
+    }
+
+    /// First packet of a direction, Unix nanoseconds; 0 if it had none.
+    pub fn first_ns_of(&self, dir: Dir) -> u64 {
+        self.words[self.direction(dir) + 2]
+    }
+
+    /// Last packet of a direction, Unix nanoseconds; 0 if it had none.
+    pub fn last_ns_of(&self, dir: Dir) -> u64 {
+        self.words[self.direction(dir) + 3]
+    }
+
+    /// First packet of the flow, Unix nanoseconds.
+    pub fn first_ns(&self) -> u64 {
+        let (server, client) = (self.first_ns_of(Dir::ToServer), self.first_ns_of(Dir::ToClient));
+        if server == 0 || client == 0 { server.max(client) } else { server.min(client) }
+    }
+
+    /// Last packet of the flow, Unix nanoseconds.
+    pub fn last_ns(&self) -> u64 {
+        self.last_ns_of(Dir::ToServer).max(self.last_ns_of(Dir::ToClient))
+    }
+
+    /// Union of the TCP flags of a direction.
+    pub fn tcp_flags(&self, dir: Dir) -> u8 {
+        let index = if self.direction(dir) == WORD_LO_TO_HI { 4 } else { 5 };
+        byte(self.words[WORD_CLASS], index)
+    }
+
+    fn direction(&self, dir: Dir) -> usize {
+        match (dir, self.client_is_hi()) {
+            (Dir::ToServer, false) | (Dir::ToClient, true) => WORD_LO_TO_HI,
+            (Dir::ToServer, true) | (Dir::ToClient, false) => WORD_HI_TO_LO,
+        }
+    }
+
+    fn endpoint(&self, word: usize, port: usize) -> Endpoint {
+        let mut octets = [0; 16];
+        octets[..8].copy_from_slice(&self.words[word].to_ne_bytes());
+        octets[8..].copy_from_slice(&self.words[word + 1].to_ne_bytes());
+        let address = Ipv6Addr::from(octets);
+        let address = match address.to_ipv4_mapped() {
+            Some(v4) if !self.is_ipv6() => IpAddr::V4(v4),
+            _ => IpAddr::V6(address),
+        };
+        Endpoint { address, port: half(self.words[WORD_TUPLE], port) }
+    }
+}
+
+/// The outcome of copying a slot that its writer may be changing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SlotRead {
+    Free,
+    Torn,
+    Read(FlowSnapshot),
+}
+
+/// Copies a slot whose words `load` gives, calling `with` on the copy while it can still be checked.
+///
+/// `with` runs between the two looks at the version: what it reads elsewhere (the arena) is covered
+/// by the same check, as long as its writer opens the slot before it reuses that memory.
+pub(crate) fn read_slot(
+    load: impl Fn(usize) -> u64,
+    mut with: impl FnMut(&FlowSnapshot) -> bool,
+) -> SlotRead {
+    for _ in 0..READ_ATTEMPTS {
+        if load(WORD_FLOW_ID) == 0 {
+            return SlotRead::Free;
+        }
+        let version = load(WORD_VERSION);
+        if version & 1 == 1 {
+            crate::sync::pause();
+            continue;
+        }
+        // Pairs with the release store of `commit`.
+        fence(Ordering::Acquire);
+        let mut snapshot = FlowSnapshot::default();
+        snapshot.words[0] = version;
+        for (index, word) in snapshot.words.iter_mut().enumerate().skip(1) {
+            *word = load(index);
+        }
+        let usable = with(&snapshot);
+        // Pairs with the release fence of `begin`.
+        fence(Ordering::Acquire);
+        if usable && load(WORD_VERSION) == version {
+            let free = snapshot.flow_id() == 0;
+            return if free { SlotRead::Free } else { SlotRead::Read(snapshot) };
+        }
+        crate::sync::pause();
+    }
+    SlotRead::Torn
+}
+
+#[cfg(not(loom))]
+const READ_ATTEMPTS: usize = 64;
+#[cfg(loom)]
+const READ_ATTEMPTS: usize = 2;
+
+#[inline(always)]
+const fn byte(word: u64, index: usize) -> u8 {
+    word.to_le_bytes()[index]
+}
+
+#[inline(always)]
+const fn half(word: u64, index: usize) -> u16 {
+    let bytes = word.to_le_bytes();
+    u16::from_le_bytes([bytes[index * 2], bytes[index * 2 + 1]])
+}
+
+#[inline(always)]
+const fn high(word: u64) -> u32 {
+    let [.., a, b, c, d] = word.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}

@@ -1,0 +1,459 @@
+//! The flow-record ring: one writer broadcasts, any number of readers follow, nobody waits.
+//!
+//! Positions count bytes since the engine's start and never wrap; a word's place in the ring is its
+//! position modulo the ring's size. A record may lie across the ring's end: it is read word by word.
+//!
+//! The writer announces how far it is about to write (*intent*), writes, and then moves the *tail*.
+//! A reader copies a record and afterwards looks at the intent: if that has come round to the
+//! record's first byte, the copy is worthless. Each record carries its number, so a reader that was
+//! overrun knows exactly how many it missed. Where a record begins can be found again through the
+//! *marks*: the position of the first record of each sixteenth of the ring.
+
+use crate::{
+    arena::META_BYTES_MAX,
+    flow::{FlowSnapshot, SLOT_WORDS},
+    segment::{ReadWords, WriteWords},
+    sync::{Ordering, fence},
+};
+
+/// What a record tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum RecordKind {
+    /// The flow's first packet.
+    Started = 1,
+    /// The flow goes on: its application became known, or the time for an update came.
+    Updated = 2,
+    /// The flow is over; the reason says why.
+    Ended = 3,
+}
+
+impl RecordKind {
+    /// The name, in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Updated => "updated",
+            Self::Ended => "ended",
+        }
+    }
+
+    fn from_raw(raw: u8) -> Option<Self> {
+        Some(match raw {
+            1 => Self::Started,
+            2 => Self::Updated,
+            3 => Self::Ended,
+            _ => return None,
+        })
+    }
+}
+
+/// Why a flow was ended, or a record of it written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(u8)]
+pub enum EndReason {
+    /// It has not ended.
+    #[default]
+    None = 0,
+    /// No packet for the idle timeout.
+    Idle = 1,
+    /// It lasted longer than the active timeout; a record was due.
+    Active = 2,
+    /// Both sides said FIN.
+    TcpFin = 3,
+    /// A side said RST.
+    TcpReset = 4,
+    /// Its slot was needed for another flow.
+    Evicted = 5,
+    /// The engine ended.
+    Shutdown = 6,
+}
+
+impl EndReason {
+    /// The name, in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Idle => "idle",
+            Self::Active => "active",
+            Self::TcpFin => "tcp_fin",
+            Self::TcpReset => "tcp_reset",
+            Self::Evicted => "evicted",
+            Self::Shutdown => "shutdown",
+        }
+    }
+
+    fn from_raw(raw: u8) -> Option<Self> {
+        Some(match raw {
+            0 => Self::None,
+            1 => Self::Idle,
+            2 => Self::Active,
+            3 => Self::TcpFin,
+            4 => Self::TcpReset,
+            5 => Self::Evicted,
+            6 => Self::Shutdown,
+            _ => return None,
+        })
+    }
+}
+
+/// Words of the ring's head; the writer's, read by all.
+pub(crate) const HEAD_WORDS: usize = 32;
+/// End of what is being written, in bytes since the start.
+const INTENT: usize = 0;
+/// End of what has been written.
+const TAIL: usize = 1;
+/// Number of the record that comes next.
+const NEXT_SEQUENCE: usize = 2;
+/// First of the marks.
+const MARKS: usize = 16;
+const MARK_COUNT: usize = 16;
+
+/// Words of a record before its metadata.
+const FIXED_WORDS: usize = 4 + SLOT_WORDS;
+/// Longest record.
+pub(crate) const RECORD_WORDS_MAX: usize = FIXED_WORDS + META_BYTES_MAX / 8;
+/// Smallest ring: every sixteenth of it must hold the longest record.
+#[cfg(not(loom))]
+pub(crate) const RING_BYTES_MIN: usize = (RECORD_WORDS_MAX * 8 * MARK_COUNT).next_power_of_two();
+
+/// The ring's only writer.
+#[derive(Debug)]
+pub struct RecordWriter {
+    head: WriteWords,
+    ring: WriteWords,
+    position: u64,
+    sequence: u64,
+    last_mark: u64,
+}
+
+impl RecordWriter {
+    /// `ring` has a power of two of words.
+    pub(crate) fn new(head: WriteWords, ring: WriteWords) -> Self {
+        assert!(ring.len().is_power_of_two() && head.len() >= HEAD_WORDS, "ring of a wrong size");
+        Self { head, ring, position: 0, sequence: 0, last_mark: u64::MAX }
+    }
+
+    /// Appends a record. Metadata beyond 1 KiB is cut off.
+    pub fn push(
+        &mut self,
+        kind: RecordKind,
+        reason: EndReason,
+        time_ns: u64,
+        flow: &FlowSnapshot,
+        meta: &[u8],
+    ) {
+        let meta = &meta[..meta.len().min(META_BYTES_MAX)];
+        let words = FIXED_WORDS + meta.len().div_ceil(8);
+        let end = self.position + (words * 8) as u64;
+        self.head[INTENT].store(end, Ordering::Relaxed);
+        // Pairs with the acquire fence before a reader's look at the intent: who sees one of the
+        // stores below also sees the intent.
+        fence(Ordering::Release);
+
+        let [a, b, ..] = words.to_le_bytes();
+        let [c, d, ..] = meta.len().to_le_bytes();
+        self.put(0, u64::from_le_bytes([a, b, 0, 0, kind as u8, reason as u8, c, d]));
+        self.put(1, self.sequence);
+        self.put(2, time_ns);
+        self.put(3, 0);
+        for (index, &word) in flow.words.iter().enumerate() {
+            self.put(4 + index, word);
+        }
+        for (index, chunk) in meta.chunks(8).enumerate() {
+            let mut bytes = [0; 8];
+            bytes[..chunk.len()].copy_from_slice(chunk);
+            self.put(FIXED_WORDS + index, u64::from_le_bytes(bytes));
+        }
+
+        let mark = self.position / self.mark_bytes();
+        if mark != self.last_mark {
+            self.last_mark = mark;
+            self.mark(mark).store(self.position, Ordering::Relaxed);
+        }
+        self.position = end;
+        self.sequence += 1;
+        self.head[NEXT_SEQUENCE].store(self.sequence, Ordering::Relaxed);
+        // Pairs with the acquire fence after a reader's look at the tail.
+        self.head[TAIL].store(end, Ordering::Release);
+    }
+
+    /// Bytes written since the start.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Records written since the start.
+    pub fn written(&self) -> u64 {
+        self.sequence
+    }
+
+    pub(crate) fn touch(&self) {
+        #[cfg(not(loom))]
+        self.ring.touch();
+    }
+
+    #[inline(always)]
+    fn put(&self, word: usize, value: u64) {
+        let index = place(self.position, word, self.ring.len());
+        self.ring[index].store(value, Ordering::Relaxed);
+    }
+
+    fn mark_bytes(&self) -> u64 {
+        mark_bytes(self.ring.len())
+    }
+
+    fn mark(&self, mark: u64) -> &crate::sync::AtomicU64 {
+        &self.head[MARKS + mark_index(mark)]
+    }
+}
+
+/// A record, as read. Reused from call to call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// What it tells.
+    pub kind: RecordKind,
+    /// Why the flow ended.
+    pub reason: EndReason,
+    /// Number of the record in its shard, from 0.
+    pub sequence: u64,
+    /// When it was written, Unix nanoseconds on the engine's clock.
+    pub time_ns: u64,
+    /// The flow.
+    pub flow: FlowSnapshot,
+    /// Its metadata.
+    pub meta: Vec<u8>,
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self {
+            kind: RecordKind::Started,
+            reason: EndReason::None,
+            sequence: 0,
+            time_ns: 0,
+            flow: FlowSnapshot::default(),
+            meta: Vec::with_capacity(META_BYTES_MAX),
+        }
+    }
+}
+
+/// The outcome of asking for the next record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The record was filled in.
+    Record,
+    /// There is none yet.
+    Empty,
+    /// This many records were overwritten before they were read; the next call goes on after them.
+    Missed(u64),
+    /// The ring holds what no engine writes; this reader has stopped for good.
+    Corrupt,
+}
+
+/// Where a new reader begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// With the record that is written next.
+    Now,
+    /// With the oldest that the ring still holds (to a sixteenth of the ring).
+    Oldest,
+}
+
+/// One reader's place in the ring.
+#[derive(Debug, Clone)]
+pub struct RecordReader {
+    head: ReadWords,
+    ring: ReadWords,
+    position: u64,
+    /// Number of the record at `position`; `None` until the first was read.
+    sequence: Option<u64>,
+    corrupt: bool,
+}
+
+impl RecordReader {
+    pub(crate) fn new(head: ReadWords, ring: ReadWords, from: From) -> Self {
+        let mut reader = Self { head, ring, position: 0, sequence: None, corrupt: false };
+        if !(from == From::Now && reader.start_now()) {
+            let behind = if from == From::Now { 1 } else { MARK_COUNT as u64 - 2 };
+            reader.find(behind);
+        }
+        reader
+    }
+
+    /// Copies the next record, or says why there is none.
+    pub fn next(&mut self, record: &mut Record) -> Next {
+        if self.corrupt {
+            return Next::Corrupt;
+        }
+        let Some(sequence) = self.sequence else {
+            return if self.find(MARK_COUNT as u64 - 2) { self.next(record) } else { Next::Empty };
+        };
+        let tail = self.tail();
+        if tail == self.position {
+            return Next::Empty;
+        }
+        let copied = self.copy(tail, record);
+        match copied {
+            Copied::Record(bytes) if record.sequence == sequence => {
+                self.position += bytes;
+                self.sequence = Some(sequence + 1);
+                Next::Record
+            }
+            Copied::Overrun => self.skip(sequence),
+            Copied::Record(_) | Copied::Corrupt => {
+                self.corrupt = true;
+                Next::Corrupt
+            }
+        }
+    }
+
+    /// Bytes of the stream that lie behind this reader.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Bytes that the writer is ahead of this reader.
+    pub fn behind(&self) -> u64 {
+        self.tail().saturating_sub(self.position)
+    }
+
+    /// Goes on in the middle of the ring, as far from being overrun again as from the newest.
+    fn skip(&mut self, expected: u64) -> Next {
+        if !self.find(MARK_COUNT as u64 / 2) {
+            // The writer is too fast to be caught this time; the count comes with a later call.
+            return Next::Empty;
+        }
+        match self.sequence.and_then(|found| found.checked_sub(expected)) {
+            Some(missed @ 1..) => Next::Missed(missed),
+            _ => {
+                self.corrupt = true;
+                Next::Corrupt
+            }
+        }
+    }
+
+    /// Stands behind the newest record. False if the writer was in the middle of one every time.
+    fn start_now(&mut self) -> bool {
+        for _ in 0..START_ATTEMPTS {
+            let tail = self.tail();
+            let sequence = self.head.load(NEXT_SEQUENCE);
+            // Pairs with the release fence of `push`: a later sequence comes with a later intent.
+            fence(Ordering::Acquire);
+            if self.head.load(INTENT) == tail {
+                self.position = tail;
+                self.sequence = Some(sequence);
+                return true;
+            }
+            crate::sync::pause();
+        }
+        false
+    }
+
+    /// Finds the first record that begins `behind` sixteenths of the ring before its newest part,
+    /// or nearer if the writer overruns that.
+    fn find(&mut self, behind: u64) -> bool {
+        let mark_bytes = mark_bytes(self.ring.len());
+        for attempt in 0..FIND_ATTEMPTS {
+            let tail = self.tail();
+            if tail == 0 {
+                (self.position, self.sequence) = (0, Some(0));
+                return true;
+            }
+            let newest = (tail - 1) / mark_bytes;
+            let mark = newest.saturating_sub(behind >> attempt);
+            let position = self.head.load(MARKS + mark_index(mark));
+            if position / mark_bytes != mark || position >= tail {
+                continue;
+            }
+            let sequence = self.word(position, 1);
+            if !self.overrun(position) {
+                (self.position, self.sequence) = (position, Some(sequence));
+                return true;
+            }
+        }
+        false
+    }
+
+    fn copy(&self, tail: u64, record: &mut Record) -> Copied {
+        if self.overrun(self.position) {
+            return Copied::Overrun;
+        }
+        let head = self.word(self.position, 0);
+        let [a, b, _, _, kind, reason, c, d] = head.to_le_bytes();
+        let words = usize::from(u16::from_le_bytes([a, b]));
+        let meta_bytes = usize::from(u16::from_le_bytes([c, d]));
+        let end = self.position.checked_add((words * 8) as u64);
+        let sound = meta_bytes <= META_BYTES_MAX
+            && words == FIXED_WORDS + meta_bytes.div_ceil(8)
+            && end.is_some_and(|end| end <= tail);
+        if sound {
+            record.sequence = self.word(self.position, 1);
+            record.time_ns = self.word(self.position, 2);
+            for (index, word) in record.flow.words.iter_mut().enumerate() {
+                *word = self.word(self.position, 4 + index);
+            }
+            record.meta.clear();
+            for word in FIXED_WORDS..words {
+                record.meta.extend_from_slice(&self.word(self.position, word).to_le_bytes());
+            }
+            record.meta.truncate(meta_bytes);
+        }
+        // Only now is it known whether any of that was the record's.
+        if self.overrun(self.position) {
+            return Copied::Overrun;
+        }
+        match (sound, RecordKind::from_raw(kind), EndReason::from_raw(reason)) {
+            (true, Some(kind), Some(reason)) => {
+                record.kind = kind;
+                record.reason = reason;
+                Copied::Record((words * 8) as u64)
+            }
+            _ => Copied::Corrupt,
+        }
+    }
+
+    /// Whether the writer has reached, or announced that it will reach, the bytes at `position`.
+    fn overrun(&self, position: u64) -> bool {
+        // Pairs with the release fence of `push`.
+        fence(Ordering::Acquire);
+        let ring_bytes = (self.ring.len() * 8) as u64;
+        self.head.load(INTENT).saturating_sub(position) > ring_bytes
+    }
+
+    fn tail(&self) -> u64 {
+        let tail = self.head.load(TAIL);
+        // Pairs with the release store at the end of `push`.
+        fence(Ordering::Acquire);
+        tail
+    }
+
+    #[inline(always)]
+    fn word(&self, position: u64, word: usize) -> u64 {
+        self.ring.load(place(position, word, self.ring.len()))
+    }
+}
+
+enum Copied {
+    Record(u64),
+    Overrun,
+    Corrupt,
+}
+
+const START_ATTEMPTS: usize = 256;
+const FIND_ATTEMPTS: u32 = 8;
+
+/// Index in the ring of the word `word` of the record at `position`.
+#[inline(always)]
+fn place(position: u64, word: usize, ring_words: usize) -> usize {
+    let index = (position / 8).wrapping_add(word as u64) & (ring_words as u64 - 1);
+    usize::try_from(index).unwrap_or(0)
+}
+
+fn mark_bytes(ring_words: usize) -> u64 {
+    (ring_words * 8 / MARK_COUNT) as u64
+}
+
+fn mark_index(mark: u64) -> usize {
+    usize::try_from(mark % MARK_COUNT as u64).unwrap_or(0)
+}

@@ -1,0 +1,262 @@
+//! The memory itself, and the crate's only room for `unsafe`: mapping a memfd and lending its
+//! words as atomics.
+//!
+//! Two rules make the rest of the crate safe code. A map is only ever seen as 64-bit atomics, for
+//! which every bit pattern is a value, so nothing another process writes can be undefined here. And
+//! a map that was made read-only is only ever loaded from, relaxed, which the memory model allows
+//! on read-only pages; acquire order comes from fences.
+
+#![expect(unsafe_code, reason = "maps memory shared with other processes; docs/SAFETY.md")]
+
+use crate::{
+    error::Error,
+    flow::FlowSlot,
+    sync::{AtomicU64, Ordering},
+};
+use memmap2::{MmapOptions, MmapRaw};
+use rustix::fs::{
+    MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, ftruncate, memfd_create,
+};
+use std::{
+    fmt,
+    ops::Deref,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    ptr::NonNull,
+    sync::Arc,
+};
+
+/// Bytes of a word.
+pub(crate) const WORD: usize = 8;
+const PAGE: usize = 4096;
+const HUGE_PAGE: usize = 2 << 20;
+
+/// The flow table as its writer sees it: a slice of slots.
+pub type FlowSlots = WriteSection<FlowSlot>;
+/// Words that this process writes.
+pub(crate) type WriteWords = WriteSection<AtomicU64>;
+
+/// Types that a shared map may be seen as.
+///
+/// # Safety
+/// The type is made of `AtomicU64` and nothing else, has a size that is a multiple of its
+/// alignment, and an alignment of at most a page.
+pub unsafe trait Shared {}
+// SAFETY: it is an `AtomicU64`.
+unsafe impl Shared for AtomicU64 {}
+// SAFETY: `repr(C)` around an array of `AtomicU64` of the struct's own size (asserted in `flow`).
+unsafe impl Shared for FlowSlot {}
+
+/// A memfd that this process made and may write; everybody else may only read it.
+#[derive(Debug)]
+pub(crate) struct WriteMap {
+    map: MmapRaw,
+    fd: OwnedFd,
+    huge: bool,
+}
+
+impl WriteMap {
+    /// Makes a zeroed segment of at least `bytes`, on 2 MiB pages if asked for and there are any.
+    ///
+    /// The map is writable, and from then on the memfd is sealed: no new writable map, no write,
+    /// no change of size, no further seal, for anybody.
+    pub(crate) fn create(name: &str, bytes: usize, huge: bool) -> Result<Arc<Self>, Error> {
+        if huge && let Ok(map) = Self::create_with(name, bytes.next_multiple_of(HUGE_PAGE), true) {
+            return Ok(Arc::new(map));
+        }
+        let map = Self::create_with(name, bytes.next_multiple_of(PAGE), false)?;
+        if huge {
+            // Transparent huge pages are the next best; without them the map works all the same.
+            drop(map.map.advise(memmap2::Advice::HugePage));
+        }
+        Ok(Arc::new(map))
+    }
+
+    fn create_with(name: &str, bytes: usize, huge: bool) -> Result<Self, Error> {
+        let say = |what: &str| format!("{what} {bytes} bytes of shared memory for {name}");
+        let fd = memfd(name, huge).map_err(|e| Error::os(say("creating"), e))?;
+        ftruncate(&fd, u64::try_from(bytes).unwrap_or(u64::MAX))
+            .map_err(|e| Error::os(say("sizing"), e))?;
+        let map =
+            MmapOptions::new().len(bytes).map_raw(&fd).map_err(|e| Error::os(say("mapping"), e))?;
+        fcntl_add_seals(&fd, SEALS | SealFlags::SEAL).map_err(|e| Error::os(say("sealing"), e))?;
+        Ok(Self { map, fd, huge })
+    }
+
+    /// Whether the memory is really on huge pages of the reserved pool.
+    pub(crate) fn on_huge_pages(&self) -> bool {
+        self.huge
+    }
+
+    /// Whole length, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.map.len()
+    }
+
+    /// `count` elements from byte `offset` on.
+    ///
+    /// # Panics
+    /// If they do not lie inside of the map or are not aligned: a mistake of the layout.
+    pub(crate) fn section<T: Shared>(
+        self: &Arc<Self>,
+        offset: usize,
+        count: usize,
+    ) -> WriteSection<T> {
+        let end = size_of::<T>().checked_mul(count).and_then(|bytes| bytes.checked_add(offset));
+        assert!(end.is_some_and(|end| end <= self.map.len()), "section outside of its segment");
+        // SAFETY: `offset` is at most the map's length, checked above.
+        let start = unsafe { self.map.as_mut_ptr().add(offset) };
+        let base = NonNull::new(start.cast::<T>()).unwrap_or(NonNull::dangling());
+        assert!(base.is_aligned(), "section not aligned");
+        WriteSection { base, count, map: Arc::clone(self) }
+    }
+}
+
+impl AsFd for WriteMap {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// A part of a [`WriteMap`], as a slice of atomics. Keeps the map alive.
+pub struct WriteSection<T: Shared> {
+    base: NonNull<T>,
+    count: usize,
+    map: Arc<WriteMap>,
+}
+
+impl<T: Shared> WriteSection<T> {
+    /// Writes to every page of the section, so that the memory comes from the NUMA node of the
+    /// calling thread. To be called by the section's writer, before anything else uses it.
+    pub(crate) fn touch(&self) {
+        let bytes = size_of::<T>() * self.count;
+        let offset = self.base.as_ptr().addr() - self.map.map.as_ptr().addr();
+        let words: WriteWords = self.map.section(offset, bytes / WORD);
+        for page in words.chunks(PAGE / WORD) {
+            page[0].store(page[0].load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+}
+
+impl<T: Shared> Deref for WriteSection<T> {
+    type Target = [T];
+
+    #[inline(always)]
+    fn deref(&self) -> &[T] {
+        // SAFETY: `WriteMap::section` checked bounds and alignment; the map lives as long as
+        // `self.map`; `T` is made of atomics, so any bytes are a `T` and shared writes are allowed.
+        unsafe { std::slice::from_raw_parts(self.base.as_ptr(), self.count) }
+    }
+}
+
+// SAFETY: access is by `&T` alone, and `T` is made of atomics; the map behind it may be unmapped
+// from any thread.
+unsafe impl<T: Shared> Send for WriteSection<T> {}
+// SAFETY: as for `Send`.
+unsafe impl<T: Shared> Sync for WriteSection<T> {}
+
+impl<T: Shared> fmt::Debug for WriteSection<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WriteSection").field("count", &self.count).finish_non_exhaustive()
+    }
+}
+
+/// Another process's segment, mapped read-only.
+#[derive(Debug)]
+pub(crate) struct ReadMap {
+    map: MmapRaw,
+}
+
+impl ReadMap {
+    /// Maps a received descriptor, after making sure that its owner cannot shrink it below the
+    /// map (which would kill the reader) and that it is `bytes` long.
+    pub(crate) fn open(fd: &OwnedFd, segment: &str, bytes: u64) -> Result<Arc<Self>, Error> {
+        let seals = fcntl_get_seals(fd).map_err(|_| Error::segment(segment, "not a memfd"))?;
+        if !seals.contains(SEALS) {
+            return Err(Error::segment(segment, "not sealed"));
+        }
+        let stat = rustix::fs::fstat(fd).map_err(|e| Error::os("asking a segment's size", e))?;
+        if u64::try_from(stat.st_size).ok() != Some(bytes) {
+            return Err(Error::segment(segment, "its size is not the announced one"));
+        }
+        let bytes = usize::try_from(bytes).map_err(|_| Error::segment(segment, "too large"))?;
+        if bytes == 0 || !bytes.is_multiple_of(PAGE) {
+            return Err(Error::segment(segment, "its size is not whole pages"));
+        }
+        let map = MmapOptions::new()
+            .len(bytes)
+            .map_raw_read_only(fd)
+            .map_err(|e| Error::os(format!("mapping {bytes} bytes of {segment}"), e))?;
+        Ok(Arc::new(Self { map }))
+    }
+
+    /// Whole length, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.map.len()
+    }
+
+    /// `count` words from byte `offset` on; `None` if they are not inside or not aligned.
+    pub(crate) fn words(self: &Arc<Self>, offset: usize, count: usize) -> Option<ReadWords> {
+        let end = count.checked_mul(WORD)?.checked_add(offset)?;
+        if end > self.map.len() || !offset.is_multiple_of(WORD) {
+            return None;
+        }
+        // SAFETY: `offset` is at most the map's length, checked above.
+        let start = unsafe { self.map.as_ptr().add(offset) };
+        let base = NonNull::new(start.cast_mut().cast::<AtomicU64>())?;
+        Some(ReadWords { base, count, _map: Arc::clone(self) })
+    }
+}
+
+/// Words that another process may be writing right now.
+#[derive(Clone)]
+pub(crate) struct ReadWords {
+    base: NonNull<AtomicU64>,
+    count: usize,
+    _map: Arc<ReadMap>,
+}
+
+impl ReadWords {
+    /// Number of words.
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// One word, relaxed; 0 outside.
+    #[inline(always)]
+    pub(crate) fn load(&self, index: usize) -> u64 {
+        self.words().get(index).map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+
+    #[inline(always)]
+    fn words(&self) -> &[AtomicU64] {
+        // SAFETY: `ReadMap::words` checked bounds and alignment, the map lives as long as `_map`,
+        // and its file is sealed against shrinking. The pages are read-only, so the slice stays
+        // private and only relaxed 8-byte loads are made through it.
+        unsafe { std::slice::from_raw_parts(self.base.as_ptr(), self.count) }
+    }
+}
+
+// SAFETY: access is by relaxed loads of atomics; unmapping may happen on any thread.
+unsafe impl Send for ReadWords {}
+// SAFETY: as for `Send`.
+unsafe impl Sync for ReadWords {}
+
+impl fmt::Debug for ReadWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadWords").field("count", &self.count).finish_non_exhaustive()
+    }
+}
+
+const SEALS: SealFlags = SealFlags::FUTURE_WRITE.union(SealFlags::GROW).union(SealFlags::SHRINK);
+
+/// A memfd that can be sealed; not executable where the kernel knows how to say so (Linux 6.3).
+fn memfd(name: &str, huge: bool) -> rustix::io::Result<OwnedFd> {
+    let mut flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    if huge {
+        flags |= MemfdFlags::HUGETLB | MemfdFlags::HUGE_2MB;
+    }
+    match memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
+        Err(rustix::io::Errno::INVAL) => memfd_create(name, flags),
+        made => made,
+    }
+}

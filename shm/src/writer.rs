@@ -1,0 +1,193 @@
+//! A shard's segment, as its shard writes it.
+
+use crate::{
+    arena::{ARENA_BYTES_MAX, ArenaWriter, TOP_BYTES},
+    counters::{CounterDef, CounterWriter, block_words},
+    error::Error,
+    flow::SLOT_BYTES,
+    histogram::{self, HistogramDef, HistogramWriter},
+    layout::{DEF_WORDS, Plan, SectionKind, SegmentKind},
+    records::{HEAD_WORDS, RING_BYTES_MIN, RecordWriter},
+    segment::{FlowSlots, WORD, WriteMap},
+};
+use std::{
+    os::fd::{AsFd, BorrowedFd},
+    sync::Arc,
+};
+
+/// What a shard's segment is to hold.
+#[derive(Debug, Clone, Copy)]
+pub struct ShardSpec<'a> {
+    /// Number of the shard.
+    pub shard: u16,
+    /// What it works on, for people: `eth0 queue 3`.
+    pub label: &'a str,
+    /// Slots of the flow table, 1 to 2^28.
+    pub flow_slots: u32,
+    /// Bytes of the flow-record ring: a power of two, at least 32 KiB.
+    pub record_bytes: usize,
+    /// Bytes of the metadata arena, rounded up to 2 KiB, at most 16 GiB.
+    pub arena_bytes: usize,
+    /// The shard's counters.
+    pub counters: &'static [CounterDef],
+    /// The shard's histograms.
+    pub histograms: &'static [HistogramDef],
+    /// Whether to try for 2 MiB pages.
+    pub huge_pages: bool,
+}
+
+/// A shard's segment. Moved to the shard's thread, which alone writes it.
+#[derive(Debug)]
+pub struct ShardWriter {
+    /// The flow table.
+    pub flows: FlowSlots,
+    /// The flow-record ring.
+    pub records: RecordWriter,
+    /// Metadata of the flows in the table.
+    pub arena: ArenaWriter,
+    /// Counters, in the order of the specification.
+    pub counters: CounterWriter,
+    /// Histograms, in the order of the specification.
+    pub histograms: Vec<HistogramWriter>,
+    shard: u16,
+    map: Arc<WriteMap>,
+}
+
+impl ShardWriter {
+    /// Makes the segment.
+    ///
+    /// # Errors
+    /// If a size is out of range, or the system has no memory for it.
+    pub fn create(spec: &ShardSpec<'_>) -> Result<Self, Error> {
+        check(spec)?;
+        let name = format!("weir shard {}", spec.shard);
+        let mut plan = Plan::new(SegmentKind::Shard, spec.shard, spec.label);
+        let counter_defs = counter_words(&mut plan, spec.counters);
+        let histogram_defs: Vec<u64> = spec
+            .histograms
+            .iter()
+            .flat_map(|def| {
+                [u64::from(def.unit as u32), plan.string(def.name), plan.string(def.help)]
+            })
+            .collect();
+        let arena_bytes = spec.arena_bytes.next_multiple_of(TOP_BYTES).max(TOP_BYTES);
+        let counter_bytes = block_words(spec.counters.len()) * WORD;
+        let histograms = spec.histograms.len();
+        plan.section(SectionKind::CounterDefs, DEF_WORDS * WORD, spec.counters.len());
+        plan.section(SectionKind::HistogramDefs, DEF_WORDS * WORD, histograms);
+        plan.section(SectionKind::Counters, counter_bytes, 1);
+        plan.section(SectionKind::Histograms, histogram::WORDS * WORD, histograms);
+        plan.section(SectionKind::RecordHead, HEAD_WORDS * WORD, 1);
+        plan.section(SectionKind::Flows, SLOT_BYTES, spec.flow_slots as usize);
+        plan.section(SectionKind::RecordRing, WORD, spec.record_bytes / WORD);
+        plan.section(SectionKind::Arena, TOP_BYTES, arena_bytes / TOP_BYTES);
+        let made = plan.create(&name, spec.huge_pages)?;
+        made.fill(SectionKind::CounterDefs, counter_defs);
+        made.fill(SectionKind::HistogramDefs, histogram_defs);
+        Ok(Self {
+            flows: made.flows(),
+            records: RecordWriter::new(
+                made.words(SectionKind::RecordHead),
+                made.words(SectionKind::RecordRing),
+            ),
+            arena: ArenaWriter::new(made.words(SectionKind::Arena)),
+            counters: CounterWriter::new(made.words(SectionKind::Counters), spec.counters.len()),
+            histograms: (0..histograms)
+                .map(|index| HistogramWriter::new(made.element(SectionKind::Histograms, index)))
+                .collect(),
+            shard: spec.shard,
+            map: made.map,
+        })
+    }
+
+    /// Writes to every page, so that the memory comes from the calling thread's NUMA node. For the
+    /// shard's thread, once, before its first packet.
+    pub fn touch(&mut self) {
+        self.flows.touch();
+        self.records.touch();
+        self.arena.touch();
+    }
+
+    /// Whether the segment is on huge pages of the reserved pool.
+    pub fn on_huge_pages(&self) -> bool {
+        self.map.on_huge_pages()
+    }
+
+    /// Bytes of the segment.
+    pub fn bytes(&self) -> usize {
+        self.map.bytes()
+    }
+
+    /// The segment, to be handed to readers.
+    pub fn export(&self) -> SegmentFd {
+        SegmentFd { map: Arc::clone(&self.map), kind: SegmentKind::Shard, shard: self.shard }
+    }
+}
+
+/// A segment's descriptor and what it is. Holding it keeps the memory.
+#[derive(Debug, Clone)]
+pub struct SegmentFd {
+    map: Arc<WriteMap>,
+    kind: SegmentKind,
+    shard: u16,
+}
+
+impl SegmentFd {
+    pub(crate) fn control(map: &Arc<WriteMap>) -> Self {
+        Self { map: Arc::clone(map), kind: SegmentKind::Control, shard: 0 }
+    }
+
+    /// What the segment holds.
+    pub fn kind(&self) -> SegmentKind {
+        self.kind
+    }
+
+    /// The shard's number; 0 for the control segment.
+    pub fn shard(&self) -> u16 {
+        self.shard
+    }
+
+    /// Bytes of the segment.
+    pub fn bytes(&self) -> usize {
+        self.map.bytes()
+    }
+}
+
+impl AsFd for SegmentFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.map.as_fd()
+    }
+}
+
+/// The definitions of counters as words; their texts go into the plan.
+pub(crate) fn counter_words(plan: &mut Plan, counters: &[CounterDef]) -> Vec<u64> {
+    let words = counters.iter().flat_map(|def| {
+        let what = u64::from(def.role as u32) << 32 | u64::from(def.unit as u32);
+        [what, plan.string(def.name), plan.string(def.help)]
+    });
+    words.collect()
+}
+
+fn check(spec: &ShardSpec<'_>) -> Result<(), Error> {
+    let wrong = |what: String| Err(Error::Spec(format!("shard {}: {what}", spec.shard)));
+    if !(1..=FLOW_SLOTS_MAX).contains(&spec.flow_slots) {
+        return wrong(format!("{} flow slots: use 1 to {FLOW_SLOTS_MAX}", spec.flow_slots));
+    }
+    let ring = spec.record_bytes;
+    if !ring.is_power_of_two() || !(RING_BYTES_MIN..=RING_BYTES_MAX).contains(&ring) {
+        return wrong(format!(
+            "a flow-record ring of {ring} bytes: use a power of two from {RING_BYTES_MIN} to \
+             {RING_BYTES_MAX}"
+        ));
+    }
+    if spec.arena_bytes > ARENA_BYTES_MAX {
+        return wrong(format!(
+            "an arena of {} bytes: use up to {ARENA_BYTES_MAX}",
+            spec.arena_bytes
+        ));
+    }
+    Ok(())
+}
+
+const FLOW_SLOTS_MAX: u32 = 1 << 28;
+const RING_BYTES_MAX: usize = 1 << 36;
