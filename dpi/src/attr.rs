@@ -62,15 +62,21 @@ attributes! {
     32 TLS_ALPN "tls" "alpn" Text one;
     33 TLS_JA4 "tls" "ja4" Text one;
     34 TLS_CIPHER "tls" "cipher" Number one;
+    35 TLS_OFFERED "tls" "offered" Text one;
+    36 TLS_ECH "tls" "ech" Number one;
     40 DTLS_VERSION "dtls" "version" Text one;
     41 DTLS_SNI "dtls" "sni" Text one;
     42 DTLS_ALPN "dtls" "alpn" Text one;
     43 DTLS_JA4 "dtls" "ja4" Text one;
+    44 DTLS_CIPHER "dtls" "cipher" Number one;
+    45 DTLS_OFFERED "dtls" "offered" Text one;
+    46 DTLS_ECH "dtls" "ech" Number one;
     50 QUIC_VERSION "quic" "version" Text one;
     51 QUIC_SNI "quic" "sni" Text one;
     52 QUIC_ALPN "quic" "alpn" Text one;
     53 QUIC_JA4 "quic" "ja4" Text one;
     54 QUIC_USER_AGENT "quic" "user_agent" Text one;
+    55 QUIC_ECH "quic" "ech" Number one;
 
     // 100–299: naming, discovery, network control (family `network`).
     100 DNS_NAME "dns" "name" Text one;

@@ -3,7 +3,9 @@
 //! Each protocol that needs to remember something has a named field of its own here, so nothing
 //! is shared by accident; the whole is asserted small. It is zeroed when a flow begins.
 
+use crate::app::AppId;
 use crate::crypto_pool::CryptoRef;
+use crate::view::Direction;
 
 /// See the module.
 #[derive(Clone, Copy, Default, Debug)]
@@ -26,8 +28,10 @@ pub struct HelloTrack {
     pub id: [u8; 20],
     /// QUIC: bytes of `id`.
     pub id_bytes: u8,
-    /// The `ClientHello` was read.
-    pub client_done: bool,
+    /// In which direction the `ClientHello` was read.
+    pub client: Option<Direction>,
+    /// What the `ClientHello` was named, so that reading the answer does not name it anew.
+    pub app: AppId,
     /// Packets read that did not complete the `ClientHello`.
     pub tries: u8,
 }

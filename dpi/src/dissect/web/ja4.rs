@@ -1,0 +1,189 @@
+//! The JA4 client fingerprint, as `FoxIO` published it (the client fingerprint alone is under the
+//! 3-clause BSD licence): `t13d1516h2_8daaf6152771_e5627efa2ab1`.
+//!
+//! First part: carrier, highest version, whether a name is given, number of ciphers and of
+//! extensions, first and last character of the first protocol name. Second: hash of the sorted
+//! ciphers. Third: hash of the sorted extensions (name and protocols left out) and, in their own
+//! order, the signature algorithms. A hash is the first twelve hexadecimal digits of SHA-256 over
+//! the four-digit values joined by commas. Reserved values (RFC 8701) are left out everywhere.
+
+use super::hello::{Carrier, ClientHello, extensions, is_grease, pairs, protocol_names};
+use sha2::{Digest, Sha256};
+
+/// Bytes of a fingerprint.
+pub(super) const JA4_BYTES: usize = 36;
+/// Ciphers or extensions of a fingerprint at most; longer lists have none.
+const VALUES_MOST: usize = 256;
+const TEXT_BYTES: usize = VALUES_MOST * 5;
+/// What stands for the hash of nothing.
+const NOTHING: [u8; 12] = *b"000000000000";
+
+/// The fingerprint of a whole hello; `None` if a list is longer than [`VALUES_MOST`].
+pub(super) fn client(hello: &ClientHello<'_>) -> Option<[u8; JA4_BYTES]> {
+    let mut ciphers = Values::new();
+    for cipher in pairs(hello.ciphers).filter(|cipher| !is_grease(*cipher)) {
+        ciphers.push(cipher)?;
+    }
+    let mut kinds = Values::new();
+    let mut kind_count = 0_usize;
+    for (kind, _) in extensions(hello.extensions).filter(|(kind, _)| !is_grease(*kind)) {
+        kind_count += 1;
+        if kind != 0x0000 && kind != 0x0010 {
+            kinds.push(kind)?;
+        }
+    }
+
+    let mut text = Text::new();
+    ciphers.sort();
+    text.list(ciphers.as_slice())?;
+    let cipher_hash = text.hash();
+    text.clear();
+    kinds.sort();
+    text.list(kinds.as_slice())?;
+    if kind_count > 0 && hello.signatures.len() > 1 {
+        text.push(b'_')?;
+        let mut signatures = Values::new();
+        for value in pairs(hello.signatures).filter(|value| !is_grease(*value)) {
+            signatures.push(value)?;
+        }
+        text.list(signatures.as_slice())?;
+    }
+    let kind_hash = if kind_count == 0 { NOTHING } else { text.hash() };
+
+    let mut print = [b'_'; JA4_BYTES];
+    let (head, tail) = print.split_first_chunk_mut::<10>()?;
+    *head = summary(hello, ciphers.as_slice().len(), kind_count);
+    tail.get_mut(1..13)?.copy_from_slice(&cipher_hash);
+    tail.get_mut(14..26)?.copy_from_slice(&kind_hash);
+    Some(print)
+}
+
+/// The readable first part.
+fn summary(hello: &ClientHello<'_>, ciphers: usize, kinds: usize) -> [u8; 10] {
+    let carrier = match hello.carrier {
+        Carrier::Tls => b't',
+        Carrier::Dtls => b'd',
+        Carrier::Quic => b'q',
+    };
+    let [major, minor] = match hello.version {
+        0x0304 => *b"13",
+        0x0303 => *b"12",
+        0x0302 => *b"11",
+        0x0301 => *b"10",
+        0x0300 => *b"s3",
+        0x0002 => *b"s2",
+        0xfeff => *b"d1",
+        0xfefd => *b"d2",
+        0xfefc => *b"d3",
+        _ => *b"00",
+    };
+    let name = if hello.has_name { b'd' } else { b'i' };
+    let [cipher_tens, cipher_ones] = two_digits(ciphers);
+    let [kind_tens, kind_ones] = two_digits(kinds);
+    let [first, last] = protocol_ends(hello.alpn);
+    [carrier, major, minor, name, cipher_tens, cipher_ones, kind_tens, kind_ones, first, last]
+}
+
+/// First and last character of the first protocol name, or of its hexadecimal form where either
+/// end is not a letter or digit.
+fn protocol_ends(list: &[u8]) -> [u8; 2] {
+    let name = protocol_names(list).next().unwrap_or_default();
+    match (name.first(), name.last()) {
+        (Some(first), Some(last)) => {
+            if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() {
+                [*first, *last]
+            } else {
+                [digit(first >> 4), digit(*last)]
+            }
+        }
+        _ => *b"00",
+    }
+}
+
+fn two_digits(count: usize) -> [u8; 2] {
+    let count = u8::try_from(count).unwrap_or(99).min(99);
+    [b'0' + count / 10, b'0' + count % 10]
+}
+
+/// The hexadecimal digit of the low four bits.
+fn digit(value: u8) -> u8 {
+    match value & 15 {
+        low @ 0..=9 => b'0' + low,
+        low => b'a' + (low - 10),
+    }
+}
+
+/// A bounded list of numbers.
+struct Values {
+    values: [u16; VALUES_MOST],
+    used: usize,
+}
+
+impl Values {
+    fn new() -> Values {
+        Values { values: [0; VALUES_MOST], used: 0 }
+    }
+
+    fn push(&mut self, value: u16) -> Option<()> {
+        *self.values.get_mut(self.used)? = value;
+        self.used += 1;
+        Some(())
+    }
+
+    fn sort(&mut self) {
+        if let Some(values) = self.values.get_mut(..self.used) {
+            values.sort_unstable();
+        }
+    }
+
+    fn as_slice(&self) -> &[u16] {
+        self.values.get(..self.used).unwrap_or_default()
+    }
+}
+
+/// The text that is hashed.
+struct Text {
+    bytes: [u8; TEXT_BYTES],
+    used: usize,
+}
+
+impl Text {
+    fn new() -> Text {
+        Text { bytes: [0; TEXT_BYTES], used: 0 }
+    }
+
+    fn clear(&mut self) {
+        self.used = 0;
+    }
+
+    fn push(&mut self, byte: u8) -> Option<()> {
+        *self.bytes.get_mut(self.used)? = byte;
+        self.used += 1;
+        Some(())
+    }
+
+    fn list(&mut self, values: &[u16]) -> Option<()> {
+        for (index, value) in values.iter().enumerate() {
+            if index > 0 {
+                self.push(b',')?;
+            }
+            let [high, low] = value.to_be_bytes();
+            let room = self.bytes.get_mut(self.used..self.used + 4)?;
+            room.copy_from_slice(&[digit(high >> 4), digit(high), digit(low >> 4), digit(low)]);
+            self.used += 4;
+        }
+        Some(())
+    }
+
+    fn hash(&self) -> [u8; 12] {
+        let Some(text) = self.bytes.get(..self.used).filter(|text| !text.is_empty()) else {
+            return NOTHING;
+        };
+        let hash: [u8; 32] = Sha256::digest(text).into();
+        let mut hex = NOTHING;
+        for (pair, byte) in hex.as_chunks_mut::<2>().0.iter_mut().zip(hash) {
+            *pair = [digit(byte >> 4), digit(byte)];
+        }
+        hex
+    }
+}

@@ -1,0 +1,294 @@
+//! QUIC versions 1 and 2 (RFC 9000, 9001, 9369), the drafts they grew from, and Google's own.
+//!
+//! The client's Initial packets are opened with the keys that follow from its first connection
+//! id; the `ClientHello` is put together from CRYPTO frames over several packets and in any order
+//! in a buffer of the pool. The server's side is not opened: TLS 1.3 says nothing more there.
+
+mod frames;
+mod google;
+mod keys;
+mod version;
+
+use self::frames::{each_crypto, varint};
+use self::keys::{ClientKeys, Opened};
+use self::version::{Handshake, Version};
+use super::hello::{CLIENT_HELLO, Carrier, ClientHello};
+use crate::app::AppId;
+use crate::attr;
+use crate::meta::Meta;
+use crate::reader::Reader;
+use crate::scratch::HelloTrack;
+use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
+
+pub(super) const QUIC: Dissector = Dissector {
+    app: AppId::QUIC,
+    over: &[Transport::Udp],
+    ports: &[443, 80, 784, 853, 8853, 8443],
+    ports_only: false,
+    // Long headers; Google's public headers with a version.
+    first: First::Ranges(&[
+        (0x80, 0xff),
+        (0x09, 0x09),
+        (0x0d, 0x0d),
+        (0x19, 0x19),
+        (0x1d, 0x1d),
+        (0x29, 0x29),
+        (0x2d, 0x2d),
+        (0x39, 0x39),
+        (0x3d, 0x3d),
+    ]),
+    run,
+};
+
+/// Connection ids have at most 20 bytes (RFC 9000 section 17.2).
+const ID_MOST: usize = 20;
+/// Packets of one datagram that are looked at.
+const PACKETS_MOST: usize = 4;
+/// Datagrams without a complete hello after which what is there is taken.
+const TRIES_MOST: u8 = 6;
+/// Google's parameter that names the browser (first in the registry's provisional range).
+const USER_AGENT_PARAMETER: u64 = 0x3129;
+
+fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    if notes.scratch.hello.client.is_some() {
+        return Outcome::found(notes.scratch.hello.app);
+    }
+    let Some(first) = view.data.first() else { return Outcome::NotMine };
+    if first & 0x80 != 0 {
+        return long(view, notes);
+    }
+    match google::read_public(view.data, notes.meta) {
+        None => unless_found(notes),
+        Some(google::Google::Hello) => finish(view, notes, AppId::QUIC),
+        Some(google::Google::Packet) => again(notes),
+    }
+}
+
+/// After the first packet the flow stays QUIC, whatever comes.
+fn unless_found(notes: &mut Notes<'_>) -> Outcome {
+    if notes.scratch.hello.tries > 0 { again(notes) } else { Outcome::NotMine }
+}
+
+/// QUIC, and the hello may come in a later packet.
+fn again(notes: &mut Notes<'_>) -> Outcome {
+    let track = &mut notes.scratch.hello;
+    track.tries = track.tries.saturating_add(1);
+    if track.tries >= TRIES_MOST {
+        notes.crypto.close(&mut track.stream);
+        Outcome::found(AppId::QUIC)
+    } else {
+        Outcome::found_more(AppId::QUIC)
+    }
+}
+
+fn finish(view: &View<'_>, notes: &mut Notes<'_>, app: AppId) -> Outcome {
+    notes.scratch.hello.client = Some(view.direction);
+    notes.scratch.hello.app = app;
+    Outcome::found(app)
+}
+
+/// The part of a long header that no version changes (RFC 8999 section 5.1).
+struct Long<'a> {
+    first: u8,
+    version: u32,
+    destination: &'a [u8],
+}
+
+fn read_long<'a>(reader: &mut Reader<'a>) -> Option<Long<'a>> {
+    let first = reader.u8()?;
+    let version = reader.u32()?;
+    let destination_bytes = usize::from(reader.u8()?);
+    let destination = reader.take(destination_bytes)?;
+    let source_bytes = usize::from(reader.u8()?);
+    reader.skip(source_bytes)?;
+    let fits = first & 0x80 != 0 && destination_bytes <= ID_MOST && source_bytes <= ID_MOST;
+    fits.then_some(Long { first, version, destination })
+}
+
+fn long(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    let number = view.data.get(1..5).and_then(|bytes| bytes.first_chunk::<4>());
+    let Some(number) = number.copied() else { return unless_found(notes) };
+    if version::is_google(number) && number < *b"Q050" {
+        let rest = Reader::new(view.data.get(5..).unwrap_or_default());
+        return match google::read_long(number, rest, notes.meta) {
+            google::Google::Hello => finish(view, notes, AppId::QUIC),
+            google::Google::Packet => again(notes),
+        };
+    }
+    match (u32::from_be_bytes(number), version::find(u32::from_be_bytes(number))) {
+        (_, Some(version)) => packets(view, notes, &version),
+        (0, None) if is_negotiation(view.data) => again(notes),
+        (number, None) if version::is_reserved(number) && is_full_hello(view.data) => again(notes),
+        _ => unless_found(notes),
+    }
+}
+
+/// A Version Negotiation packet (RFC 9000 section 17.2.1): ids, then versions, some of them known.
+fn is_negotiation(data: &[u8]) -> bool {
+    let mut reader = Reader::new(data);
+    let Some(header) = read_long(&mut reader) else { return false };
+    let versions = reader.rest();
+    let known = |pair: &[u8; 4]| version::may_be_offered(u32::from_be_bytes(*pair));
+    let (versions, rest) = versions.as_chunks::<4>();
+    !header.destination.is_empty()
+        && rest.is_empty()
+        && (1..=32).contains(&versions.len())
+        && versions.iter().any(known)
+}
+
+/// A first packet with a reserved version, sent to see whether the server negotiates: ids of the
+/// prescribed length in a datagram of the prescribed size (RFC 9000 sections 7.2 and 14.1).
+fn is_full_hello(data: &[u8]) -> bool {
+    let mut reader = Reader::new(data);
+    let header = read_long(&mut reader);
+    data.len() >= 1200
+        && header.is_some_and(|header| header.destination.len() >= 8 && header.first & 0x40 != 0)
+}
+
+/// The packets of a datagram of a known version.
+fn packets(view: &View<'_>, notes: &mut Notes<'_>, version: &Version) -> Outcome {
+    let mut reader = Reader::new(view.data);
+    let mut fits = false;
+    for _ in 0..PACKETS_MOST {
+        let start = reader;
+        let Some(header) = read_long(&mut reader) else { break };
+        if header.first & 0x40 == 0 || version::find(header.version).is_none() {
+            break;
+        }
+        let kind = header.first >> 4 & 3;
+        if kind == (version.initial + 3) & 3 {
+            // Retry: no length; a token and a tag of 16 bytes to the end (RFC 9000 section 17.2.5).
+            fits |= reader.left() >= 16;
+            break;
+        }
+        if kind == version.initial {
+            let Some(token) = varint(&mut reader) else { break };
+            let Some(()) = usize::try_from(token).ok().and_then(|token| reader.skip(token)) else {
+                break;
+            };
+        }
+        let Some(length) = varint(&mut reader).and_then(|length| usize::try_from(length).ok())
+        else {
+            break;
+        };
+        // A packet is never shorter than what header protection samples.
+        if length < 20 || (reader.left() < length && !view.last) {
+            break;
+        }
+        fits = true;
+        let sealed = reader.take_up_to(length);
+        if kind == version.initial
+            && let Some(opened) = open(notes.scratch.hello, version, &header, sealed)
+        {
+            notes.meta.put(&attr::QUIC_VERSION, version.name.as_bytes());
+            if let Some(outcome) = read_frames(view, notes, version, &header, &opened) {
+                return outcome;
+            }
+        }
+        if start.left() == reader.left() {
+            break;
+        }
+    }
+    if !fits {
+        return unless_found(notes);
+    }
+    notes.meta.put(&attr::QUIC_VERSION, version.name.as_bytes());
+    again(notes)
+}
+
+/// Opens an Initial packet with the keys of the first id, or of its own (the first packet, and
+/// after a Retry, RFC 9001 section 5.2).
+fn open(track: HelloTrack, version: &Version, header: &Long<'_>, sealed: &[u8]) -> Option<Opened> {
+    let known = track.id.get(..usize::from(track.id_bytes)).unwrap_or_default();
+    let try_with = |id: &[u8]| {
+        let opened = ClientKeys::derive(version, id)?.open(header.first, sealed)?;
+        // The frames are the proof that the key was right.
+        each_crypto(opened.frames(), opened.cut, |_| {}).map(|()| opened)
+    };
+    if !known.is_empty()
+        && let Some(opened) = try_with(known)
+    {
+        return Some(opened);
+    }
+    if known == header.destination { None } else { try_with(header.destination) }
+}
+
+/// Takes in the CRYPTO frames of an opened packet; the outcome if that completed the hello.
+fn read_frames(
+    view: &View<'_>,
+    notes: &mut Notes<'_>,
+    version: &Version,
+    header: &Long<'_>,
+    opened: &Opened,
+) -> Option<Outcome> {
+    let track = &mut notes.scratch.hello;
+    if track.id_bytes == 0 {
+        let id = track.id.get_mut(..header.destination.len())?;
+        id.copy_from_slice(header.destination);
+        track.id_bytes = u8::try_from(header.destination.len()).ok()?;
+    }
+    // The usual case: the whole hello in one frame, read where it stands.
+    let mut first = None;
+    each_crypto(opened.frames(), opened.cut, |crypto| {
+        if crypto.offset == 0 {
+            first = Some(crypto.bytes);
+        }
+    })?;
+    if let Some(message) = first.and_then(|bytes| whole_message(bytes, version.handshake)) {
+        let app = note_hello(notes.meta, version.handshake, message);
+        return Some(finish(view, notes, app));
+    }
+    if notes.crypto.get(track.stream).is_none() {
+        track.stream = notes.crypto.open();
+    }
+    let mut stream = track.stream;
+    if let Some(buffer) = notes.crypto.get(stream) {
+        each_crypto(opened.frames(), opened.cut, |crypto| {
+            buffer.insert(crypto.offset, crypto.bytes);
+        });
+    }
+    let tries = track.tries;
+    let Notes { meta, scratch, crypto, .. } = notes;
+    let bytes = crypto.get(stream)?.contiguous();
+    let message = whole_message(bytes, version.handshake)
+        .or_else(|| (tries + 1 >= TRIES_MOST).then_some(bytes))?;
+    let app = note_hello(meta, version.handshake, message);
+    crypto.close(&mut stream);
+    scratch.hello.stream = stream;
+    Some(finish(view, notes, app))
+}
+
+/// The first handshake message, if it is there to its end. Google's has no length: it is taken as
+/// it is.
+fn whole_message(bytes: &[u8], handshake: Handshake) -> Option<&[u8]> {
+    if handshake == Handshake::Google {
+        return bytes.starts_with(b"CHLO").then_some(bytes);
+    }
+    let mut reader = Reader::new(bytes);
+    reader.u8()?;
+    let length = usize::try_from(reader.u24()?).ok()?;
+    bytes.get(..4 + length)
+}
+
+/// Records what the hello says; the application inside, as far as it tells.
+fn note_hello(meta: &mut Meta, handshake: Handshake, message: &[u8]) -> AppId {
+    if handshake == Handshake::Google {
+        google::read_hello(message, meta);
+        return AppId::QUIC;
+    }
+    let body = message.get(4..).unwrap_or_default();
+    if message.first() != Some(&CLIENT_HELLO) {
+        return AppId::QUIC;
+    }
+    let Some(hello) = ClientHello::parse(body, Carrier::Quic) else { return AppId::QUIC };
+    hello.note(meta);
+    let mut reader = Reader::new(hello.parameters);
+    while let Some(kind) = varint(&mut reader) {
+        let length = varint(&mut reader).and_then(|length| usize::try_from(length).ok());
+        let Some(value) = length.and_then(|length| reader.take(length)) else { break };
+        if kind == USER_AGENT_PARAMETER {
+            meta.put(&attr::QUIC_USER_AGENT, value);
+        }
+    }
+    hello.application().unwrap_or(AppId::QUIC)
+}
