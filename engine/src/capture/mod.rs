@@ -3,6 +3,8 @@
 //! A [`Source`] lends a shard a batch of frames, the shard reads them in place, and gives the
 //! whole batch back. Nothing is copied and nothing is allocated on the way.
 
+pub mod file;
+
 use std::time::Duration;
 
 use crate::wire::LinkType;

@@ -1,1 +1,3 @@
 //! The system calls that no crate wraps safely: the engine's room of `unsafe`.
+
+pub mod map;
