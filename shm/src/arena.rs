@@ -72,18 +72,13 @@ impl ArenaWriter {
     /// Stores `content` and gives its reference, never 0; `None` if it is longer than 1 KiB or
     /// there is no room, which is counted.
     pub fn store(&mut self, content: &[u8]) -> Option<u32> {
-        let reference = self.allocate(content.len());
-        match reference {
-            Some((unit, order)) => {
-                self.write(unit * UNIT_WORDS, content);
-                self.used_bytes += (UNIT << order) as u64;
-                reference_of(unit, order)
-            }
-            None => {
-                self.failed += 1;
-                None
-            }
-        }
+        let Some((unit, order)) = self.allocate(content.len()) else {
+            self.failed += 1;
+            return None;
+        };
+        self.write(unit * UNIT_WORDS, content);
+        self.used_bytes += (UNIT << order) as u64;
+        reference_of(unit, order)
     }
 
     /// Takes a block back. The slot that referred to it must have been opened (`begin`) since, so

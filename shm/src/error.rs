@@ -52,6 +52,15 @@ pub enum Error {
         /// The socket nobody answers at.
         path: PathBuf,
     },
+    /// Somebody listens and says nothing.
+    #[error(
+        "the engine at {} does not answer: it is stopped (kill -CONT) or hangs; see its log",
+        path.display()
+    )]
+    NoAnswer {
+        /// The engine's socket.
+        path: PathBuf,
+    },
     /// The engine refused this reader.
     #[error("the engine at {} refused this reader: {reason}", path.display())]
     Refused {

@@ -137,16 +137,17 @@ impl std::fmt::Debug for FlowSlot {
 
 /// Packs word 5.
 #[inline(always)]
-pub const fn pack_tuple(lo_port: u16, hi_port: u16, vlan: u16, l4: u8, tunnel: u8) -> u64 {
-    let [a, b] = lo_port.to_le_bytes();
-    let [c, d] = hi_port.to_le_bytes();
-    let [e, f] = vlan.to_le_bytes();
-    u64::from_le_bytes([a, b, c, d, e, f, l4, tunnel])
+pub fn pack_tuple(lo_port: u16, hi_port: u16, vlan: u16, l4: u8, tunnel: u8) -> u64 {
+    u64::from(lo_port)
+        | u64::from(hi_port) << 16
+        | u64::from(vlan) << 32
+        | u64::from(l4) << 48
+        | u64::from(tunnel) << 56
 }
 
 /// Packs word 7.
 #[inline(always)]
-pub const fn pack_class(
+pub fn pack_class(
     master: u16,
     app: u16,
     tcp_flags_lo_to_hi: u8,
@@ -154,16 +155,19 @@ pub const fn pack_class(
     confidence: u8,
     state: u8,
 ) -> u64 {
-    let [a, b] = master.to_le_bytes();
-    let [c, d] = app.to_le_bytes();
-    u64::from_le_bytes([a, b, c, d, tcp_flags_lo_to_hi, tcp_flags_hi_to_lo, confidence, state])
+    u64::from(master)
+        | u64::from(app) << 16
+        | u64::from(tcp_flags_lo_to_hi) << 32
+        | u64::from(tcp_flags_hi_to_lo) << 40
+        | u64::from(confidence) << 48
+        | u64::from(state) << 56
 }
 
 /// The two words of an address in network order.
 #[inline(always)]
 pub const fn pack_address(address: [u8; 16]) -> [u64; 2] {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = address;
-    [u64::from_ne_bytes([a, b, c, d, e, f, g, h]), u64::from_ne_bytes([i, j, k, l, m, n, o, p])]
+    let (halves, _) = address.as_chunks::<8>();
+    [u64::from_ne_bytes(halves[0]), u64::from_ne_bytes(halves[1])]
 }
 
 /// A direction of a flow.
@@ -396,6 +400,5 @@ const fn half(word: u64, index: usize) -> u16 {
 
 #[inline(always)]
 const fn high(word: u64) -> u32 {
-    let [.., a, b, c, d] = word.to_le_bytes();
-    u32::from_le_bytes([a, b, c, d])
+    (word >> 32) as u32
 }

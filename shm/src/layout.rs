@@ -336,8 +336,7 @@ const PAGE: usize = 4096;
 
 /// The low and high half of a word.
 pub(crate) fn halves(word: u64) -> (u32, u32) {
-    let [a, b, c, d, e, f, g, h] = word.to_le_bytes();
-    (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
+    ((word & 0xffff_ffff) as u32, (word >> 32) as u32)
 }
 
 /// Now, in nanoseconds since 1970.

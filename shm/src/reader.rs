@@ -13,10 +13,13 @@ use crate::{
         SectionKind, SegmentKind,
     },
     paths, protocol,
-    records::{From, HEAD_WORDS, RecordReader},
+    records::{HEAD_WORDS, RecordReader, StartAt},
     segment::{ReadWords, WORD},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    os::fd::{AsFd, BorrowedFd},
+    path::{Path, PathBuf},
+};
 
 /// A counter as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +122,7 @@ impl Attached {
         for segment in segments {
             match segment.kind {
                 SegmentKind::Control => control = Some(segment),
-                SegmentKind::Shard => shards.push(ShardReader::new(segment)?),
+                SegmentKind::Shard => shards.push(ShardReader::new(&segment)?),
             }
         }
         shards.sort_by_key(|shard| shard.shard);
@@ -167,6 +170,13 @@ impl Attached {
     /// When the engine last said that it lives, Unix nanoseconds.
     pub fn heartbeat(&self) -> u64 {
         self.live.load(LIVE_HEARTBEAT_NS)
+    }
+}
+
+/// The descriptor becomes readable when the engine ends.
+impl AsFd for Attached {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.connection.as_fd()
     }
 }
 
@@ -236,7 +246,7 @@ struct HistogramText {
 }
 
 impl ShardReader {
-    fn new(segment: Opened) -> Result<Self, Error> {
+    fn new(segment: &Opened) -> Result<Self, Error> {
         let ring = segment.words(SectionKind::RecordRing, WORD)?;
         if !ring.len().is_power_of_two() || ring.len() < crate::records::RING_BYTES_MIN / WORD {
             return Err(segment.error("its flow-record ring has an impossible size"));
@@ -260,7 +270,7 @@ impl ShardReader {
             arena: ArenaReader::new(segment.words(SectionKind::Arena, crate::arena::TOP_BYTES)?),
             record_head: segment.element(SectionKind::RecordHead, 0, HEAD_WORDS)?,
             record_ring: ring,
-            counters: Block::new(&segment, 0)?,
+            counters: Block::new(segment, 0)?,
             histograms,
         })
     }
@@ -322,8 +332,8 @@ impl ShardReader {
     }
 
     /// Follows the flow records.
-    pub fn records(&self, from: From) -> RecordReader {
-        RecordReader::new(self.record_head.clone(), self.record_ring.clone(), from)
+    pub fn records(&self, at: StartAt) -> RecordReader {
+        RecordReader::new(self.record_head.clone(), self.record_ring.clone(), at)
     }
 }
 

@@ -253,7 +253,7 @@ pub enum Next {
 
 /// Where a new reader begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum StartAt {
     /// With the record that is written next.
     Now,
     /// With the oldest that the ring still holds (to a sixteenth of the ring).
@@ -272,10 +272,10 @@ pub struct RecordReader {
 }
 
 impl RecordReader {
-    pub(crate) fn new(head: ReadWords, ring: ReadWords, from: From) -> Self {
+    pub(crate) fn new(head: ReadWords, ring: ReadWords, at: StartAt) -> Self {
         let mut reader = Self { head, ring, position: 0, sequence: None, corrupt: false };
-        if !(from == From::Now && reader.start_now()) {
-            let behind = if from == From::Now { 1 } else { MARK_COUNT as u64 - 2 };
+        if !(at == StartAt::Now && reader.start_now()) {
+            let behind = if at == StartAt::Now { 1 } else { MARK_COUNT as u64 - 2 };
             reader.find(behind);
         }
         reader
@@ -324,13 +324,11 @@ impl RecordReader {
             // The writer is too fast to be caught this time; the count comes with a later call.
             return Next::Empty;
         }
-        match self.sequence.and_then(|found| found.checked_sub(expected)) {
-            Some(missed @ 1..) => Next::Missed(missed),
-            _ => {
-                self.corrupt = true;
-                Next::Corrupt
-            }
-        }
+        let Some(missed @ 1..) = self.sequence.and_then(|found| found.checked_sub(expected)) else {
+            self.corrupt = true;
+            return Next::Corrupt;
+        };
+        Next::Missed(missed)
     }
 
     /// Stands behind the newest record. False if the writer was in the middle of one every time.

@@ -66,7 +66,7 @@ impl WriteMap {
         let map = Self::create_with(name, bytes.next_multiple_of(PAGE), false)?;
         if huge {
             // Transparent huge pages are the next best; without them the map works all the same.
-            drop(map.map.advise(memmap2::Advice::HugePage));
+            map.map.advise(memmap2::Advice::HugePage).ok();
         }
         Ok(Arc::new(map))
     }
@@ -202,6 +202,7 @@ impl ReadMap {
         }
         // SAFETY: `offset` is at most the map's length, checked above.
         let start = unsafe { self.map.as_ptr().add(offset) };
+        #[expect(clippy::cast_ptr_alignment, reason = "maps begin on a page, `offset` on a word")]
         let base = NonNull::new(start.cast_mut().cast::<AtomicU64>())?;
         Some(ReadWords { base, count, _map: Arc::clone(self) })
     }
