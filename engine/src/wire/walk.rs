@@ -155,9 +155,9 @@ pub(super) const fn first(link: LinkType) -> Layer {
         LinkType::Null | LinkType::Loop => Layer::Null,
         LinkType::LinuxSll => Layer::LinuxSll,
         LinkType::LinuxSll2 => Layer::LinuxSll2,
-        LinkType::Ppp => Layer::Ppp,
+        // Routers write Cisco's framing under PPP's own link type as well.
+        LinkType::Ppp | LinkType::PppHdlc => Layer::PppHdlc,
         LinkType::PppWithDirection => Layer::PppWithDirection,
-        LinkType::PppHdlc => Layer::PppHdlc,
         LinkType::CHdlc => Layer::CHdlc,
         LinkType::Ppi => Layer::Ppi,
         LinkType::Ieee80211 => Layer::Ieee80211,
