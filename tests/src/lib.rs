@@ -1,1 +1,3 @@
-//! Placeholder, filled by the next commits.
+//! What the integration tests share.
+
+pub mod corpus;

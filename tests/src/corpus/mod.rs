@@ -1,0 +1,285 @@
+//! The labelled corpus: where it lies, what it expects, and a plain walk over its captures.
+//!
+//! The walk reads files by itself, apart from the engine's sources, so that recognition can be
+//! scored without them and so that the two can be held against each other.
+
+mod capture;
+mod names;
+
+pub use capture::{Frame, frames};
+pub use names::canonical;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+use weir_dpi::{Direction, Endpoint, Inspector, Segment, Slot, Step, TcpSegment, Verdict};
+use weir_engine::wire::{self, FlowKey, Fragment, Parsed, TcpHead};
+
+/// The corpus folder: `WEIR_CORPUS`, or beside the repository. None if there is no such folder.
+pub fn root() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus/ndpi");
+    let path = std::env::var_os("WEIR_CORPUS").map_or(beside, PathBuf::from);
+    path.join("expected.tsv").is_file().then_some(path)
+}
+
+/// Both ends of a flow in a fixed order, protocol and VLAN: what rows and flows are joined by.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct Ends {
+    /// The lower end.
+    pub low: ([u8; 16], u16),
+    /// The higher end.
+    pub high: ([u8; 16], u16),
+    /// IP protocol number.
+    pub protocol: u8,
+    /// Innermost VLAN id, 0 for none.
+    pub vlan: u16,
+}
+
+/// One row of `expected.tsv`, as far as names go.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The capture's file name.
+    pub capture: String,
+    /// The flow.
+    pub ends: Ends,
+    /// The reference's name, dotted.
+    pub name: String,
+    /// How it came to it.
+    pub confidence: String,
+    /// The host name it found.
+    pub host: String,
+    /// The TLS fingerprint it found.
+    pub ja4: String,
+    /// The line, for messages.
+    pub shown: String,
+}
+
+impl Row {
+    /// Whether the reference named the flow by its content.
+    pub fn by_content(&self) -> bool {
+        self.confidence.starts_with("DPI")
+    }
+}
+
+/// Every row.
+///
+/// # Errors
+///
+/// If the file cannot be read, or a row is not as described in the corpus' README.
+pub fn rows(root: &Path) -> anyhow::Result<Vec<Row>> {
+    let text = std::fs::read_to_string(root.join("expected.tsv"))?;
+    text.lines().skip(1).map(row).collect()
+}
+
+fn row(line: &str) -> anyhow::Result<Row> {
+    let cells: Vec<&str> = line.split('\t').collect();
+    let cell = |at: usize| cells.get(at).copied().unwrap_or_default();
+    let end = |address: usize| -> anyhow::Result<([u8; 16], u16)> {
+        // The reference shortened a zero in two addresses that have another run of them.
+        let text = cell(address).replacen("1901::7a0b::", "1901:0:7a0b::", 1);
+        Ok((mapped(text.parse()?), cell(address + 1).parse()?))
+    };
+    let (a, b) = (end(1)?, end(3)?);
+    let vlan = if cell(6).is_empty() { 0 } else { cell(6).parse()? };
+    let ends = Ends { low: a.min(b), high: a.max(b), protocol: protocol(cell(5))?, vlan };
+    Ok(Row {
+        capture: cell(0).into(),
+        ends,
+        name: cell(7).into(),
+        confidence: cell(15).into(),
+        host: cell(13).into(),
+        ja4: cell(22).into(),
+        shown: format!("{}:{} {}:{} {}", cell(1), cell(2), cell(3), cell(4), cell(5)),
+    })
+}
+
+fn protocol(name: &str) -> anyhow::Result<u8> {
+    Ok(match name {
+        "TCP" => 6,
+        "UDP" => 17,
+        "ICMP" => 1,
+        "ICMPV6" => 58,
+        "IGMP" => 2,
+        "ESP" => 50,
+        "AH" => 51,
+        "GRE" => 47,
+        "SCTP" => 132,
+        "OSPF" => 89,
+        "PIM" => 103,
+        "VRRP" => 112,
+        "PGM" => 113,
+        number => number.parse()?,
+    })
+}
+
+fn mapped(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6.octets(),
+    }
+}
+
+/// A flow as the walk leaves it.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    /// Both ends.
+    pub ends: Ends,
+    /// The name it ended with.
+    pub verdict: Verdict,
+    /// What was found in it.
+    pub meta: Vec<u8>,
+    /// Packets of it that were inspected.
+    pub inspected: u32,
+    /// Packets of it.
+    pub packets: u32,
+    slot: Slot,
+    ended: bool,
+    syn_seen: bool,
+    client_is_low: bool,
+}
+
+/// A capture taken apart: frames with what they hold, and the flow of each.
+#[derive(Debug)]
+pub struct Capture<'a> {
+    packets: Vec<(Frame<'a>, Parsed, usize)>,
+    flows: Vec<Flow>,
+}
+
+impl<'a> Capture<'a> {
+    /// Takes the bytes of a capture file apart. One key is one flow over the whole capture.
+    ///
+    /// # Errors
+    ///
+    /// If the file is of no known format.
+    pub fn new(file: &'a [u8]) -> anyhow::Result<Capture<'a>> {
+        let mut capture = Capture { packets: Vec::new(), flows: Vec::new() };
+        let mut index: HashMap<FlowKey, usize> = HashMap::new();
+        for frame in frames(file)? {
+            let mut parsed = Parsed::default();
+            let rejected = wire::parse(frame.link, 0, frame.bytes, frame.wire_bytes, &mut parsed);
+            if rejected.is_err() || matches!(parsed.fragment, Fragment::Later { .. }) {
+                continue;
+            }
+            let flows = &mut capture.flows;
+            let at = *index.entry(parsed.key).or_insert_with(|| {
+                flows.push(flow(&parsed));
+                flows.len() - 1
+            });
+            capture.packets.push((frame, parsed, at));
+        }
+        Ok(capture)
+    }
+
+    /// Packets that belong to a flow.
+    pub fn packets(&self) -> usize {
+        self.packets.len()
+    }
+
+    /// Every flow through `inspector`, in the order of first packets.
+    pub fn inspect(&self, inspector: &mut Inspector) -> Vec<Flow> {
+        let mut flows = self.flows.clone();
+        for flow in &mut flows {
+            if let Some(verdict) = inspector.by_ip_protocol(flow.ends.protocol) {
+                (flow.verdict, flow.ended) = (verdict, true);
+            }
+        }
+        for (frame, parsed, at) in &self.packets {
+            if let Some(flow) = flows.get_mut(*at) {
+                packet(flow, parsed, frame, inspector);
+            }
+        }
+        for flow in flows.iter_mut().filter(|flow| !flow.ended) {
+            let (client, server) = sides(flow);
+            let protocol = flow.ends.protocol;
+            flow.verdict = inspector.end(&mut flow.slot, protocol, client, server);
+            flow.meta = inspector.meta(flow.slot).to_vec();
+            inspector.release(&mut flow.slot);
+        }
+        flows
+    }
+}
+
+/// A whole capture file through `inspector`.
+///
+/// # Errors
+///
+/// If the file cannot be read, or is of no known format.
+pub fn walk(path: &Path, inspector: &mut Inspector) -> anyhow::Result<Vec<Flow>> {
+    let file = std::fs::read(path)?;
+    Ok(Capture::new(&file)?.inspect(inspector))
+}
+
+fn flow(parsed: &Parsed) -> Flow {
+    let key = &parsed.key;
+    let (low, high) = (key.address_lo(), key.address_hi());
+    let (a, b) = ((low, key.port_lo()), (high, key.port_hi()));
+    Flow {
+        ends: Ends { low: a, high: b, protocol: key.protocol(), vlan: key.vlan() },
+        verdict: Verdict::UNKNOWN,
+        meta: Vec::new(),
+        inspected: 0,
+        packets: 0,
+        slot: Slot::NONE,
+        ended: false,
+        syn_seen: false,
+        client_is_low: !parsed.swapped,
+    }
+}
+
+fn packet(flow: &mut Flow, parsed: &Parsed, frame: &Frame<'_>, inspector: &mut Inspector) {
+    flow.packets += 1;
+    let flags = parsed.tcp.flags;
+    let syn = flow.ends.protocol == 6 && flags & TcpHead::SYN != 0;
+    if syn && !flow.syn_seen {
+        // The sender of a SYN is the client, of a SYN-ACK the server.
+        flow.syn_seen = true;
+        flow.client_is_low = parsed.swapped == (flags & TcpHead::ACK != 0);
+    }
+    if flow.ended {
+        return;
+    }
+    let from_client = flow.client_is_low != parsed.swapped;
+    let (client, server) = sides(flow);
+    let seq = parsed.tcp.sequence.wrapping_add(u32::from(syn));
+    let tcp = (flow.ends.protocol == 6).then_some(TcpSegment {
+        seq,
+        syn_seen: flow.syn_seen,
+        fin: flags & TcpHead::FIN != 0,
+        rst: flags & TcpHead::RST != 0,
+    });
+    let segment = Segment {
+        payload: parsed.payload(frame.bytes),
+        direction: if from_client { Direction::ToServer } else { Direction::ToClient },
+        client,
+        server,
+        protocol: flow.ends.protocol,
+        tcp,
+        now_ns: frame.timestamp_ns,
+        payload_missing: parsed.payload_wire_bytes > parsed.payload_bytes
+            || parsed.fragment != Fragment::No,
+    };
+    flow.inspected += u32::from(!segment.payload.is_empty());
+    match inspector.inspect(&mut flow.slot, &segment) {
+        Step::More => {}
+        Step::Refined(verdict) => flow.verdict = verdict,
+        Step::Ended(verdict) => {
+            flow.verdict = verdict;
+            flow.meta = inspector.meta(flow.slot).to_vec();
+            inspector.release(&mut flow.slot);
+            flow.ended = true;
+        }
+    }
+}
+
+/// Client and server.
+fn sides(flow: &Flow) -> (Endpoint, Endpoint) {
+    let end = |(address, port)| Endpoint { address, port };
+    let (low, high) = (end(flow.ends.low), end(flow.ends.high));
+    if flow.client_is_low { (low, high) } else { (high, low) }
+}
+
+/// An address as people write it.
+pub fn shown(address: [u8; 16]) -> String {
+    let v6 = Ipv6Addr::from(address);
+    v6.to_ipv4_mapped().map_or_else(|| v6.to_string(), |v4| v4.to_string())
+}

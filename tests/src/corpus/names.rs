@@ -1,0 +1,63 @@
+//! The reference's names and ours, brought into one form: what differs in spelling only, or in
+//! how finely the same thing is told apart, compares equal.
+
+/// Pairs of (either side's spelling, the common one), compared in lower case; whole dotted names
+/// first, then each part.
+const WHOLE: &[(&str, &str)] = &[
+    ("netbios.smbv1", "smb"),
+    ("netbios.smbv23", "smb"),
+    ("tls.imap", "imaps"),
+    ("tls.smtp", "smtps"),
+    ("tls.pop3", "pops"),
+    ("tls.ftp_control", "ftps"),
+    ("gtp.gtp_c", "gtp_c"),
+    ("gtp.gtp_u", "gtp_u"),
+];
+
+const PARTS: &[(&str, &str)] = &[
+    ("esp", "ipsec"),
+    ("ah", "ipsec"),
+    ("ike", "ipsec"),
+    ("doh", "doh_dot"),
+    ("dot", "doh_dot"),
+    ("doq", "doh_dot"),
+    ("smbv1", "smb"),
+    ("smbv23", "smb"),
+    ("mssql-tds", "ms-sql-tds"),
+    ("resp", "redis"),
+    ("jabber", "xmpp"),
+    ("usenet", "nntp"),
+    ("service_location_protocol", "slp"),
+    ("sunrpc", "rpc"),
+    ("hp_virtgrp", "hp_virtgrp"),
+    ("ciscoskinny", "skinny"),
+    ("ptpv2", "ptp"),
+    ("ip_pim", "pim"),
+    ("gtp-c", "gtp_c"),
+    ("gtp-u", "gtp_u"),
+    ("ethernet/ip", "ethernetip"),
+    ("s7comm", "s7comm"),
+    ("dce/rpc", "dcerpc"),
+    ("ciscovpn", "ciscovpn"),
+    ("tacacs+", "tacacs_plus"),
+    ("opc-ua", "opcua"),
+    ("netflix", "netflix"),
+    ("x", "twitter"),
+];
+
+/// The common form of a dotted name.
+pub fn canonical(name: &str) -> String {
+    let lower = name.to_ascii_lowercase();
+    if let Some((_, common)) = WHOLE.iter().find(|(spelling, _)| *spelling == lower) {
+        return (*common).to_owned();
+    }
+    let parts: Vec<&str> = lower.split('.').map(part).collect();
+    match parts.as_slice() {
+        [one, two] if one == two => (*one).to_owned(),
+        _ => parts.join("."),
+    }
+}
+
+fn part(name: &str) -> &str {
+    PARTS.iter().find(|(spelling, _)| *spelling == name).map_or(name, |(_, common)| common)
+}
