@@ -8,6 +8,8 @@ mod mqtt;
 mod mysql;
 mod postgresql;
 mod redis;
+mod rtp;
+mod sip;
 mod smtp;
 mod ssh;
 mod telnet;
@@ -29,4 +31,6 @@ pub(crate) const DISSECTORS: &[Dissector] = &[
     memcached::TCP,
     memcached::UDP,
     mqtt::DISSECTOR,
+    sip::DISSECTOR,
+    rtp::DISSECTOR,
 ];
