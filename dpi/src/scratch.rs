@@ -16,6 +16,19 @@ pub struct Scratch {
     pub hello: HelloTrack,
     /// VPN protocols told by two packets that agree (`OpenVPN`, `WireGuard`): what the first said.
     pub session: [u8; 8],
+    /// `BitTorrent` uTP: the last packet.
+    pub utp: UtpTrack,
+}
+
+/// What uTP recognition remembers of the last packet.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct UtpTrack {
+    /// The sender's clock, in microseconds.
+    pub time: u32,
+    /// Connection number; 0 where no packet was seen.
+    pub connection: u16,
+    /// Who sent it.
+    pub from_client: bool,
 }
 
 /// What the TLS family remembers of a handshake.

@@ -1,6 +1,7 @@
 //! Family `session`: remote access, mail, files, databases, messaging, voice, peer to peer and
 //! the applications that speak protocols of their own.
 
+mod bittorrent;
 mod ftp;
 mod mailbox;
 mod memcached;
@@ -12,6 +13,7 @@ mod rtp;
 mod sip;
 mod smtp;
 mod ssh;
+mod stun;
 mod telnet;
 mod text;
 
@@ -33,4 +35,7 @@ pub(crate) const DISSECTORS: &[Dissector] = &[
     mqtt::DISSECTOR,
     sip::DISSECTOR,
     rtp::DISSECTOR,
+    stun::DISSECTOR,
+    bittorrent::TCP,
+    bittorrent::UDP,
 ];
