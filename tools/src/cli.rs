@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, exit, run};
+use crate::{bench, exit, flows, run, stats};
 
 /// Weir: a packet engine whose flows any program may read.
 ///
@@ -22,6 +22,8 @@ pub(crate) struct Cli {
 #[derive(Subcommand, Debug)]
 enum Command {
     Run(run::RunArgs),
+    Flows(flows::FlowsArgs),
+    Stats(stats::StatsArgs),
     Bench(bench::BenchArgs),
 }
 
@@ -30,6 +32,8 @@ impl Cli {
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         match &self.command {
             Command::Run(args) => run::run(args),
+            Command::Flows(args) => flows::run(args),
+            Command::Stats(args) => stats::run(args),
             Command::Bench(args) => bench::run(args),
         }
     }

@@ -5,8 +5,21 @@
 
 mod bench;
 mod cli;
+mod community;
+mod csv;
 mod exit;
+mod field;
+mod filter;
+mod flow;
+mod flow_json;
+mod flows;
+mod live;
+mod names;
 mod run;
+mod stats;
+mod table;
+mod terminal;
+mod units;
 
 use std::process::ExitCode;
 
