@@ -333,7 +333,7 @@ pub const fn carrier(app: AppId) -> AppId {
     match app {
         AppId::WEBDAV | AppId::OCSP | AppId::WEBSOCKET => AppId::HTTP,
         AppId::GRPC => AppId::HTTP2,
-        AppId::DOH | AppId::DOT => AppId::TLS,
+        AppId::DOH | AppId::DOT | AppId::TOR => AppId::TLS,
         AppId::DOQ => AppId::QUIC,
         AppId::WHATSAPP_CALL
         | AppId::TELEGRAM_CALL

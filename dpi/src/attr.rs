@@ -57,6 +57,7 @@ attributes! {
     14 HTTP_STATUS "http" "status" Number one;
     15 HTTP_CONTENT_TYPE "http" "content_type" Text one;
     16 HTTP_SERVER "http" "server" Text one;
+    17 HTTP_REQUEST_TYPE "http" "request_content_type" Text one;
     30 TLS_VERSION "tls" "version" Text one;
     31 TLS_SNI "tls" "sni" Text one;
     32 TLS_ALPN "tls" "alpn" Text one;

@@ -14,6 +14,8 @@ pub struct Scratch {
     pub rtp: [RtpTrack; 2],
     /// TLS, DTLS and QUIC: the handshake in progress.
     pub hello: HelloTrack,
+    /// HTTP/1 and HTTP/2: what was read of the conversation.
+    pub http: HttpTrack,
     /// VPN protocols told by two packets that agree (`OpenVPN`, `WireGuard`): what the first said.
     pub session: [u8; 8],
     /// `BitTorrent` uTP: the last packet.
@@ -47,6 +49,13 @@ pub struct HelloTrack {
     pub app: AppId,
     /// Packets read that did not complete the `ClientHello`.
     pub tries: u8,
+}
+
+/// What the HTTP dissectors remember between request and response.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct HttpTrack {
+    /// What the first message was named; unknown before it.
+    pub app: AppId,
 }
 
 /// What RTP recognition remembers of one direction.

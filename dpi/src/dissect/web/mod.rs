@@ -1,12 +1,30 @@
 //! Family `web`: what carries the web, and the tunnels that look like it.
 
+mod dtls;
 mod hello;
+mod hpack;
+mod http;
+mod http2;
+mod ike;
 mod ja4;
+mod openvpn;
 mod quic;
+mod socks;
 mod tls;
 mod tor;
+mod wireguard;
 
 use crate::view::Dissector;
 
 /// The family's dissectors.
-pub(crate) const DISSECTORS: &[Dissector] = &[tls::TLS, quic::QUIC];
+pub(crate) const DISSECTORS: &[Dissector] = &[
+    tls::TLS,
+    quic::QUIC,
+    http::HTTP,
+    http2::HTTP2,
+    dtls::DTLS,
+    wireguard::WIREGUARD,
+    openvpn::OPENVPN,
+    socks::SOCKS,
+    ike::IKE,
+];

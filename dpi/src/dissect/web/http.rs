@@ -1,0 +1,361 @@
+//! HTTP/1 (RFC 9112): requests and responses, and what is told apart by them: `WebDAV` (RFC 4918),
+//! proxies (absolute form and CONNECT, RFC 9112 section 3.2), OCSP (RFC 6960 appendix A), DNS
+//! queries over HTTP (RFC 8484) and the upgrade to `WebSocket` (RFC 6455 section 4).
+//!
+//! A request line is the proof. The name is given with it; fields that come in later segments are
+//! added as their lines are complete.
+
+use crate::app::AppId;
+use crate::attr;
+use crate::meta::Meta;
+use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
+use std::io::BufRead;
+
+pub(super) const HTTP: Dissector = Dissector {
+    app: AppId::HTTP,
+    over: &[Transport::Tcp],
+    ports: &[80, 8080, 8000, 8008, 8081, 8888, 3128, 5985, 631, 1900, 2869],
+    ports_only: false,
+    first: First::OneOf(b"GPHDOCTMLUSRBNAV"),
+    run,
+};
+
+/// Header lines read of one message.
+const LINES_MOST: usize = 64;
+/// Interim responses (RFC 9110 section 15.2) passed over before the answer.
+const INTERIM_MOST: usize = 4;
+/// The longest method known has 16 letters.
+const METHOD_MOST: usize = 17;
+/// A request line without an end is believed from here on, if it cannot grow any more.
+const TARGET_LEAST: usize = 16;
+
+fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    let begun = notes.scratch.http.app != AppId::UNKNOWN;
+    let outcome =
+        if starts_like(view.data, b"HTTP/") { response(view, notes) } else { request(view, notes) };
+    match outcome {
+        // What was HTTP stays it: bodies and pipelined leftovers say nothing.
+        Outcome::NotMine if begun => Outcome::found(notes.scratch.http.app),
+        Outcome::NeedMore if begun => Outcome::found_more(notes.scratch.http.app),
+        other => other,
+    }
+}
+
+/// Whether `data` begins with `word`, or is a beginning of it.
+fn starts_like(data: &[u8], word: &[u8]) -> bool {
+    let length = data.len().min(word.len());
+    data.get(..length) == word.get(..length)
+}
+
+/// Takes the next line off `rest`, without its end; `None` if the line has no end yet.
+///
+/// `skip_until` is the standard library's way to its `memchr`.
+fn take_line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let whole = *rest;
+    let length = rest.skip_until(b'\n').ok()?;
+    let line = whole.get(..length)?.strip_suffix(b"\n");
+    if line.is_none() {
+        *rest = whole;
+    }
+    line.map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+}
+
+/// What a method says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Method {
+    /// One of RFC 9110, or of an extension without a name of its own.
+    Plain,
+    Connect,
+    WebDav,
+    /// Microsoft's tunnel.
+    Sstp,
+}
+
+fn method(word: &[u8]) -> Option<Method> {
+    Some(match word {
+        b"GET" | b"POST" | b"HEAD" | b"PUT" | b"OPTIONS" | b"DELETE" | b"PATCH" | b"TRACE"
+        | b"NOTIFY" | b"SUBSCRIBE" | b"UNSUBSCRIBE" | b"M-POST" | b"RPC_IN_DATA"
+        | b"RPC_OUT_DATA" | b"BITS_POST" | b"CCM_POST" | b"LINK" | b"UNLINK" | b"PURGE" => {
+            Method::Plain
+        }
+        b"CONNECT" => Method::Connect,
+        b"PROPFIND" | b"PROPPATCH" | b"MKCOL" | b"COPY" | b"MOVE" | b"LOCK" | b"UNLOCK"
+        | b"SEARCH" | b"REPORT" | b"ACL" | b"BIND" | b"UNBIND" | b"REBIND" | b"MERGE"
+        | b"CHECKOUT" | b"CHECKIN" | b"UNCHECKOUT" | b"LABEL" | b"UPDATE" | b"MKACTIVITY"
+        | b"MKCALENDAR" | b"MKWORKSPACE" | b"ORDERPATCH" | b"VERSION-CONTROL"
+        | b"BASELINE-CONTROL" | b"BPROPFIND" | b"BPROPPATCH" | b"BMOVE" | b"BCOPY" | b"BDELETE" => {
+            Method::WebDav
+        }
+        b"SSTP_DUPLEX_POST" => Method::Sstp,
+        _ => return None,
+    })
+}
+
+fn request(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    let data = view.data;
+    let head = data.get(..METHOD_MOST).unwrap_or(data);
+    let Some(space) = head.iter().position(|byte| *byte == b' ') else {
+        let letters = head.iter().all(|byte| byte.is_ascii_uppercase() || b"-_".contains(byte));
+        let may_grow = letters && data.len() < METHOD_MOST && is_method_beginning(head);
+        return if may_grow { Outcome::NeedMore } else { Outcome::NotMine };
+    };
+    let (word, target) = data.split_at(space);
+    let Some(method) = method(word) else { return Outcome::NotMine };
+    let mut rest = target.get(1..).unwrap_or_default();
+    let Some(line) = take_line(&mut rest) else {
+        return unended(view, notes, method, rest);
+    };
+    let Some((target, version)) = split_version(line) else { return Outcome::NotMine };
+    if !is_version(version) || target.is_empty() {
+        return Outcome::NotMine;
+    }
+    notes.meta.put(&attr::HTTP_METHOD, word);
+    notes.meta.put(&attr::HTTP_PATH, target);
+    let mut app = by_target(method, target, notes.meta);
+    read_fields(&mut rest, |line| note_request_field(line, &mut app, notes.meta));
+    if let Some(host) = authority(method, target) {
+        // The host field, if there is one, was first.
+        notes.meta.put(&attr::HOST_NAME, host);
+    }
+    notes.scratch.http.app = app;
+    Outcome::found_more(app)
+}
+
+/// Whether letters without a space behind can still become a method.
+fn is_method_beginning(letters: &[u8]) -> bool {
+    const LONGEST: [&[u8]; 46] = [
+        b"GET",
+        b"POST",
+        b"HEAD",
+        b"PUT",
+        b"OPTIONS",
+        b"DELETE",
+        b"PATCH",
+        b"TRACE",
+        b"NOTIFY",
+        b"SUBSCRIBE",
+        b"UNSUBSCRIBE",
+        b"M-POST",
+        b"RPC_IN_DATA",
+        b"RPC_OUT_DATA",
+        b"BITS_POST",
+        b"CCM_POST",
+        b"UNLINK",
+        b"PURGE",
+        b"CONNECT",
+        b"PROPFIND",
+        b"PROPPATCH",
+        b"MKCOL",
+        b"COPY",
+        b"MOVE",
+        b"UNLOCK",
+        b"LOCK",
+        b"SEARCH",
+        b"REPORT",
+        b"ACL",
+        b"UNBIND",
+        b"BIND",
+        b"REBIND",
+        b"MERGE",
+        b"CHECKOUT",
+        b"CHECKIN",
+        b"UNCHECKOUT",
+        b"LABEL",
+        b"UPDATE",
+        b"MKACTIVITY",
+        b"MKCALENDAR",
+        b"MKWORKSPACE",
+        b"ORDERPATCH",
+        b"VERSION-CONTROL",
+        b"BASELINE-CONTROL",
+        b"LINK",
+        b"SSTP_DUPLEX_POST",
+    ];
+    LONGEST.iter().any(|method| method.starts_with(letters))
+}
+
+/// A request line whose end is not there: it can still come, or it was cut off for good and the
+/// method and the slash have to do.
+fn unended(view: &View<'_>, notes: &mut Notes<'_>, method: Method, target: &[u8]) -> Outcome {
+    let absolute = target.starts_with(b"http://");
+    let plausible = match method {
+        Method::Connect => target.first().is_none_or(|byte| byte.is_ascii_alphanumeric()),
+        _ => starts_like(target, b"/") || starts_like(target, b"http") || starts_like(target, b"*"),
+    };
+    if !plausible || target.iter().any(|byte| byte.is_ascii_control()) {
+        return Outcome::NotMine;
+    }
+    if !view.last {
+        return Outcome::NeedMore;
+    }
+    if method != Method::Plain || target.len() < TARGET_LEAST {
+        return Outcome::GiveUp;
+    }
+    let app = if absolute { AppId::HTTP_PROXY } else { AppId::HTTP };
+    notes.scratch.http.app = app;
+    Outcome::found_more(app)
+}
+
+/// The target and the version behind its last space.
+fn split_version(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let version_at = line.len().checked_sub(9)?;
+    let (target, version) = line.split_at_checked(version_at)?;
+    Some((target, version.strip_prefix(b" ")?))
+}
+
+fn is_version(version: &[u8]) -> bool {
+    matches!(version, [b'H', b'T', b'T', b'P', b'/', b'0'..=b'1', b'.', b'0'..=b'9'])
+}
+
+fn by_target(method: Method, target: &[u8], meta: &mut Meta) -> AppId {
+    match method {
+        Method::Connect => {
+            // There is a host field too, as a rule; the target is what is connected to.
+            meta.put(&attr::HOST_NAME, target);
+            AppId::HTTP_CONNECT
+        }
+        Method::WebDav => AppId::WEBDAV,
+        Method::Sstp => AppId::SSTP,
+        Method::Plain if target.starts_with(b"http://") => AppId::HTTP_PROXY,
+        Method::Plain => AppId::HTTP,
+    }
+}
+
+/// The host named in a target.
+fn authority(method: Method, target: &[u8]) -> Option<&[u8]> {
+    if method == Method::Connect {
+        return Some(target);
+    }
+    let rest = target.strip_prefix(b"http://")?;
+    rest.split(|byte| matches!(byte, b'/' | b'?')).next()
+}
+
+/// Name and value of a header line.
+fn split_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    // Names that matter have at most 12 letters.
+    let colon = line.iter().take(14).position(|byte| *byte == b':')?;
+    let (name, value) = line.split_at_checked(colon)?;
+    Some((name, value.get(1..)?.trim_ascii()))
+}
+
+fn note_request_field(line: &[u8], app: &mut AppId, meta: &mut Meta) {
+    let Some((name, value)) = split_field(line) else { return };
+    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+    match name.len() {
+        4 if is(b"host") => {
+            meta.put(&attr::HTTP_HOST, value);
+            meta.put(&attr::HOST_NAME, value);
+        }
+        7 if is(b"upgrade") && *app == AppId::HTTP => {
+            if value.eq_ignore_ascii_case(b"websocket") {
+                *app = AppId::WEBSOCKET;
+            }
+        }
+        10 if is(b"user-agent") => meta.put(&attr::HTTP_USER_AGENT, value),
+        12 if is(b"content-type") => {
+            meta.put(&attr::HTTP_REQUEST_TYPE, value);
+            *app = by_type(value, *app);
+        }
+        _ => {}
+    }
+}
+
+/// What the type of a body says.
+fn by_type(value: &[u8], app: AppId) -> AppId {
+    if app != AppId::HTTP {
+        return app;
+    }
+    let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
+    let kind = value.get(..end).unwrap_or_default().trim_ascii();
+    match kind {
+        b"application/ocsp-request" | b"application/ocsp-response" => AppId::OCSP,
+        b"application/dns-message" => AppId::DOH,
+        _ => app,
+    }
+}
+
+fn response(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    let asked = notes.scratch.http.app;
+    let mut rest = view.data;
+    for _ in 0..INTERIM_MOST {
+        let Some(code) = take_line(&mut rest).map(status) else {
+            return unended_response(view, asked, rest);
+        };
+        let Some(code) = code else { return Outcome::NotMine };
+        let mut app = match asked {
+            AppId::UNKNOWN => AppId::HTTP,
+            // Asked for and not granted.
+            AppId::WEBSOCKET if code != 101 => AppId::HTTP,
+            app => app,
+        };
+        let complete = read_fields(&mut rest, |line| {
+            note_response_field(line, code, &mut app, notes.meta);
+        });
+        notes.scratch.http.app = app;
+        let interim = (100..200).contains(&code) && code != 101;
+        if interim && complete {
+            // The answer proper follows.
+            continue;
+        }
+        if !interim {
+            notes.meta.put_number(&attr::HTTP_STATUS, u64::from(code));
+        }
+        // A capture that begins with the answer may hold the next request.
+        let over = (complete || view.last) && asked != AppId::UNKNOWN;
+        return if over { Outcome::found(app) } else { Outcome::found_more(app) };
+    }
+    Outcome::found(notes.scratch.http.app)
+}
+
+/// A status line whose end is not there.
+fn unended_response(view: &View<'_>, asked: AppId, line: &[u8]) -> Outcome {
+    match line.first_chunk::<13>().map(|head| status(head)) {
+        Some(None) => Outcome::NotMine,
+        Some(Some(_)) if asked == AppId::UNKNOWN => Outcome::found_more(AppId::HTTP),
+        Some(Some(_)) => Outcome::found_more(asked),
+        None if view.last => Outcome::GiveUp,
+        None => Outcome::NeedMore,
+    }
+}
+
+/// Hands the lines of a header on; says whether its end was reached.
+fn read_fields<'a>(rest: &mut &'a [u8], mut each: impl FnMut(&'a [u8])) -> bool {
+    for _ in 0..LINES_MOST {
+        match take_line(rest) {
+            None => return false,
+            Some([]) => return true,
+            Some(line) => each(line),
+        }
+    }
+    true
+}
+
+/// The status of `HTTP/1.1 200 OK`.
+fn status(line: &[u8]) -> Option<u16> {
+    let (version, rest) = line.split_at_checked(8)?;
+    let &[b' ', hundreds @ b'1'..=b'9', tens, ones, ..] = rest else { return None };
+    let ends = rest.get(4).is_none_or(|byte| matches!(byte, b' ' | b'\r'));
+    if !is_version(version) || !tens.is_ascii_digit() || !ones.is_ascii_digit() || !ends {
+        return None;
+    }
+    let digit = |byte: u8| u16::from(byte - b'0');
+    Some(digit(hundreds) * 100 + digit(tens) * 10 + digit(ones))
+}
+
+fn note_response_field(line: &[u8], code: u16, app: &mut AppId, meta: &mut Meta) {
+    let Some((name, value)) = split_field(line) else { return };
+    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
+    match name.len() {
+        6 if is(b"server") => meta.put(&attr::HTTP_SERVER, value),
+        7 if code == 101 && is(b"upgrade") => {
+            if value.eq_ignore_ascii_case(b"websocket") {
+                *app = AppId::WEBSOCKET;
+            }
+        }
+        12 if is(b"content-type") => {
+            meta.put(&attr::HTTP_CONTENT_TYPE, value);
+            *app = by_type(value, *app);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,162 @@
+//! SOCKS 4, 4a (the memos of Ying-Da Lee, NEC) and 5 (RFC 1928).
+//!
+//! A greeting of three bytes proves little away from the usual port; then the server's answer, or
+//! the request behind the greeting, must agree.
+
+use crate::app::AppId;
+use crate::attr;
+use crate::reader::Reader;
+use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
+
+pub(super) const SOCKS: Dissector = Dissector {
+    app: AppId::SOCKS,
+    over: &[Transport::Tcp],
+    ports: &[1080, 1081, 9050, 9150],
+    ports_only: false,
+    first: First::OneOf(&[0, 4, 5]),
+    run,
+};
+
+/// User ids and host names of SOCKS 4 are believed up to here.
+const NAME_MOST: usize = 255;
+
+fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    match view.data.first() {
+        Some(5) if view.from_client() => version_5(view, notes),
+        Some(5) => answer_5(view, notes),
+        Some(4) if view.from_client() => version_4(view, notes),
+        Some(0) if !view.from_client() => answer_4(view, notes),
+        _ => Outcome::NotMine,
+    }
+}
+
+/// The greeting (section 3): methods, each one that is registered; and the request (section 4).
+fn version_5(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    let mut reader = Reader::new(view.data);
+    let (Some(_), Some(count)) = (reader.u8(), reader.u8()) else { return Outcome::NeedMore };
+    if !(1..=10).contains(&count) {
+        return Outcome::NotMine;
+    }
+    let methods = reader.take_up_to(usize::from(count));
+    let registered = methods.iter().all(|method| matches!(method, 0..=9 | 0x80..=0x8f));
+    if !registered {
+        return Outcome::NotMine;
+    }
+    if methods.len() < usize::from(count) {
+        return Outcome::NeedMore;
+    }
+    if reader.left() == 0 {
+        // Whole, and nothing behind: remembered for the answer.
+        notes.scratch.session = [5, 1, 0, 0, 0, 0, 0, 0];
+        return Outcome::NeedMore;
+    }
+    if reader.rest().first() == Some(&1) {
+        // The name and password of RFC 1929 stand between.
+        reader.skip(1);
+        for _ in 0..2 {
+            let Some(length) = reader.u8() else { return Outcome::NeedMore };
+            if reader.skip(usize::from(length)).is_none() {
+                return Outcome::NeedMore;
+            }
+        }
+        if reader.left() == 0 {
+            return Outcome::NeedMore;
+        }
+    }
+    request_5(reader, notes)
+}
+
+fn request_5(mut reader: Reader<'_>, notes: &mut Notes<'_>) -> Outcome {
+    let fits = reader.rest().iter().zip(0..).take(4).all(|(byte, at)| match at {
+        0 => *byte == 5,
+        1 => matches!(byte, 1..=3),
+        2 => *byte == 0,
+        _ => matches!(byte, 1 | 3 | 4),
+    });
+    if !fits {
+        return Outcome::NotMine;
+    }
+    let Some([.., kind]) = reader.array::<4>() else { return Outcome::NeedMore };
+    let length = match kind {
+        1 => Some(4),
+        4 => Some(16),
+        _ => reader.u8().map(usize::from),
+    };
+    let Some(address) = length.and_then(|length| reader.take(length)) else {
+        return Outcome::NeedMore;
+    };
+    if reader.u16().is_none() {
+        return Outcome::NeedMore;
+    }
+    if kind == 3 && address.iter().all(u8::is_ascii_graphic) {
+        notes.meta.put(&attr::HOST_NAME, address);
+    }
+    Outcome::found(AppId::SOCKS)
+}
+
+/// The server's choice: after a greeting, or with a reply (section 6) behind it.
+fn answer_5(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    let greeted = notes.scratch.session.first_chunk() == Some(&[5, 1]);
+    match *view.data {
+        [_] => Outcome::NeedMore,
+        [_, 0..=3 | 0xff] if greeted => Outcome::found_more(AppId::SOCKS),
+        [_, 0] => Outcome::NeedMore,
+        [_, 0, 5, reply, 0, 1 | 3 | 4, ..] if reply <= 8 => Outcome::found(AppId::SOCKS),
+        [_, 0, 5, _] | [_, 0, 5, _, 0] | [_, 0, 5] => Outcome::NeedMore,
+        _ => Outcome::NotMine,
+    }
+}
+
+/// `CONNECT` or `BIND`: port, address, user id, and in 4a a host name; each text ends in zero.
+fn version_4(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    let mut reader = Reader::new(view.data);
+    let Some([_, command, port_high, port_low, address @ ..]) = reader.array::<8>() else {
+        let fits = view.data.get(1).is_none_or(|command| matches!(command, 1 | 2));
+        return if fits { Outcome::NeedMore } else { Outcome::NotMine };
+    };
+    if !matches!(command, 1 | 2) || [port_high, port_low] == [0, 0] {
+        return Outcome::NotMine;
+    }
+    let Some(user) = text(&mut reader) else { return unended(reader) };
+    if !user.iter().all(u8::is_ascii_graphic) {
+        return Outcome::NotMine;
+    }
+    let by_name = matches!(address, [0, 0, 0, last] if last != 0);
+    if by_name {
+        let Some(name) = text(&mut reader) else { return unended(reader) };
+        if name.is_empty() || !name.iter().all(u8::is_ascii_graphic) {
+            return Outcome::NotMine;
+        }
+        notes.meta.put(&attr::HOST_NAME, name);
+    }
+    if by_name || (reader.left() == 0 && view.port_is(1080)) {
+        return Outcome::found(AppId::SOCKS);
+    }
+    if reader.left() > 0 || address == [0; 4] {
+        return Outcome::NotMine;
+    }
+    notes.scratch.session = [4, command, 0, 0, 0, 0, 0, 0];
+    Outcome::NeedMore
+}
+
+/// The text up to the next zero.
+fn text<'a>(reader: &mut Reader<'a>) -> Option<&'a [u8]> {
+    let length = reader.rest().iter().take(NAME_MOST).position(|byte| *byte == 0)?;
+    let text = reader.take(length);
+    reader.skip(1);
+    text
+}
+
+fn unended(reader: Reader<'_>) -> Outcome {
+    let fits = reader.left() < NAME_MOST && reader.rest().iter().all(u8::is_ascii_graphic);
+    if fits { Outcome::NeedMore } else { Outcome::NotMine }
+}
+
+/// Granted or not: exactly eight bytes, and only after a request that fitted.
+fn answer_4(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    let asked = notes.scratch.session.first() == Some(&4);
+    match view.data {
+        [_, 0x5a..=0x5d, ..] if asked && view.data.len() == 8 => Outcome::found(AppId::SOCKS),
+        _ => Outcome::NotMine,
+    }
+}
