@@ -237,3 +237,117 @@ fn place_of(reference: u32) -> Option<(usize, usize)> {
     let order = (reference & ORDER_MASK).checked_sub(1)?;
     Some(((reference >> ORDER_BITS) as usize, order as usize))
 }
+
+#[cfg(not(loom))]
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::pair;
+    use proptest::prelude::*;
+    use std::collections::HashSet;
+
+    fn arena(bytes: usize) -> (ArenaWriter, ArenaReader) {
+        let (write, read) = pair(bytes / 8);
+        (ArenaWriter::new(write), ArenaReader::new(read))
+    }
+
+    #[test]
+    fn every_length_comes_back() {
+        let (mut writer, reader) = arena(1 << 20);
+        let mut content = Vec::new();
+        for length in 0..=META_BYTES_MAX {
+            let stored: Vec<u8> = (0..length).map(|i| (i * 7 + length).to_le_bytes()[0]).collect();
+            let reference = writer.store(&stored).unwrap();
+            assert_ne!(reference, 0);
+            assert!(reader.load(reference, &mut content));
+            assert_eq!(content, stored);
+            writer.free(reference);
+        }
+        assert_eq!(writer.used_bytes(), 0);
+        assert_eq!(writer.store(&[0; META_BYTES_MAX + 1]), None);
+        assert_eq!(writer.failed(), 1);
+    }
+
+    #[test]
+    fn a_full_arena_refuses_and_counts() {
+        let (mut writer, _) = arena(2 * TOP_BYTES);
+        let stored: Vec<u32> = std::iter::from_fn(|| writer.store(&[1; 30])).collect();
+        assert_eq!(stored.len(), 2 * TOP_BYTES / UNIT, "30 bytes and the length fill a unit");
+        assert_eq!((writer.failed(), writer.used_bytes()), (1, writer.capacity_bytes()));
+        writer.free(stored[5]);
+        assert!(writer.store(&[2; 31]).is_none(), "one unit is free, two are needed");
+        assert_eq!(writer.store(&[2; 30]), Some(stored[5]));
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Store(usize),
+        Free(prop::sample::Index),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            3 => (0..=META_BYTES_MAX).prop_map(Step::Store),
+            3 => (0..60_usize).prop_map(Step::Store),
+            5 => any::<prop::sample::Index>().prop_map(Step::Free),
+        ];
+        prop::collection::vec(step, 1..400)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Against a map as oracle: what is stored stays as it was until it is freed, whatever
+        /// else happens; and once all is freed, the arena is whole again.
+        #[test]
+        fn behaves_like_a_map(steps in steps()) {
+            let (mut writer, reader) = arena(16 * TOP_BYTES);
+            let mut live: Vec<(u32, Vec<u8>)> = Vec::new();
+            let mut content = Vec::new();
+            for (number, step) in steps.into_iter().enumerate() {
+                match step {
+                    Step::Store(length) => {
+                        let fill = vec![number.to_le_bytes()[0]; length];
+                        if let Some(reference) = writer.store(&fill) {
+                            live.push((reference, fill));
+                        }
+                    }
+                    Step::Free(_) if live.is_empty() => {}
+                    Step::Free(which) => {
+                        let (reference, _) = live.swap_remove(which.index(live.len()));
+                        writer.free(reference);
+                    }
+                }
+                let distinct: HashSet<u32> = live.iter().map(|(reference, _)| *reference).collect();
+                prop_assert_eq!(distinct.len(), live.len());
+            }
+            for (reference, fill) in &live {
+                prop_assert!(reader.load(*reference, &mut content));
+                prop_assert_eq!(&content, fill);
+            }
+            for (reference, _) in live {
+                writer.free(reference);
+            }
+            prop_assert_eq!(writer.used_bytes(), 0);
+            let whole = std::iter::from_fn(|| writer.store(&[0; META_BYTES_MAX])).count();
+            prop_assert_eq!(whole, 16, "every largest block is there again");
+        }
+
+        /// Any reference into any bytes is refused or gives at most 1 KiB.
+        #[test]
+        fn a_reader_survives_anything(
+            words in prop::collection::vec(any::<u64>(), TOP_BYTES / 8),
+            references in prop::collection::vec(any::<u32>(), 50),
+        ) {
+            let (write, read) = pair(TOP_BYTES / 8);
+            for (word, value) in write.iter().zip(&words) {
+                word.store(*value, Ordering::Relaxed);
+            }
+            let (reader, mut content) = (ArenaReader::new(read), Vec::new());
+            for reference in references.iter().flat_map(|r| [*r, *r % 512]) {
+                let loaded = reader.load(reference, &mut content);
+                prop_assert!(content.len() <= META_BYTES_MAX && (loaded || content.is_empty()));
+            }
+        }
+    }
+}

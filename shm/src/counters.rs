@@ -202,3 +202,64 @@ pub(crate) fn read_block(words: &ReadWords, count: usize, values: &mut Vec<u64>)
 }
 
 const READ_ATTEMPTS: usize = 256;
+
+#[cfg(not(loom))]
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::pair;
+    use std::{
+        sync::atomic::{AtomicBool, AtomicU64},
+        thread,
+    };
+
+    #[test]
+    fn values_arrive_and_strangers_do_nothing() {
+        let (write, read) = pair(block_words(3));
+        let mut counters = CounterWriter::new(write, 3);
+        counters.add(0, 5);
+        counters.add(0, 6);
+        counters.set(2, 9);
+        let mut values = vec![1; 7];
+        assert!(read_block(&read, 3, &mut values));
+        assert_eq!(values, [11, 0, 9]);
+        assert_eq!((counters.get(0), counters.get(3), counters.len()), (11, 0, 3));
+    }
+
+    /// Sets published as one are read as one.
+    #[test]
+    fn a_published_set_is_never_mixed() {
+        let (write, read) = pair(block_words(20));
+        let mut counters = CounterWriter::new(write, 20);
+        let (stop, rounds) = (AtomicBool::new(false), AtomicU64::new(0));
+        thread::scope(|scope| {
+            let _stop = StopAtDrop(&stop);
+            scope.spawn(|| {
+                for round in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    counters.publish(&[round; 20]);
+                    rounds.store(round, Ordering::Relaxed);
+                    // A turn's worth of other work, in which a reader finds the block at rest.
+                    (0..50).for_each(|_| std::hint::spin_loop());
+                }
+            });
+            let (mut values, mut sets) = (Vec::new(), 0_u64);
+            while rounds.load(Ordering::Relaxed) < 50_000 || sets < 1000 {
+                if read_block(&read, 20, &mut values) {
+                    sets += 1;
+                    assert!(values.iter().all(|value| *value == values[0]), "{values:?}");
+                }
+            }
+        });
+    }
+
+    struct StopAtDrop<'a>(&'a AtomicBool);
+
+    impl Drop for StopAtDrop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}

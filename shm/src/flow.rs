@@ -402,3 +402,162 @@ const fn half(word: u64, index: usize) -> u16 {
 const fn high(word: u64) -> u32 {
     (word >> 32) as u32
 }
+
+#[cfg(not(loom))]
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        arena::{ArenaReader, ArenaWriter},
+        segment::{ReadMap, WORD, WriteMap},
+    };
+    use std::{
+        os::fd::AsFd,
+        sync::atomic::{AtomicBool, AtomicU64 as Count},
+        thread,
+    };
+
+    #[test]
+    fn a_snapshot_says_what_was_packed() {
+        let v4 = |last| std::net::Ipv4Addr::new(192, 0, 2, last).to_ipv6_mapped().octets();
+        let mut words = [0; SLOT_WORDS];
+        words[WORD_VERSION] = 0xabcd << 32 | 6;
+        words[1..3].copy_from_slice(&pack_address(v4(1)));
+        words[3..5].copy_from_slice(&pack_address(v4(2)));
+        words[WORD_TUPLE] = pack_tuple(443, 40000, 12, 6, 3);
+        words[WORD_FLOW_ID] = 99;
+        let state = STATE_CLIENT_IS_HI | STATE_SYN_SEEN;
+        words[WORD_CLASS] = pack_class(91, 124, 0x12, 0x02, 7, state);
+        words[8..12].copy_from_slice(&[10, 1000, 50, 90]);
+        words[12..16].copy_from_slice(&[5, 500, 40, 80]);
+        let flow = FlowSnapshot { words };
+
+        assert_eq!(flow.client().to_string_pair(), "192.0.2.2 40000");
+        assert_eq!(flow.server().to_string_pair(), "192.0.2.1 443");
+        assert_eq!((flow.l4(), flow.vlan(), flow.tunnel(), flow.is_ipv6()), (6, 12, 3, false));
+        assert_eq!((flow.master(), flow.app(), flow.confidence()), (91, 124, 7));
+        assert!(flow.syn_seen() && !flow.inspection_ended());
+        assert_eq!((flow.packets(Dir::ToServer), flow.bytes(Dir::ToServer)), (5, 500));
+        assert_eq!((flow.packets(Dir::ToClient), flow.bytes(Dir::ToClient)), (10, 1000));
+        assert_eq!((flow.tcp_flags(Dir::ToServer), flow.tcp_flags(Dir::ToClient)), (2, 0x12));
+        assert_eq!((flow.first_ns(), flow.last_ns()), (40, 90));
+        assert_eq!((flow.flow_id(), flow.meta_ref()), (99, 0xabcd));
+    }
+
+    #[test]
+    fn a_direction_without_packets_does_not_hide_the_first_time() {
+        let mut flow = FlowSnapshot::default();
+        flow.words[10] = 70;
+        assert_eq!(flow.first_ns(), 70);
+        flow.words[10] = 0;
+        flow.words[14] = 60;
+        assert_eq!(flow.first_ns(), 60);
+    }
+
+    #[test]
+    fn addresses_keep_their_family() {
+        let mut flow = FlowSnapshot::default();
+        let mapped = std::net::Ipv4Addr::LOCALHOST.to_ipv6_mapped();
+        flow.words[1..3].copy_from_slice(&pack_address(mapped.octets()));
+        assert_eq!(flow.lo().address, IpAddr::from(std::net::Ipv4Addr::LOCALHOST));
+        flow.words[WORD_TUPLE] = pack_tuple(0, 0, 0, 6, TUNNEL_IPV6);
+        assert_eq!(flow.lo().address, IpAddr::V6(mapped), "an IPv6 packet may carry this form");
+    }
+
+    #[test]
+    fn the_version_runs_over_without_touching_the_reference() {
+        let slots: crate::segment::FlowSlots =
+            WriteMap::create("weir test", 4096, false).unwrap().section(0, 1);
+        let slot = &slots[0];
+        slot.words[0].store(0x1234_5678_ffff_fffe, Ordering::Relaxed);
+        slot.begin();
+        assert_eq!(slot.load(0), 0x1234_5678_ffff_ffff);
+        slot.commit();
+        assert_eq!(slot.load(0), 0x1234_5678_0000_0000);
+        slot.begin();
+        slot.set_meta_ref(9);
+        slot.commit();
+        assert_eq!((slot.load(0), slot.meta_ref()), (9 << 32 | 2, 9));
+    }
+
+    /// One thread rewrites a slot and its metadata as fast as it can, each time with values that
+    /// belong together; what a reader accepts must belong together.
+    #[test]
+    fn a_reader_never_sees_a_torn_flow() {
+        const ARENA: usize = 8192;
+        let map = WriteMap::create("weir test", ARENA + 4096, false).unwrap();
+        let fd = map.as_fd().try_clone_to_owned().unwrap();
+        let read = ReadMap::open(&fd, "test", map.bytes() as u64).unwrap();
+        let slots: crate::segment::FlowSlots = map.section(ARENA, 1);
+        let mut arena = ArenaWriter::new(map.section(0, ARENA / WORD));
+        let words = read.words(ARENA, SLOT_WORDS).unwrap();
+        let reader = ArenaReader::new(read.words(0, ARENA / WORD).unwrap());
+        let (stop, rounds) = (AtomicBool::new(false), Count::new(0));
+        let (mut whole, mut freed, mut torn) = (0_u64, 0_u64, 0_u64);
+        let fills: Vec<Vec<u8>> = (0..=u8::MAX).map(|fill| vec![fill; 100]).collect();
+        thread::scope(|scope| {
+            // Also when an assertion below fails, so that the writer ends and the test with it.
+            let _stop = StopAtDrop(&stop);
+            scope.spawn(|| {
+                let slot = &slots[0];
+                let mut round = 0_u64;
+                while !stop.load(Ordering::Relaxed) {
+                    round += 1;
+                    let length = usize::try_from(round % 100).unwrap();
+                    let fill = &fills[usize::from(round.to_le_bytes()[0])];
+                    let old = slot.meta_ref();
+                    let new = arena.store(&fill[..length]).unwrap_or(0);
+                    slot.begin();
+                    slot.set_meta_ref(new);
+                    for word in 1..SLOT_WORDS {
+                        slot.store(word, round << 4 | word as u64);
+                    }
+                    if round.is_multiple_of(64) {
+                        slot.store(WORD_FLOW_ID, 0);
+                    }
+                    slot.commit();
+                    if old != 0 {
+                        arena.free(old);
+                    }
+                    rounds.store(round, Ordering::Relaxed);
+                }
+            });
+            let mut meta = Vec::new();
+            while rounds.load(Ordering::Relaxed) < 3_000_000 || whole < 1000 {
+                let read = read_slot(
+                    |word| words.load(word),
+                    |flow| flow.meta_ref() == 0 || reader.load(flow.meta_ref(), &mut meta),
+                );
+                match read {
+                    SlotRead::Free => freed += 1,
+                    SlotRead::Torn => torn += 1,
+                    SlotRead::Read(flow) => {
+                        whole += 1;
+                        let round = flow.words[1] >> 4;
+                        for word in 1..SLOT_WORDS {
+                            assert_eq!(flow.words[word], round << 4 | word as u64);
+                        }
+                        assert_ne!(flow.meta_ref(), 0, "the arena always had room");
+                        assert_eq!(meta.len() as u64, round % 100);
+                        assert!(meta.iter().all(|&byte| byte == round.to_le_bytes()[0]));
+                    }
+                }
+            }
+        });
+        println!("{whole} whole, {freed} free, {torn} torn");
+    }
+
+    struct StopAtDrop<'a>(&'a AtomicBool);
+
+    impl Drop for StopAtDrop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    impl Endpoint {
+        fn to_string_pair(self) -> String {
+            format!("{} {}", self.address, self.port)
+        }
+    }
+}

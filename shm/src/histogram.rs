@@ -184,3 +184,82 @@ impl Histogram {
         }
     }
 }
+
+#[cfg(not(loom))]
+#[cfg(test)]
+mod tests {
+    #![expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "ranks and means of a few hundred small values"
+    )]
+
+    use super::*;
+    use crate::segment::pair;
+    use proptest::prelude::*;
+
+    #[test]
+    fn buckets_cover_everything_without_gap_or_overlap() {
+        assert_eq!(bucket_low(0), 0);
+        for bucket in 0..BUCKETS {
+            assert_eq!(bucket_of(bucket_low(bucket)), bucket);
+            if bucket + 1 < BUCKETS {
+                assert_eq!(bucket_high(bucket) + 1, bucket_low(bucket + 1));
+                assert_eq!(bucket_of(bucket_high(bucket)), bucket);
+            }
+        }
+        assert_eq!(bucket_of(VALUE_MAX), BUCKETS - 1);
+        assert_eq!(bucket_of(u64::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn an_empty_histogram_is_all_zero() {
+        let histogram = Histogram::read(&pair(WORDS).1);
+        assert_eq!((histogram.count(), histogram.min(), histogram.max()), (0, 0, 0));
+        assert_eq!((histogram.percentile(0.5), histogram.buckets().count()), (0, 0));
+        assert!(histogram.mean().abs() < f64::EPSILON);
+    }
+
+    proptest! {
+        /// Against the sorted values: count, extremes and mean are exact, percentiles to 1/32.
+        #[test]
+        fn agrees_with_the_sorted_values(
+            mut values in prop::collection::vec(0_u64..1 << 38, 1..300),
+            small in prop::collection::vec(0_u64..100, 0..300),
+            quantile in 0.0..=1.0_f64,
+        ) {
+            values.extend(small);
+            let (write, read) = pair(2 * WORDS);
+            let mut writer = HistogramWriter::new(write);
+            for &value in &values {
+                writer.record(value);
+            }
+            let histogram = Histogram::read(&read);
+            values.sort_unstable();
+            prop_assert_eq!(histogram.count(), values.len() as u64);
+            prop_assert_eq!(histogram.min(), values[0]);
+            prop_assert_eq!(histogram.max(), values[values.len() - 1]);
+            let mean = values.iter().sum::<u64>() as f64 / values.len() as f64;
+            prop_assert!((histogram.mean() - mean).abs() <= mean * 1e-9);
+            let rank = ((quantile * values.len() as f64).ceil() as usize).max(1);
+            let (told, exact) = (histogram.percentile(quantile), values[rank - 1]);
+            prop_assert!(told >= exact && told - exact <= exact / 32, "{told} for {exact}");
+        }
+    }
+
+    #[test]
+    fn merging_is_recording_both() {
+        let (a, b, both) = (pair(WORDS), pair(WORDS), pair(WORDS));
+        let mut writers = [a.0, b.0, both.0].map(HistogramWriter::new);
+        for value in [3, 900, 70_000] {
+            writers[0].record(value);
+            writers[2].record(value);
+        }
+        writers[1].record_n(2, 5);
+        writers[2].record_n(2, 5);
+        let mut merged = Histogram::read(&a.1);
+        merged.merge(&Histogram::read(&b.1));
+        assert_eq!(merged, Histogram::read(&both.1));
+    }
+}

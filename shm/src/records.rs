@@ -455,3 +455,211 @@ fn mark_bytes(ring_words: usize) -> u64 {
 fn mark_index(mark: u64) -> usize {
     usize::try_from(mark % MARK_COUNT as u64).unwrap_or(0)
 }
+
+#[cfg(not(loom))]
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::segment::pair;
+    use proptest::prelude::*;
+    use std::{
+        sync::atomic::{AtomicBool, AtomicU64},
+        thread,
+    };
+
+    const RING: usize = RING_BYTES_MIN / 8;
+
+    struct Ring {
+        writer: RecordWriter,
+        head: ReadWords,
+        words: ReadWords,
+    }
+
+    fn ring() -> Ring {
+        let ((head_write, head), (write, words)) = (pair(HEAD_WORDS), pair(RING));
+        Ring { writer: RecordWriter::new(head_write, write), head, words }
+    }
+
+    impl Ring {
+        fn reader(&self, at: StartAt) -> RecordReader {
+            RecordReader::new(self.head.clone(), self.words.clone(), at)
+        }
+
+        /// A record whose every part follows from `number`.
+        fn push(&mut self, number: u64) {
+            let flow = FlowSnapshot { words: [number; SLOT_WORDS] };
+            let meta = vec![number.to_le_bytes()[0]; meta_length(number)];
+            self.writer.push(RecordKind::Updated, EndReason::Active, number * 3, &flow, &meta);
+        }
+    }
+
+    fn meta_length(number: u64) -> usize {
+        usize::try_from(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40).unwrap()
+            % (META_BYTES_MAX + 1)
+    }
+
+    fn check(record: &Record) -> u64 {
+        let number = record.sequence;
+        assert_eq!(record.flow.words, [number; SLOT_WORDS]);
+        assert_eq!((record.kind, record.reason), (RecordKind::Updated, EndReason::Active));
+        assert_eq!((record.time_ns, record.meta.len()), (number * 3, meta_length(number)));
+        assert!(record.meta.iter().all(|&byte| byte == number.to_le_bytes()[0]));
+        number
+    }
+
+    #[test]
+    fn a_reader_that_keeps_up_misses_nothing() {
+        let mut ring = ring();
+        let (mut reader, mut record) = (ring.reader(StartAt::Now), Record::default());
+        assert_eq!(reader.next(&mut record), Next::Empty);
+        for number in 0..5000 {
+            ring.push(number);
+            assert_eq!(reader.next(&mut record), Next::Record);
+            assert_eq!(check(&record), number);
+            assert_eq!(reader.next(&mut record), Next::Empty);
+            assert_eq!((reader.position(), reader.behind()), (ring.writer.position(), 0));
+        }
+        assert!(ring.writer.position() > 20 * RING_BYTES_MIN as u64, "the ring was filled often");
+    }
+
+    /// Whatever a reader does, what it reads and what it is told it missed add up to what was
+    /// written, in order.
+    #[test]
+    fn an_overrun_reader_knows_what_it_missed() {
+        for pause in [3_u64, 20, 40, 41, 50, 75, 300, 1000] {
+            let mut ring = ring();
+            let (mut reader, mut record) = (ring.reader(StartAt::Now), Record::default());
+            let (mut expected, mut missed) = (0, 0);
+            for number in 0..6000 {
+                ring.push(number);
+                if number % pause != 0 {
+                    continue;
+                }
+                loop {
+                    match reader.next(&mut record) {
+                        Next::Record => {
+                            assert_eq!(check(&record), expected);
+                            expected += 1;
+                        }
+                        Next::Missed(count) => {
+                            assert_ne!(count, 0);
+                            expected += count;
+                            missed += count;
+                        }
+                        Next::Empty => break,
+                        Next::Corrupt => panic!("the ring is sound"),
+                    }
+                }
+                assert_eq!(expected, number + 1, "pause {pause}");
+            }
+            assert!(pause != 1000 || missed > 3000, "a long pause misses most");
+            assert!(pause != 3 || missed == 0, "a short one nothing");
+        }
+    }
+
+    #[test]
+    fn a_new_reader_starts_now_or_with_the_oldest() {
+        let mut ring = ring();
+        (0..10).for_each(|number| ring.push(number));
+        let mut record = Record::default();
+        let mut oldest = ring.reader(StartAt::Oldest);
+        assert_eq!(oldest.next(&mut record), Next::Record);
+        assert_eq!(check(&record), 0, "nothing was overwritten yet");
+        (10..5000).for_each(|number| ring.push(number));
+        let mut oldest = ring.reader(StartAt::Oldest);
+        let held = ring.writer.position() - oldest.position();
+        assert!(held > RING_BYTES_MIN as u64 * 3 / 4, "most of the ring: {held}");
+        let mut count = 0;
+        while oldest.next(&mut record) == Next::Record {
+            count += 1;
+            check(&record);
+        }
+        assert_eq!(record.sequence, 4999, "without a gap up to the newest");
+        assert!(count > 20);
+        let mut now = ring.reader(StartAt::Now);
+        assert_eq!(now.next(&mut record), Next::Empty);
+        ring.push(5000);
+        assert_eq!(now.next(&mut record), Next::Record);
+        assert_eq!(check(&record), 5000);
+    }
+
+    /// A writer at full speed against two readers: nothing false is ever accepted, and the books
+    /// of each reader balance.
+    #[test]
+    fn readers_balance_against_a_racing_writer() {
+        let mut ring = ring();
+        let readers = [ring.reader(StartAt::Now), ring.reader(StartAt::Oldest)];
+        let (total, done) = (AtomicU64::new(0), AtomicBool::new(false));
+        thread::scope(|scope| {
+            let handles = readers.map(|mut reader| {
+                let (total, done) = (&total, &done);
+                scope.spawn(move || {
+                    let (mut record, mut read, mut missed) = (Record::default(), 0_u64, 0_u64);
+                    loop {
+                        let last = done.load(Ordering::Acquire);
+                        match reader.next(&mut record) {
+                            Next::Record => {
+                                assert_eq!(check(&record), read + missed);
+                                read += 1;
+                            }
+                            Next::Missed(count) => missed += count,
+                            Next::Empty if last => break,
+                            Next::Empty => std::hint::spin_loop(),
+                            Next::Corrupt => panic!("the ring is sound"),
+                        }
+                    }
+                    assert_eq!(read + missed, total.load(Ordering::Relaxed));
+                    (read, missed)
+                })
+            });
+            for number in 0..400_000 {
+                ring.push(number);
+            }
+            total.store(ring.writer.written(), Ordering::Relaxed);
+            done.store(true, Ordering::Release);
+            for handle in handles {
+                let (read, missed) = handle.join().unwrap();
+                println!("{read} read, {missed} missed");
+                assert!(read > 0);
+            }
+        });
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        /// A ring full of anything gives records, an end or *corrupt*, in bounded time.
+        #[test]
+        fn a_reader_survives_anything(
+            head in prop::collection::vec(any::<u64>(), HEAD_WORDS),
+            near in any::<u16>(),
+            value in any::<u64>(),
+            oldest in any::<bool>(),
+        ) {
+            let ((head_write, head_read), (ring_write, ring_read)) = (pair(HEAD_WORDS), pair(RING));
+            for (word, value) in head_write.iter().zip(&head) {
+                word.store(*value, Ordering::Relaxed);
+            }
+            // A tail and intent near each other get past the first checks.
+            let tail = head[TAIL] & !7;
+            head_write[TAIL].store(tail, Ordering::Relaxed);
+            head_write[INTENT].store(tail.wrapping_add(u64::from(near)), Ordering::Relaxed);
+            for mark in 0..MARK_COUNT {
+                let position = tail.wrapping_sub(head[MARKS + mark] % (2 * RING_BYTES_MIN as u64));
+                head_write[MARKS + mark].store(position, Ordering::Relaxed);
+            }
+            for (index, word) in ring_write.iter().enumerate() {
+                let plain = value.rotate_left(u32::try_from(index % 64).unwrap());
+                let header = 0x0000_0001_0000_0014 | (plain & 3) << 32;
+                word.store(if index % 3 == 0 { header } else { plain }, Ordering::Relaxed);
+            }
+            let at = if oldest { StartAt::Oldest } else { StartAt::Now };
+            let mut reader = RecordReader::new(head_read, ring_read, at);
+            let mut record = Record::default();
+            for _ in 0..100 {
+                reader.next(&mut record);
+                prop_assert!(record.meta.len() <= META_BYTES_MAX);
+            }
+        }
+    }
+}

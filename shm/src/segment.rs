@@ -250,6 +250,15 @@ impl fmt::Debug for ReadWords {
 
 const SEALS: SealFlags = SealFlags::FUTURE_WRITE.union(SealFlags::GROW).union(SealFlags::SHRINK);
 
+/// Zeroed words as their writer and as a reader see them, through a map of its own.
+#[cfg(test)]
+pub(crate) fn pair(words: usize) -> (WriteWords, ReadWords) {
+    let map = WriteMap::create("weir test", words * WORD, false).expect("shared memory");
+    let fd = map.fd.try_clone().expect("a descriptor");
+    let read = ReadMap::open(&fd, "test", map.bytes() as u64).expect("a reader's map");
+    (map.section(0, words), read.words(0, words).expect("words inside of the map"))
+}
+
 /// A memfd that can be sealed; not executable where the kernel knows how to say so (Linux 6.3).
 fn memfd(name: &str, huge: bool) -> rustix::io::Result<OwnedFd> {
     let mut flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
@@ -259,5 +268,88 @@ fn memfd(name: &str, huge: bool) -> rustix::io::Result<OwnedFd> {
     match memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
         Err(rustix::io::Errno::INVAL) => memfd_create(name, flags),
         made => made,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::io::Errno;
+
+    fn map() -> Arc<WriteMap> {
+        WriteMap::create("weir test", 3 * PAGE, false).unwrap()
+    }
+
+    /// A reader holds the very descriptor of the engine and can do nothing with it but read.
+    #[test]
+    fn the_descriptor_gives_no_way_to_write() {
+        let map = map();
+        let fd = map.fd.try_clone().unwrap();
+        let refused = MmapOptions::new().len(PAGE).map_raw(&fd).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(Errno::PERM.raw_os_error()));
+        assert_eq!(rustix::io::pwrite(&fd, b"x", 0), Err(Errno::PERM));
+        assert_eq!(ftruncate(&fd, 0), Err(Errno::PERM));
+        assert_eq!(ftruncate(&fd, 1 << 20), Err(Errno::PERM));
+        let hole = rustix::fs::FallocateFlags::PUNCH_HOLE | rustix::fs::FallocateFlags::KEEP_SIZE;
+        assert_eq!(rustix::fs::fallocate(&fd, hole, 0, PAGE as u64), Err(Errno::PERM));
+        assert_eq!(fcntl_add_seals(&fd, SealFlags::WRITE), Err(Errno::PERM));
+    }
+
+    #[test]
+    fn what_is_written_is_read_through_another_map() {
+        let (write, read) = pair(1024);
+        write[1023].store(7, Ordering::Relaxed);
+        assert_eq!((read.load(1023), read.load(0), read.len()), (7, 0, 1024));
+        assert_eq!(read.load(1024), 0, "outside reads as zero");
+        assert_eq!(read.load(usize::MAX), 0);
+        drop(write);
+        assert_eq!(read.load(1023), 7, "the memory outlives its writer");
+    }
+
+    #[test]
+    fn unsealed_short_and_foreign_files_are_refused() {
+        let say = |fd: &OwnedFd, bytes| ReadMap::open(fd, "s", bytes).unwrap_err().to_string();
+        let unsealed = memfd("weir test", false).unwrap();
+        ftruncate(&unsealed, PAGE as u64).unwrap();
+        assert!(say(&unsealed, PAGE as u64).contains("not sealed"));
+        let file = OwnedFd::from(tempfile::tempfile().unwrap());
+        assert!(say(&file, PAGE as u64).contains("not sealed") || say(&file, 0).contains("memfd"));
+        let sealed = map().fd.try_clone().unwrap();
+        assert!(say(&sealed, 4 * PAGE as u64).contains("not the announced one"));
+        let empty = memfd("weir test", false).unwrap();
+        fcntl_add_seals(&empty, SEALS).unwrap();
+        assert!(say(&empty, 0).contains("whole pages"));
+    }
+
+    #[test]
+    fn words_outside_of_a_map_are_not_given() {
+        let map = map();
+        let fd = map.fd.try_clone().unwrap();
+        let read = ReadMap::open(&fd, "s", map.bytes() as u64).unwrap();
+        assert!(read.words(0, map.bytes() / WORD).is_some());
+        assert!(read.words(8, map.bytes() / WORD).is_none());
+        assert!(read.words(4, 1).is_none(), "not aligned");
+        assert!(read.words(usize::MAX - 7, 1).is_none());
+        assert!(read.words(0, usize::MAX).is_none());
+    }
+
+    #[test]
+    fn touched_pages_are_there_and_still_zero() {
+        let map = map();
+        let words: WriteWords = map.section(PAGE, 2 * PAGE / WORD);
+        words.touch();
+        let blocks = rustix::fs::fstat(&map.fd).unwrap().st_blocks;
+        assert_eq!(blocks, 2 * 8, "two pages of eight 512-byte blocks");
+        assert!(words.iter().all(|word| word.load(Ordering::Relaxed) == 0));
+    }
+
+    /// With or without a pool of huge pages, asking for them gives memory.
+    #[test]
+    fn huge_pages_fall_back() {
+        let map = WriteMap::create("weir test", 5 << 20, true).unwrap();
+        assert!(map.bytes() >= 5 << 20);
+        assert_eq!(map.on_huge_pages(), map.bytes().is_multiple_of(HUGE_PAGE) && map.huge);
+        let words: WriteWords = map.section(0, map.bytes() / WORD);
+        words[0].store(1, Ordering::Relaxed);
     }
 }
