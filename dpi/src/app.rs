@@ -356,6 +356,7 @@ pub const fn carries_services(protocol: AppId) -> bool {
             | AppId::DTLS
             | AppId::QUIC
             | AppId::DNS
+            | AppId::STUN
             | AppId::WEBSOCKET
             | AppId::HTTP_PROXY
             | AppId::HTTP_CONNECT

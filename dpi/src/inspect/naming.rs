@@ -22,6 +22,8 @@ pub(super) fn name(
     let master = protocol;
     if let Some(host) = state.meta.get(&HOST_NAME) {
         return match services::by_host_name(host) {
+            // Asking for the address of a DoH server is plain DNS still.
+            Some(AppId::DOH) if protocol == AppId::DNS => plain,
             Some(app) => Verdict { master, app, confidence: Confidence::HostName },
             None => plain,
         };

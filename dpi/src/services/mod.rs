@@ -1,0 +1,239 @@
+//! Services told apart by host name: a suffix index over the domains of [`table`].
+//!
+//! A name is looked up label by label from its right end, each beginning of a label one probe in
+//! a hash table made at compile time, so that the cost is that of reading the name and does not
+//! grow with the table. The longest domain that fits wins.
+
+mod table;
+
+pub use table::APPS;
+
+use crate::app::AppId;
+use table::{ALSO, SUFFIXES};
+
+/// The service that `name` belongs to. Case is of no meaning; a trailing dot must be gone.
+pub fn by_host_name(name: &[u8]) -> Option<AppId> {
+    let mut hash = SEED;
+    let mut found = None;
+    for (at, &byte) in name.iter().enumerate().rev() {
+        if byte == b'.' {
+            found = probe(hash, name.get(at + 1..).unwrap_or_default()).or(found);
+        }
+        hash = step(hash, byte.to_ascii_lowercase());
+    }
+    let (domain, app) = probe(hash, name).or(found)?;
+    Some(refined(name, domain, app))
+}
+
+/// A domain and what it stands for.
+type Suffix = (&'static str, AppId);
+
+/// Names whose first label tells more than their domain does: domain, beginning, service.
+const FIRST_LABELS: &[(&str, &str, AppId)] = &[
+    ("fbcdn.net", "instagram.", AppId::INSTAGRAM),
+    ("fbcdn.net", "video.", AppId::FACEBOOK_VIDEO),
+    ("fbcdn.net", "video-", AppId::FACEBOOK_VIDEO),
+    ("akamaihd.net", "igcdn-", AppId::INSTAGRAM),
+    ("akamaihd.net", "instagram", AppId::INSTAGRAM),
+    ("akamaihd.net", "fbcdn-", AppId::FACEBOOK),
+    ("akamaihd.net", "fbexternal-", AppId::FACEBOOK),
+    ("akamaihd.net", "fbstatic-", AppId::FACEBOOK),
+    ("akamaihd.net", "zattosecurehd", AppId::ZATTOO),
+    ("akamaihd.net", "zattoo", AppId::ZATTOO),
+    ("akamaihd.net", "steam", AppId::STEAM),
+    ("akamaized.net", "steam", AppId::STEAM),
+    ("akamaihd.net", "spotify", AppId::SPOTIFY),
+    ("amazonaws.com", "fr-app-chat-global-xiaomi", AppId::XIAOMI),
+    ("cloudapp.net", "skype", AppId::SKYPE),
+];
+
+fn refined(name: &[u8], domain: &str, app: AppId) -> AppId {
+    let row = FIRST_LABELS.iter().find(|(of, beginning, _)| {
+        domain.len() == of.len()
+            && domain == *of
+            && name
+                .get(..beginning.len())
+                .is_some_and(|b| b.eq_ignore_ascii_case(beginning.as_bytes()))
+    });
+    row.map_or(app, |(_, _, better)| *better)
+}
+
+const PLACES: usize = 8192;
+const SEED: u32 = 0x811C_9DC5;
+
+/// Open addressing: the upper half of a place is the hash's, the lower the index into
+/// [`SUFFIXES`] and [`ALSO`] plus one; 0 is empty and ends a search.
+static INDEX: [u32; PLACES] = index();
+
+const fn step(hash: u32, byte: u8) -> u32 {
+    // FNV-1a, over the name from its end.
+    (hash ^ byte as u32).wrapping_mul(0x0100_0193)
+}
+
+/// FNV's low bits alone mix its last bytes poorly.
+const fn place_of(hash: u32) -> usize {
+    ((hash ^ (hash >> 15)).wrapping_mul(0x9E37_79B1) >> 19) as usize & (PLACES - 1)
+}
+
+fn probe(hash: u32, suffix: &[u8]) -> Option<Suffix> {
+    let mut at = place_of(hash);
+    loop {
+        // The table is at most half full (asserted below), so there is an empty place.
+        let place = *INDEX.get(at)?;
+        let (tag, number) = (place >> 16, place & 0xFFFF);
+        if number == 0 {
+            return None;
+        }
+        if tag == hash >> 16 {
+            let row = usize::try_from(number).ok()? - 1;
+            let found = SUFFIXES.get(row).or_else(|| ALSO.get(row.wrapping_sub(SUFFIXES.len())))?;
+            if found.0.as_bytes().eq_ignore_ascii_case(suffix) {
+                return Some(*found);
+            }
+        }
+        at = (at + 1) & (PLACES - 1);
+    }
+}
+
+const _: () = assert!((SUFFIXES.len() + ALSO.len()) * 2 <= PLACES);
+
+#[expect(clippy::indexing_slicing, reason = "at compile time, where out of bounds is an error")]
+#[expect(clippy::cast_possible_truncation, reason = "rows are fewer than places")]
+#[expect(clippy::large_stack_arrays, reason = "built by the compiler, never on a stack")]
+const fn index() -> [u32; PLACES] {
+    let mut index = [0; PLACES];
+    let mut row = 0;
+    while row < SUFFIXES.len() + ALSO.len() {
+        let suffix =
+            if row < SUFFIXES.len() { SUFFIXES[row].0 } else { ALSO[row - SUFFIXES.len()].0 };
+        let bytes = suffix.as_bytes();
+        let mut hash = SEED;
+        let mut at = bytes.len();
+        while at > 0 {
+            at -= 1;
+            hash = step(hash, bytes[at]);
+        }
+        let mut place = place_of(hash);
+        while index[place] != 0 {
+            place = (place + 1) & (PLACES - 1);
+        }
+        index[place] = (hash & 0xFFFF_0000) | (row as u32 + 1);
+        row += 1;
+    }
+    index
+}
+
+/// Makes the table of services: ids, rows, and suffixes in one flat list.
+macro_rules! services {
+    (
+        $($id:literal $constant:ident $name:literal $category:ident
+          [$($suffix:literal),* $(,)?];)*
+    ) => {
+        impl crate::app::AppId {
+            $(#[doc = concat!("`", $name, "`")]
+              pub const $constant: crate::app::AppId = crate::app::AppId($id);)*
+        }
+        /// Every service, ascending by id.
+        pub const APPS: &[crate::app::App] = &[$(crate::app::App {
+            id: crate::app::AppId($id),
+            name: $name,
+            category: crate::app::Category::$category,
+        },)*];
+        /// Every domain, with its service.
+        pub(super) static SUFFIXES: &[super::Suffix] =
+            &[$($(($suffix, crate::app::AppId($id)),)*)*];
+    };
+}
+
+/// Domains of what has its own id elsewhere.
+macro_rules! known_by {
+    ($($constant:ident [$($suffix:literal),* $(,)?];)*) => {
+        /// More domains, of protocols.
+        pub(super) static ALSO: &[super::Suffix] =
+            &[$($(($suffix, crate::app::AppId::$constant),)*)*];
+    };
+}
+
+use {known_by, services};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn name_of(host: &str) -> Option<&'static str> {
+        by_host_name(host.as_bytes()).map(|id| crate::app::describe(id).name)
+    }
+
+    /// The plain twin of the index: every domain compared.
+    fn slowly(host: &str) -> Option<AppId> {
+        let host = host.to_ascii_lowercase();
+        let fits = |domain: &str| host == domain || host.ends_with(&format!(".{domain}"));
+        let rows = SUFFIXES.iter().chain(ALSO).filter(|(domain, _)| fits(domain));
+        let (domain, app) = rows.max_by_key(|(domain, _)| domain.len())?;
+        Some(refined(host.as_bytes(), domain, *app))
+    }
+
+    #[test]
+    fn the_longest_domain_wins_and_labels_are_whole() {
+        assert_eq!(name_of("www.youtube.com"), Some("YouTube"));
+        assert_eq!(name_of("r3---sn-4g5e.GoogleVideo.com"), Some("YouTube"));
+        assert_eq!(name_of("mail.google.com"), Some("Gmail"));
+        assert_eq!(name_of("accounts.google.com"), Some("Google"));
+        assert_eq!(name_of("google.com"), Some("Google"));
+        assert_eq!(name_of("notgoogle.com"), None);
+        assert_eq!(name_of("google.com.evil.example"), None);
+        assert_eq!(name_of("instagram.faae1-1.fna.fbcdn.net"), Some("Instagram"));
+        assert_eq!(name_of("scontent.fna.fbcdn.net"), Some("Facebook"));
+        for nothing in ["", ".", "com", "..", "a..b", "192.0.2.1"] {
+            assert_eq!(name_of(nothing), None, "{nothing:?}");
+        }
+    }
+
+    #[test]
+    fn the_table_is_sound() {
+        let mut seen = std::collections::BTreeSet::new();
+        for (domain, app) in SUFFIXES.iter().chain(ALSO) {
+            assert!(seen.insert(*domain), "{domain} stands twice");
+            assert_eq!(*domain, domain.to_ascii_lowercase());
+            assert!(!domain.starts_with('.') && !domain.ends_with('.') && !domain.contains(' '));
+            assert_eq!(by_host_name(domain.as_bytes()), Some(*app), "{domain}");
+        }
+        for (domain, beginning, app) in FIRST_LABELS {
+            let known = SUFFIXES.iter().any(|(suffix, _)| suffix == domain);
+            assert!(known, "{domain} is not in the table");
+            let host = format!("{beginning}x.{domain}");
+            assert_eq!(by_host_name(host.as_bytes()), Some(*app), "{host}");
+        }
+        assert!(APPS.len() >= 300, "{} services", APPS.len());
+    }
+
+    #[test]
+    fn probes_stay_short() {
+        let mut worst = 0;
+        let mut run = 0;
+        for place in INDEX.iter().chain(INDEX.iter()) {
+            run = if *place == 0 { 0 } else { run + 1 };
+            worst = worst.max(run);
+        }
+        assert!(worst <= 16, "{worst} places in a row are full");
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_equals_its_plain_twin(
+            row in 0..SUFFIXES.len(),
+            before in "([a-z0-9-]{0,8}\\.){0,3}",
+            after in "(\\.[a-z]{0,3})?",
+            glued in "[a-z]?",
+        ) {
+            let host = format!("{before}{glued}{}{after}", SUFFIXES[row].0);
+            prop_assert_eq!(by_host_name(host.as_bytes()), slowly(&host));
+        }
+
+        #[test]
+        fn any_bytes_are_safe(name in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = by_host_name(&name);
+        }
+    }
+}
