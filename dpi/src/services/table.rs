@@ -70,10 +70,6 @@ services! {
         "market.android.com",
     ];
     1013 DATA_SAVER "DataSaver" Web ["googlezip.net", "datasaver.googleapis.com"];
-    1014 GOOGLE_CALL "GoogleCall" VoiceVideoCall [
-        "turn.l.google.com", "stun.l.google.com", "stun1.l.google.com", "stun2.l.google.com",
-        "stun3.l.google.com", "stun4.l.google.com", "duo.google.com",
-    ];
     1015 CRASHLYTICS "Crashlytics" System ["crashlytics.com"];
     1016 GEMINI "Gemini" ArtificialIntelligence [
         "gemini.google.com", "bard.google.com", "generativelanguage.googleapis.com",
@@ -167,7 +163,6 @@ services! {
         "copilot-proxy.githubusercontent.com",
     ];
     1072 SHAREPOINT "SharePoint" Collaborative ["sharepoint.com", "sharepoint-df.com"];
-    1073 MINECRAFT "Minecraft" Game ["minecraft.net", "mojang.com", "minecraftservices.com"];
     1074 NUGET "NuGet" DevelopmentTools ["nuget.org"];
     1075 NPM "npm" DevelopmentTools ["npmjs.org", "npmjs.com"];
 
@@ -192,7 +187,6 @@ services! {
         "apps.apple.com", "ppq.apple.com", "apps.mzstatic.com", "buy.itunes.apple.com",
         "xp.apple.com", "iosapps.itunes.apple.com", "osxapps.itunes.apple.com",
     ];
-    1106 APPLE_PUSH "ApplePush" Cloud ["push.apple.com", "courier-push-apple.com.akadns.net"];
     1107 SIRI "Siri" ArtificialIntelligence [
         "guzzoni.apple.com", "siri.apple.com", "guzzoni-apple-com.v.aaplimg.com",
     ];
@@ -243,7 +237,6 @@ services! {
         "workers.dev", "pages.dev", "cloudflarestatus.com", "cloudflareresolve.com",
         "cloudflareapps.com", "cloudflare-gateway.com", "one.one.one.one",
     ];
-    1151 CLOUDFLARE_WARP "CloudflareWarp" Vpn ["cloudflareclient.com", "cloudflarewarp.com"];
     1152 AKAMAI "Akamai" Cloud [
         "akamai.com", "akamaihd.net", "akamai.net", "akamaiedge.net", "akamaized.net",
         "akamaitechnologies.com", "edgesuite.net", "edgekey.net", "akstat.io", "akamaistream.net",
@@ -339,12 +332,9 @@ services! {
     1216 ADOBE_CONNECT "AdobeConnect" VoiceVideoCall ["adobeconnect.com", "acrobat.com"];
     1217 MATRIX "Matrix" Chat ["matrix.org", "element.io", "vector.im"];
     1218 DINGTALK "DingTalk" Chat ["dingtalk.com", "dingtalkapps.com", "dingtalk.net"];
-    1219 IMO "IMO" VoiceVideoCall ["imo.im", "imostatic.com"];
     1220 ZALO "Zalo" Chat ["zalo.me", "zaloapp.com", "zalo.vn", "zadn.vn", "zdn.vn"];
     1221 RINGCENTRAL "RingCentral" VoiceVideoCall ["ringcentral.com", "ringcentral.biz"];
     1222 BLUEJEANS "BlueJeans" VoiceVideoCall ["bluejeans.com"];
-    1223 MUMBLE "Mumble" VoiceVideoCall ["mumble.info"];
-    1224 TEAMSPEAK "TeamSpeak" VoiceVideoCall ["teamspeak.com", "teamspeak.org"];
     1225 MATTERMOST "Mattermost" Collaborative ["mattermost.com", "mattermost.org"];
     1226 KIK "Kik" Chat ["kik.com", "kikinteractive.com"];
 
@@ -588,11 +578,6 @@ services! {
         "blizzard.com", "battle.net", "blz-contentstack.com", "blzddist1-a.akamaihd.net",
         "bnet.com", "blzstatic.cn", "playoverwatch.com", "hearthstone.com",
     ];
-    1506 WORLD_OF_WARCRAFT "WorldOfWarcraft" Game ["worldofwarcraft.com", "wowhead.com"];
-    1507 RIOT_GAMES "RiotGames" Game [
-        "riotgames.com", "leagueoflegends.com", "riotcdn.net", "pvp.net", "lolesports.com",
-        "playvalorant.com", "riotgames.net", "lolstatic.com",
-    ];
     1508 ELECTRONIC_ARTS "ElectronicArts" Game [
         "ea.com", "origin.com", "tnt-ea.com", "easports.com", "eaassets-a.akamaihd.net",
         "origin-a.akamaihd.net", "battlefield.com", "ea-api.com", "bioware.com",
@@ -600,10 +585,6 @@ services! {
     1509 UBISOFT "Ubisoft" Game ["ubisoft.com", "ubi.com", "ubisoftconnect.com", "uplay.com"];
     1510 ACTIVISION "Activision" Game [
         "activision.com", "callofduty.com", "demonware.net", "sledgehammergames.com",
-    ];
-    1511 COD_MOBILE "CoD_Mobile" Game ["codmwest.com", "codm.garena.com", "callofdutymobile.com"];
-    1512 GAIJIN "GaijinEntertainment" Game [
-        "gaijin.net", "gaijinent.com", "warthunder.com", "crossout.net", "enlisted.net",
     ];
     1513 DOTA2 "Dota2" Game ["dota2.com"];
     1514 GOG "GOG" Game ["gog.com", "gog-statics.com", "gogcdn.net"];
@@ -613,10 +594,6 @@ services! {
     ];
     1516 KING "King" Game ["king.com", "midasplayer.com"];
     1517 ZYNGA "Zynga" Game ["zynga.com", "zyngagames.com"];
-    1518 TENCENT_GAMES "TencentGames" Game [
-        "tencentgames.com", "igamecj.com", "pubgmobile.com", "gcloudsdk.com", "proximabeta.com",
-        "levelinfinite.com", "intlgame.com",
-    ];
     1519 GARENA "Garena" Game [
         "garena.com", "garenanow.com", "freefiremobile.com", "ggblueshark.com",
     ];
@@ -631,7 +608,6 @@ services! {
     1526 UNITY "Unity" Game ["unity3d.com", "unity.com"];
     1527 GEFORCE_NOW "GeForceNow" Game ["geforcenow.com", "nvidiagrid.net", "geforce.com"];
     1528 STADIA "Stadia" Game ["stadia.com", "stadia.google.com"];
-    1529 CRY_NETWORK "CryNetwork" Game ["crynetwork.com", "crytek.com"];
     1530 TOCA_BOCA "TocaBoca" Game ["tocaboca.com"];
 
     // Shopping, money, travel.
@@ -904,6 +880,19 @@ super::known_by! {
     TAILSCALE ["tailscale.com", "tailscale.io", "ts.net"];
     ZEROTIER ["zerotier.com"];
     CITRIX ["citrix.com", "cloud.com", "citrixdata.com"];
+    GOOGLE_CALL ["turn.l.google.com", "stun.l.google.com", "stun1.l.google.com", "stun2.l.google.com", "stun3.l.google.com", "stun4.l.google.com", "duo.google.com",];
+    MINECRAFT ["minecraft.net", "mojang.com", "minecraftservices.com"];
+    APPLE_PUSH ["push.apple.com", "courier-push-apple.com.akadns.net"];
+    CLOUDFLARE_WARP ["cloudflareclient.com", "cloudflarewarp.com"];
+    IMO_CHAT ["imo.im", "imostatic.com"];
+    MUMBLE ["mumble.info"];
+    TEAMSPEAK ["teamspeak.com", "teamspeak.org"];
+    WORLD_OF_WARCRAFT ["worldofwarcraft.com", "wowhead.com"];
+    RIOT_GAMES ["riotgames.com", "leagueoflegends.com", "riotcdn.net", "pvp.net", "lolesports.com", "playvalorant.com", "riotgames.net", "lolstatic.com",];
+    COD_MOBILE ["codmwest.com", "codm.garena.com", "callofdutymobile.com"];
+    GAIJIN ["gaijin.net", "gaijinent.com", "warthunder.com", "crossout.net", "enlisted.net"];
+    TENCENT_GAMES ["tencentgames.com", "igamecj.com", "pubgmobile.com", "gcloudsdk.com", "proximabeta.com", "levelinfinite.com", "intlgame.com",];
+    CRYENGINE ["crynetwork.com", "crytek.com"];
     DOH [
         "cloudflare-dns.com", "dns.google", "dns.google.com", "dns.quad9.net", "dns9.quad9.net",
         "dns10.quad9.net", "dns11.quad9.net", "dns.adguard.com", "dns.adguard-dns.com",
