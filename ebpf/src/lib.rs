@@ -1,1 +1,20 @@
-//! Placeholder, filled by the next commits.
+//! Weir's XDP programs and their loader.
+//!
+//! The program looks at every frame once: it finds the innermost tuple, hashes it under a key so
+//! that both directions of a flow give the same, picks the shard's AF_XDP socket on the frame's
+//! queue, and leaves what it learned in the metadata before the frame. It counts every frame in and
+//! every verdict. It never drops: a frame without a socket goes on to the kernel.
+//!
+//! The C lies in `src/bpf`; [`hash`], [`metadata`] and [`table`] are its twins in Rust, and tests
+//! run the program on crafted packets to hold them together. Loading needs `CAP_BPF` and
+//! `CAP_NET_ADMIN`; attaching is by `bpf_link`, so that the program leaves with its process.
+
+mod error;
+pub mod hash;
+pub mod metadata;
+mod program;
+mod sys;
+pub mod table;
+
+pub use error::Error;
+pub use program::{Attached, Attachment, AttachmentWish, Program, Run, Settings, Split};
