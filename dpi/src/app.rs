@@ -156,6 +156,16 @@ protocols! {
     77 PFCP "PFCP" Network;
     78 TEREDO "Teredo" Network;
     79 CAPWAP "CAPWAP" Network;
+    80 AVAST_SECURE_DNS "AVASTSecureDNS" Network;
+    81 UBNTAC2 "UBNTAC2" Network;
+    82 BJNP "BJNP" System;
+    83 DLEP "DLEP" Network;
+    84 RIPE_ATLAS "RipeAtlas" Network;
+    85 MERAKI_CLOUD "MerakiCloud" Network;
+    86 CPHA "CPHA" Network;
+    87 GTP_PRIME "GTP-Prime" Network;
+    88 OICQ "OICQ" Chat;
+    89 HP_VIRTGRP "HP_VIRTGRP" Network;
     // Remote access and shells.
     90 SSH "SSH" RemoteAccess;
     91 TELNET "Telnet" RemoteAccess;
@@ -234,6 +244,22 @@ protocols! {
     224 BACNET "BACnet" IotScada;
     225 OPC_UA "OPC-UA" IotScada;
     226 ETHERNET_IP "EtherNet/IP" IotScada;
+    227 CIP "CIP" IotScada;
+    228 S7COMM_PLUS "S7CommPlus" IotScada;
+    229 UMAS "UMAS" IotScada;
+    230 PROFINET_IO "PROFINET_IO" IotScada;
+    231 HART_IP "HART-IP" IotScada;
+    232 KNX "KNXnet_IP" IotScada;
+    233 C37118 "IEEE-C37118" IotScada;
+    234 DLMS "IEC62056" IotScada;
+    235 SOMEIP "SOMEIP" IotScada;
+    236 RTPS "RTPS" IotScada;
+    237 EGD "EthernetGlobalData" IotScada;
+    238 ETHER_S_BUS "Ether-S-Bus" IotScada;
+    239 CNP_IP "CNP-IP" IotScada;
+    240 C1222 "ANSI_C1222" IotScada;
+    241 ATG "ATG" IotScada;
+    242 FLUTE "FLUTE" Network;
     // Calls, told by what their STUN or media says (family `session`).
     300 WHATSAPP_CALL "WhatsAppCall" VoiceVideoCall;
     301 TELEGRAM_CALL "TelegramCall" VoiceVideoCall;
@@ -334,6 +360,8 @@ pub const fn carrier(app: AppId) -> AppId {
         AppId::WEBDAV | AppId::OCSP | AppId::WEBSOCKET => AppId::HTTP,
         AppId::GRPC => AppId::HTTP2,
         AppId::DOH | AppId::DOT | AppId::TOR => AppId::TLS,
+        AppId::UMAS => AppId::MODBUS,
+        AppId::PROFINET_IO => AppId::DCERPC,
         AppId::DOQ => AppId::QUIC,
         AppId::WHATSAPP_CALL
         | AppId::TELEGRAM_CALL

@@ -116,9 +116,11 @@ attributes! {
     146 TFTP_FILE "tftp" "file" Text one;
     147 TFTP_MODE "tftp" "mode" Text one;
     150 BGP_MESSAGE "bgp" "message" Number one;
-    151 BGP_AS "bgp" "as" Number many;
-    152 BGP_HOLD_TIME "bgp" "hold_time_s" Number many;
-    153 BGP_ID "bgp" "id" Address many;
+    151 BGP_AS "bgp" "as" Number one;
+    152 BGP_HOLD_TIME "bgp" "hold_time_s" Number one;
+    153 BGP_ID "bgp" "id" Address one;
+    154 BGP_PEER_AS "bgp" "peer_as" Number one;
+    155 BGP_PEER_ID "bgp" "peer_id" Address one;
     156 SMB_VERSION "smb" "version" Text one;
     157 SMB_DIALECT "smb" "dialect" Text one;
     158 SMB_COMMAND "smb" "command" Number one;
@@ -142,6 +144,22 @@ attributes! {
     181 SSDP_TARGET "ssdp" "target" Text one;
     182 SSDP_AGENT "ssdp" "agent" Text one;
     183 SSDP_LOCATION "ssdp" "location" Text one;
+    186 RPC_PROGRAM "rpc" "program" Number one;
+    187 RPC_VERSION "rpc" "version" Number one;
+    188 RPC_PROCEDURE "rpc" "procedure" Number one;
+    190 DCERPC_INTERFACE "dcerpc" "interface" Hex one;
+    192 SLP_SERVICE "slp" "service" Text one;
+    194 COAP_CODE "coap" "code" Number one;
+    195 COAP_HOST "coap" "host" Text one;
+    196 COAP_PATH "coap" "path" Text many;
+    198 NETFLOW_VERSION "netflow" "version" Number one;
+    200 DIAMETER_COMMAND "diameter" "command" Number one;
+    201 DIAMETER_ORIGIN "diameter" "origin" Text one;
+    202 DIAMETER_REALM "diameter" "realm" Text one;
+    205 WHOIS_QUERY "whois" "query" Text one;
+    208 MODBUS_UNIT "modbus" "unit" Number one;
+    209 MODBUS_FUNCTION "modbus" "function" Number one;
+    212 OPC_UA_URL "opc_ua" "url" Text one;
 
     // 300–499: remote access, mail, files, databases, messaging, voice, VPN, P2P
     // (family `session`).

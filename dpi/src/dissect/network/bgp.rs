@@ -52,16 +52,17 @@ fn bgp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     if body.len() + 19 < usize::from(length) && !view.last {
         return Outcome::NeedMore;
     }
-    match open(Reader::new(body), notes) {
+    let is_peer = !view.from_client();
+    match open(Reader::new(body), is_peer, notes) {
         // The other side's open message is as telling.
-        Some(true) => Outcome::Found { app: AppId::BGP, more: view.packets_before < 2 },
+        Some(true) => Outcome::Found { app: AppId::BGP, more: !is_peer },
         Some(false) => Outcome::NotMine,
         None => Outcome::found(AppId::BGP),
     }
 }
 
 /// Version, AS, hold time, identifier, parameters (RFC 4271 section 4.2).
-fn open(mut reader: Reader<'_>, notes: &mut Notes<'_>) -> Option<bool> {
+fn open(mut reader: Reader<'_>, is_peer: bool, notes: &mut Notes<'_>) -> Option<bool> {
     if reader.u8()? != 4 {
         return Some(false);
     }
@@ -70,9 +71,14 @@ fn open(mut reader: Reader<'_>, notes: &mut Notes<'_>) -> Option<bool> {
     let length = usize::from(reader.u8()?);
     let long_as = reader.sub(length).and_then(four_byte_as);
     let number = long_as.unwrap_or(u32::from(short_as));
-    notes.meta.put_number(&attr::BGP_AS, u64::from(number));
+    let (system, router) = if is_peer {
+        (&attr::BGP_PEER_AS, &attr::BGP_PEER_ID)
+    } else {
+        (&attr::BGP_AS, &attr::BGP_ID)
+    };
+    notes.meta.put_number(system, u64::from(number));
+    notes.meta.put(router, &mapped(identifier));
     notes.meta.put_number(&attr::BGP_HOLD_TIME, u64::from(hold_time_s));
-    notes.meta.put(&attr::BGP_ID, &mapped(identifier));
     Some(true)
 }
 

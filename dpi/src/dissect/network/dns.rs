@@ -54,6 +54,7 @@ const MAX_RECORDS: u16 = 96;
 
 const TYPE_A: u16 = 1;
 const TYPE_CNAME: u16 = 5;
+const TYPE_TXT: u16 = 16;
 const TYPE_AAAA: u16 = 28;
 const TYPE_OPT: u16 = 41;
 const CLASS_INTERNET: u16 = 1;
@@ -75,7 +76,10 @@ fn dns(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         if foreign.iter().any(|port| view.port_is(*port)) {
             return Outcome::NotMine;
         }
+        let certificate = Question::read(message, &header).is_some_and(|it| it.app() != AppId::DNS);
         match walk_all(message, &header) {
+            // Certificates are asked for with a padding that is no record.
+            _ if certificate => {}
             Walk::Exact if whole => {}
             Walk::Exact | Walk::Short => return cut_short(view),
             Walk::Wrong => return Outcome::NotMine,
@@ -94,16 +98,17 @@ fn dns(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         return Outcome::NotMine;
     }
     question.note(notes);
+    let app = question.app();
     if !header.is_response() {
         edns(message, question.next, &header, notes);
-        return Outcome::found_more(AppId::DNS);
+        return Outcome::found_more(app);
     }
     notes.meta.put_number(&attr::DNS_RCODE, header.rcode());
     answers(message, question.next, &header, &question.name, notes);
     // Resolvers send the A and the AAAA question from one port: as long as questions outnumber
     // answers, the next answer is worth waiting for.
     let answered = view.packets_before % 2 == 1;
-    Outcome::Found { app: AppId::DNS, more: !answered && view.transport == Transport::Udp }
+    Outcome::Found { app, more: !answered && view.transport == Transport::Udp }
 }
 
 /// The message itself and whether all of it is there: over TCP a two-byte length stands before
@@ -256,6 +261,24 @@ impl Question {
         let known = matches!(self.kind, 1..=69 | 99..=109 | 128 | 249..=262 | 32768 | 32769);
         let class = matches!(self.class, 1 | 3 | 4 | 254 | 255);
         if own_port { class || known } else { class && known }
+    }
+
+    /// DNSCrypt fetches its certificates under names of its own, as text records.
+    fn app(&self) -> AppId {
+        if self.kind != TYPE_TXT || !self.name.as_bytes().starts_with(b"2.") {
+            return AppId::DNS;
+        }
+        let name = self.name.as_bytes();
+        let is = |prefix: &[u8]| {
+            name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
+        };
+        if is(b"2.dnscrypt-cert.") {
+            AppId::DNSCRYPT
+        } else if is(b"2.securedns.avast.com") {
+            AppId::AVAST_SECURE_DNS
+        } else {
+            AppId::DNS
+        }
     }
 
     fn note(&self, notes: &mut Notes<'_>) {

@@ -41,10 +41,9 @@ fn parse(data: &[u8], notes: &mut Notes<'_>) -> Result<Outcome, Unread> {
     let mut reader = Reader::new(data);
     let mut message = ber::opened(&mut reader, SEQUENCE).ok_or(Unread::Short)?;
     // A message number of one to four bytes, then the operation.
-    if let Some([tag, length]) = message.rest().first_chunk() {
-        if *tag != INTEGER || !(1..=4).contains(length) {
-            return Err(Unread::Foreign);
-        }
+    match message.rest() {
+        [] | [INTEGER] | [INTEGER, 1..=4, ..] => {}
+        _ => return Err(Unread::Foreign),
     }
     ber::number(&mut message, INTEGER).ok_or(Unread::Short)?;
     let tag = *message.rest().first().ok_or(Unread::Short)?;

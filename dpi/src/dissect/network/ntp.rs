@@ -26,7 +26,7 @@ fn ntp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let version = (first >> 3) & 7;
     let mode = first & 7;
     let fits = match mode {
-        1..=5 => view.data.len() >= HEADER_BYTES && view.data.len() % 4 == 0,
+        1..=5 => view.data.len() >= HEADER_BYTES && view.data.len().is_multiple_of(4),
         // Control: sequence, status, association, offset, count, then that many bytes.
         6 => control_fits(reader, view.data.len()),
         7 => view.data.len() >= 8,

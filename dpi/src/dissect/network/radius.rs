@@ -46,12 +46,21 @@ fn parse(view: &View<'_>, notes: &mut Notes<'_>) -> Option<Outcome> {
     if attributes.left() == 0 && !own_port {
         return None;
     }
+    // On the own ports an exact length is proof enough, whatever the attributes look like.
+    let exact = own_port && length == view.data.len();
+    if walk(&mut attributes, notes).is_none() && !exact {
+        return None;
+    }
+    Some(Outcome::Found { app: AppId::RADIUS, more: is_request })
+}
+
+fn walk(attributes: &mut Reader<'_>, notes: &mut Notes<'_>) -> Option<()> {
     while attributes.left() > 0 {
         let kind = attributes.u8()?;
         let size = usize::from(attributes.u8()?).checked_sub(2)?;
         attribute(kind, attributes.take(size)?, notes);
     }
-    Some(Outcome::Found { app: AppId::RADIUS, more: is_request })
+    Some(())
 }
 
 fn attribute(kind: u8, value: &[u8], notes: &mut Notes<'_>) {

@@ -22,8 +22,8 @@ pub(super) const RDP_UDP: Dissector = Dissector {
     app: AppId::RDP,
     over: UDP,
     ports: &[3389],
-    ports_only: false,
-    first: First::OneOf(&[0xff]),
+    ports_only: true,
+    first: First::Any,
     run: rdp_udp,
 };
 
@@ -79,11 +79,12 @@ fn request(variable: &[u8], view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         proof = name.is_some();
     }
     let mut reader = Reader::new(rest);
-    if let (Some(1), Some(flags), Some(8)) = (reader.u8(), reader.u8(), reader.u16_le()) {
-        if let (true, Some(protocols @ 0..=0x1f)) = (flags & !0x0b == 0, reader.u32_le()) {
-            notes.meta.put_number(&attr::RDP_REQUESTED, u64::from(protocols));
-            proof = true;
-        }
+    let fields = (reader.u8(), reader.u8(), reader.u16_le(), reader.u32_le());
+    if let (Some(1), Some(flags), Some(8), Some(protocols @ 0..=0x1f)) = fields
+        && flags & !0x0b == 0
+    {
+        notes.meta.put_number(&attr::RDP_REQUESTED, u64::from(protocols));
+        proof = true;
     }
     // The oldest clients send nothing at all, and then only the port tells.
     let bare = variable.is_empty() && view.port_is(3389);
@@ -109,21 +110,35 @@ fn confirm(mut reader: Reader<'_>, view: &View<'_>, notes: &mut Notes<'_>) -> Ou
 
 /// The SYN of the UDP side: no sequence acknowledged yet, a receive window, flags, the first
 /// sequence number and two MTUs, and padding up to the MTU, which is what the path is probed by.
+/// Or, where the SYN was not seen, a data packet whose payload is the secure handshake.
 fn rdp_udp(view: &View<'_>, _: &mut Notes<'_>) -> Outcome {
+    let fits = parse_udp(view.data).unwrap_or(false);
+    if fits { Outcome::found(AppId::RDP) } else { Outcome::NotMine }
+}
+
+fn parse_udp(data: &[u8]) -> Option<bool> {
     const SYN: u16 = 0x0001;
-    const SYN_FLAGS: u16 = 0x0001 | 0x0200 | 0x1000 | 0x2000;
-    let mut reader = Reader::new(view.data);
-    let fields =
-        (reader.u32(), reader.u16(), reader.u16(), reader.u32(), reader.u16(), reader.u16());
-    let (Some(u32::MAX), Some(window), Some(flags), Some(_), Some(up), Some(down)) = fields else {
-        return Outcome::NotMine;
-    };
-    // MS-RDPEUDP 2.2.2.2: both MTUs lie between 1132 and 1232.
-    let mtus = [up, down].iter().all(|mtu| (1132..=1232).contains(mtu));
-    let is_syn = flags & SYN != 0 && flags & !SYN_FLAGS == 0;
-    if window > 0 && mtus && is_syn && view.data.len() >= 1132 {
-        Outcome::found(AppId::RDP)
-    } else {
-        Outcome::NotMine
+    const ACK: u16 = 0x0004;
+    const DATA: u16 = 0x0008;
+    // SYN, ACK, lossy, correlation, extended.
+    const SYN_FLAGS: u16 = 0x1a05;
+    let mut reader = Reader::new(data);
+    let (acknowledged, window, flags) = (reader.u32()?, reader.u16()?, reader.u16()?);
+    if flags & SYN != 0 {
+        reader.skip(4)?;
+        let mtus = [reader.u16()?, reader.u16()?];
+        // MS-RDPEUDP 2.2.2.2: both MTUs lie between 1132 and 1232.
+        let fits = mtus.iter().all(|mtu| (1132..=1232).contains(mtu)) && data.len() >= 1132;
+        let first = acknowledged == u32::MAX || flags & ACK != 0;
+        return Some(fits && first && window > 0 && flags & !SYN_FLAGS == 0);
     }
+    if flags != ACK | DATA {
+        return Some(false);
+    }
+    // The vector of what arrived (2.2.2.7), padded to four, then two sequence numbers.
+    let elements = usize::from(reader.u16()?);
+    reader.skip(elements + (elements + 2).wrapping_neg() % 4 + 8)?;
+    // A TLS or DTLS handshake record.
+    let (kind, major) = (reader.u8()?, reader.u8()?);
+    Some(kind == 0x16 && matches!(major, 3 | 0xfe))
 }

@@ -167,7 +167,7 @@ fn smb2(mut reader: Reader<'_>, view: &View<'_>, notes: &mut Notes<'_>) -> Outco
     Outcome::found(AppId::SMB)
 }
 
-/// MS-SMB2 2.2.4, DialectRevision: the major version and the dialect.
+/// MS-SMB2 2.2.4: the major version and the dialect.
 fn dialect_name(dialect: u16) -> (&'static [u8], &'static [u8]) {
     match dialect {
         0x0202 => (b"2", b"2.0.2"),

@@ -1,5 +1,5 @@
-//! Simple service discovery (UPnP Device Architecture 2.0, section 1): HTTP-like messages in
-//! datagrams.
+//! Simple service discovery (universal plug and play, device architecture 2.0, section 1):
+//! HTTP-like messages in datagrams.
 
 use super::UDP;
 use crate::app::AppId;
