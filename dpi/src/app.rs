@@ -269,6 +269,8 @@ protocols! {
     305 GOOGLE_CALL "GoogleCall" VoiceVideoCall;
     306 KAKAOTALK_VOICE "KakaoTalk_Voice" VoiceVideoCall;
     307 ZOOM_CALL "ZoomCall" VoiceVideoCall;
+    308 DISCORD_VOICE "DiscordVoice" VoiceVideoCall;
+    309 ZOOM_MEDIA "ZoomMedia" VoiceVideoCall;
     // Applications with a protocol of their own. Those that are also told by host name have
     // their service's name with the protocol's role behind it.
     320 WHATSAPP_CHAT "WhatsAppChat" Chat;
@@ -289,9 +291,11 @@ protocols! {
     335 RADMIN "Radmin" RemoteAccess;
     336 NOMACHINE "NoMachine" RemoteAccess;
     337 OOKLA_TEST "OoklaTest" Network;
-    339 CLOUDFLARE_WARP "CloudflareWarp" Vpn;
     340 APPLE_PUSH "ApplePush" Cloud;
     341 DINGTALK_CHAT "DingTalkChat" Chat;
+    342 RIPE_ATLAS "RipeAtlas" Network;
+    343 MERAKI_CLOUD "MerakiCloud" Network;
+    344 EAQ "EAQ" Network;
     // Games.
     360 STEAM_GAME "SteamGame" Game;
     361 SOURCE_ENGINE "SourceEngine" Game;
@@ -311,7 +315,7 @@ protocols! {
     375 TES_ONLINE "TES_Online" Game;
     376 COD_MOBILE "CoD_Mobile" Game;
     377 QUAKE "Quake" Game;
-    378 ZUG_GAME "ZUG" Game;
+    378 ENET "ENet" Game;
     // Middleware and infrastructure over streams.
     400 AJP "AJP" Web;
     401 FASTCGI "FastCGI" Web;
@@ -339,6 +343,7 @@ protocols! {
     423 ZOOKEEPER "ZooKeeper" System;
     424 CLICKHOUSE "ClickHouse" Database;
     425 HISLIP "HiSLIP" IotScada;
+    426 ZUG "ZUG" Crypto;
 }
 
 /// The row of `id`, or of *unknown* where no such id exists.

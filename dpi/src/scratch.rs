@@ -29,6 +29,10 @@ pub struct UtpTrack {
     pub time: u32,
     /// Connection number; 0 where no packet was seen.
     pub connection: u16,
+    /// Its sequence number.
+    pub sequence: u16,
+    /// The number it acknowledges.
+    pub acknowledged: u16,
     /// Who sent it.
     pub from_client: bool,
 }

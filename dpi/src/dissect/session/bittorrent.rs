@@ -28,6 +28,10 @@ pub(super) const UDP: Dissector = Dissector {
 };
 
 const HASH_BYTES: usize = 20;
+/// The largest receive window taken for one.
+const WINDOW_BYTES: u32 = 1 << 27;
+/// How far apart two packets' sequence numbers may be.
+const NEAR: u16 = 256;
 
 /// The protocol's name, eight reserved bytes, the torrent's hash, the peer's id.
 fn peer(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
@@ -150,10 +154,11 @@ fn utp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     else {
         return Outcome::NotMine;
     };
-    let (Some(_sequence), Some(acknowledged)) = (reader.u16(), reader.u16()) else {
+    let (Some(sequence), Some(acknowledged)) = (reader.u16(), reader.u16()) else {
         return Outcome::NotMine;
     };
-    if extensions(&mut reader, extension).is_none() || connection == 0 || window == 0 {
+    let window_fits = (256..=WINDOW_BYTES).contains(&window);
+    if extensions(&mut reader, extension).is_none() || connection == 0 || !window_fits {
         return Outcome::NotMine;
     }
     let kind = kind >> 4;
@@ -165,14 +170,19 @@ fn utp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         return Outcome::found(AppId::BITTORRENT);
     }
     let before = notes.scratch.utp;
-    notes.scratch.utp = UtpTrack { time, connection, from_client: view.from_client() };
+    let from_client = view.from_client();
+    notes.scratch.utp = UtpTrack { time, connection, sequence, acknowledged, from_client };
+    let near = |value: u16, before: u16| value.wrapping_sub(before).wrapping_add(NEAR) < 2 * NEAR;
     let agrees = if before.connection == 0 || kind == 4 {
         false
-    } else if before.from_client == view.from_client() {
+    } else if before.from_client == from_client {
         // Microseconds: within a minute of each other.
-        before.connection == connection && (1..60_000_000).contains(&time.wrapping_sub(before.time))
+        before.connection == connection
+            && (1..60_000_000).contains(&time.wrapping_sub(before.time))
+            && near(sequence, before.sequence)
+            && near(acknowledged, before.acknowledged)
     } else {
-        before.connection.abs_diff(connection) == 1
+        before.connection.abs_diff(connection) == 1 && near(acknowledged, before.sequence)
     };
     if agrees { Outcome::found(AppId::BITTORRENT) } else { Outcome::NeedMore }
 }
@@ -248,10 +258,10 @@ mod tests {
     }
 
     fn packet(kind: u8, connection: u16, time: u32) -> Vec<u8> {
-        let mut packet = vec![kind << 4 | 1, 0];
+        let mut packet = vec![(kind << 4) | 1, 0];
         packet.extend_from_slice(&connection.to_be_bytes());
         packet.extend_from_slice(&time.to_be_bytes());
-        packet.extend_from_slice(&[0x2b, 0xaf, 0, 1, 0, 0x10, 0, 0, 0x12, 0x34, 0x56, 0x78]);
+        packet.extend_from_slice(&[0x2b, 0xaf, 0, 1, 0, 0x10, 0, 0, 0x12, 0x34, 0x12, 0x30]);
         packet
     }
 

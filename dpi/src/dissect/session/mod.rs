@@ -3,13 +3,16 @@
 
 mod bittorrent;
 mod ftp;
+mod games;
 mod mailbox;
 mod memcached;
 mod mqtt;
 mod mysql;
+mod own_port;
 mod postgresql;
 mod redis;
 mod rtp;
+mod signature;
 mod sip;
 mod smtp;
 mod ssh;
@@ -38,4 +41,10 @@ pub(crate) const DISSECTORS: &[Dissector] = &[
     stun::DISSECTOR,
     bittorrent::TCP,
     bittorrent::UDP,
+    signature::TCP,
+    signature::UDP,
+    own_port::DISSECTOR,
+    games::QUERY,
+    games::MARKED,
+    games::MINECRAFT,
 ];

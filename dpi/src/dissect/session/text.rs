@@ -28,6 +28,15 @@ pub(super) fn keyword<'a>(data: &'a [u8], word: &[u8]) -> Match<'a> {
     if begun { Match::Partly } else { Match::No }
 }
 
+/// Compares the beginning of `data` with `bytes`, exactly.
+pub(super) fn prefix<'a>(data: &'a [u8], bytes: &[u8]) -> Match<'a> {
+    match data.strip_prefix(bytes) {
+        Some(rest) => Match::Yes(rest),
+        None if bytes.starts_with(data) => Match::Partly,
+        None => Match::No,
+    }
+}
+
 /// Compares with each of `words`; the first whole match wins.
 pub(super) fn any_keyword<'a>(data: &'a [u8], words: &[&[u8]]) -> Match<'a> {
     let mut best = Match::No;

@@ -1,0 +1,253 @@
+//! Applications told by the fixed bytes with which their first message begins.
+//!
+//! Where a whole dissector would only compare a prefix and a length, a row of these tables does.
+//! The bytes are published ones, or those of the captures of the corpus. A row's prefix has four
+//! bytes at least, or a check behind it.
+
+use super::text::{self, Match};
+use crate::app::AppId;
+use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
+
+/// One application's beginning.
+struct Signature {
+    app: AppId,
+    prefix: &'static [u8],
+    /// What else must hold; nothing where more bytes are needed to tell.
+    then: fn(&View<'_>) -> Option<bool>,
+}
+
+const fn row(app: AppId, prefix: &'static [u8]) -> Signature {
+    Signature { app, prefix, then: |_| Some(true) }
+}
+
+const fn check(
+    app: AppId,
+    prefix: &'static [u8],
+    then: fn(&View<'_>) -> Option<bool>,
+) -> Signature {
+    Signature { app, prefix, then }
+}
+
+pub(super) const TCP: Dissector = Dissector {
+    app: AppId::UNKNOWN,
+    over: &[Transport::Tcp],
+    ports: &[],
+    ports_only: false,
+    first: First::OneOf(&STREAM_FIRST),
+    run: stream,
+};
+
+pub(super) const UDP: Dissector = Dissector {
+    app: AppId::UNKNOWN,
+    over: &[Transport::Udp],
+    ports: &[],
+    ports_only: false,
+    first: First::OneOf(&DATAGRAM_FIRST),
+    run: datagram,
+};
+
+const STREAM_ROWS: [Signature; 36] = [
+    // Chat and clouds.
+    row(AppId::WHATSAPP_CHAT, b"ED\0\x01"),
+    check(AppId::WHATSAPP_CHAT, b"WA", |view| {
+        let version = view.data.get(2..4)?;
+        Some(matches!(version, [1..=9, 0..=9]))
+    }),
+    row(AppId::ALICLOUD_MESSAGE, b"\xce\xfa\xbe\xba"),
+    row(AppId::XIAOMI_IOT, b"\xc2\xfe\0\x05\0\0"),
+    row(AppId::DINGTALK_CHAT, b"\x10\x64\x87\x80\x01"),
+    // Remote access.
+    row(AppId::NOMACHINE, b"NXSH-"),
+    row(AppId::NOMACHINE, b"NXD-"),
+    row(AppId::RADMIN, b"\x01\0\0\0\x01\0\0\0\x08\x08"),
+    row(AppId::CITRIX, b"\x7f\x7fICA\0"),
+    row(AppId::CITRIX, b"\x1aCGP/01"),
+    check(AppId::TEAMVIEWER, b"\x17\x24", |view| {
+        let command = view.data.get(2..5)?;
+        Some(matches!(command, [0x0a..=0x47, ..]) && view.port_is(5938))
+    }),
+    check(AppId::TEAMVIEWER, b"\x11\x30", |view| Some(view.port_is(5938))),
+    // Games.
+    row(AppId::WORLD_OF_WARCRAFT, b"\x30\0WORLD OF WARCRAFT CONNECTION"),
+    row(AppId::TENCENT_GAMES, b"\x33\x66\0\x0b\0\x0b"),
+    row(AppId::TENCENT_GAMES, b"\x43\x66\xaa\0\0"),
+    // Middleware.
+    row(AppId::CEPH, b"ceph v"),
+    row(AppId::CHECKMK, b"<<<check_mk>>>"),
+    row(AppId::LUSTRE, b"\0\x71\xce\xac\x01\0\0\0"),
+    row(AppId::CORBA, b"GIOP\x01"),
+    row(AppId::JRMI, b"JRMI\0\x02"),
+    row(AppId::FIX, b"8=FIX"),
+    row(AppId::HL7, b"\x0bMSH|"),
+    row(AppId::HAPROXY, b"PROXY TCP4 "),
+    row(AppId::HAPROXY, b"PROXY TCP6 "),
+    row(AppId::HAPROXY, b"PROXY UNKNOWN"),
+    row(AppId::HAPROXY, b"\r\n\r\n\0\r\nQUIT\n"),
+    check(AppId::FASTCGI, b"\x01\x01\0\x01\0\x08\0", |view| {
+        // A role of 1 to 3, one flag, five reserved bytes.
+        let body = view.data.get(8..16)?;
+        Some(matches!(body, [0, 1..=3, 0 | 1, 0, 0, 0, 0, 0]))
+    }),
+    check(AppId::AJP, b"\x12\x34", |view| framed(view, 4)),
+    check(AppId::AJP, b"AB\0", |view| {
+        // Body chunk, headers, end, pong, get body.
+        Some(matches!(view.data.get(4)?, 3..=6 | 9) && framed(view, 4)?)
+    }),
+    check(AppId::HISLIP, b"HS\0", |view| {
+        let sub_address = view.data.get(8..16)?;
+        Some(matches!(sub_address, [0, 0, 0, 0, 0, 0, 0, 0..=64]))
+    }),
+    check(AppId::HISLIP, b"HS\x11\0", |view| Some(view.data.get(8..16)? == [0; 8])),
+    // Coins.
+    row(AppId::MONERO, b"\x01\x21\x01\x01\x01\x01\x01\x01"),
+    // Data.
+    check(AppId::OPENWIRE, b"\0\0", |view| Some(view.data.get(5..13)? == b"ActiveMQ")),
+    check(AppId::CASSANDRA, b"\xca\x55\x2d\xfa", |_| Some(true)),
+    check(AppId::OOKLA_TEST, b"HI ", |view| {
+        // A UUID and a line feed.
+        let rest = view.data.get(3..40)?;
+        Some(rest.get(8) == Some(&b'-') && rest.ends_with(b"\n"))
+    }),
+    check(AppId::ZEROMQ, b"\xff\0\0\0\0\0\0\0", |view| Some(view.data.get(9)? & 0xfe == 0x7e)),
+];
+
+const DATAGRAM_ROWS: [Signature; 23] = [
+    row(AppId::SPOTIFY_CONNECT, b"SpotUdp0"),
+    row(AppId::SYNCTHING, b"\x2e\xa7\xd9\x0b"),
+    row(AppId::TEAMSPEAK, b"TS3INIT1\0"),
+    row(AppId::TAILSCALE, b"TS\xf0\x9f\x92\xac"),
+    row(AppId::TEAMVIEWER, b"\0\0\0\0\0\0\0\0\0\0\x03\x17\x24\x47"),
+    row(AppId::CORBA, b"MIOP\x10"),
+    row(AppId::RIPE_ATLAS, b"MGLNDD_"),
+    row(AppId::ZUG, b"\0zUG\x10"),
+    row(AppId::MERAKI_CLOUD, b"\xfe\xf7\x28\x91"),
+    // Voice servers tell the client its own address: type, length 70, source.
+    check(AppId::DISCORD_VOICE, b"\0\x01\0\x46", |view| Some(view.data.len() == 74)),
+    check(AppId::DISCORD_VOICE, b"\0\x02\0\x46", |view| Some(view.data.len() == 74)),
+    check(AppId::DISCORD_VOICE, b"\x13\x37\xca\xfe", |view| Some(view.data.len() == 8)),
+    // Dropbox: announcements in JSON, on its port.
+    check(AppId::DROPBOX_LAN, b"{\"", |view| Some(view.port_is(17_500))),
+    // Games and their shops.
+    row(AppId::STEAM_GAME, b"\xff\xff\xff\xff\x21\x4c\x5f\xa0"),
+    row(AppId::STEAM_GAME, b"\x01\x81sdping"),
+    check(AppId::PHOTON, b"\xff\xff\0\x01", |view| {
+        Some(view.data.get(12..16)? == [2, 0xff, 1, 4] && view.data.get(16..20)? == [0, 0, 0, 44])
+    }),
+    check(AppId::ENET, b"\x8f\xff", |view| Some(view.data.get(4..6)? == [0x82, 0xff])),
+    check(AppId::CRYENGINE, b"\x3c\0\0\x08\xed\0", |view| Some(view.data.len() == 70)),
+    row(AppId::GAIJIN, b"embeddedupdater."),
+    row(AppId::GAIJIN, b"app.stage,env="),
+    // Zoom between two clients: a call's kind and an address in text.
+    check(AppId::ZOOM_MEDIA, b"\x1f\x02\x01\0", |view| {
+        Some(matches!(view.data.get(4..12)?, [4 | 8, 0, 1, 0, 4 | 8, 0, ..]))
+    }),
+    check(AppId::KAKAOTALK_VOICE, b"\x81\xc9\0\x07", |view| {
+        // An encrypted report of a size of its own.
+        Some(
+            view.data.len() == 78
+                && view.data.get(32)? & 0x80 != 0
+                && view.data.get(66..68)? == [0, 0],
+        )
+    }),
+    check(AppId::MEGACO, b"!/1 ", |view| Some(matches!(view.data.get(4)?, b'<' | b'['))),
+];
+
+const STREAM_FIRST: [u8; STREAM_ROWS.len()] = first_bytes(&STREAM_ROWS);
+const DATAGRAM_FIRST: [u8; DATAGRAM_ROWS.len()] = first_bytes(&DATAGRAM_ROWS);
+
+/// The rows' first bytes, for the filter; repeats do no harm.
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time; an error would not build")]
+const fn first_bytes<const N: usize>(rows: &[Signature; N]) -> [u8; N] {
+    let mut bytes = [0; N];
+    let mut index = 0;
+    while index < N {
+        bytes[index] = rows[index].prefix[0];
+        index += 1;
+    }
+    bytes
+}
+
+fn stream(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
+    let mut open = false;
+    for row in &STREAM_ROWS {
+        match text::prefix(view.data, row.prefix) {
+            Match::Yes(_) => match (row.then)(view) {
+                Some(true) => return Outcome::found(row.app),
+                Some(false) => {}
+                None => open = true,
+            },
+            Match::Partly => open = true,
+            Match::No => {}
+        }
+    }
+    if open { Outcome::NeedMore } else { Outcome::NotMine }
+}
+
+fn datagram(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
+    let fits =
+        |row: &&Signature| view.data.starts_with(row.prefix) && (row.then)(view) == Some(true);
+    match DATAGRAM_ROWS.iter().find(fits) {
+        Some(row) => Outcome::found(row.app),
+        None => Outcome::NotMine,
+    }
+}
+
+/// Whether the two bytes at 2 are the length of what is behind the `header`, to the last byte.
+fn framed(view: &View<'_>, header: usize) -> Option<bool> {
+    let length = view.data.get(2..4)?.first_chunk::<2>()?;
+    let whole = usize::from(u16::from_be_bytes(*length)) + header;
+    Some(whole > header && view.data.len() == whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dissect::testing::{check_never, check_prefixes, run};
+    use crate::view::Direction::ToServer;
+
+    #[test]
+    fn every_row_is_found_by_its_prefix_unless_it_checks_more() {
+        for (dissector, transport, rows) in
+            [(&TCP, Transport::Tcp, &STREAM_ROWS[..]), (&UDP, Transport::Udp, &DATAGRAM_ROWS[..])]
+        {
+            let mut found = 0;
+            for row in rows {
+                let (outcome, _) = run(dissector, ToServer, transport, row.prefix, (4000, 4001));
+                if let Outcome::Found { app, .. } = outcome {
+                    assert_eq!(app, row.app);
+                    assert!(row.prefix.len() >= 4, "{:?} proves too little", row.prefix);
+                    check_prefixes(dissector, ToServer, transport, row.prefix, (4000, 4001));
+                    found += 1;
+                }
+            }
+            assert!(found > 8, "most rows are plain");
+        }
+    }
+
+    #[test]
+    fn checks_behind_the_prefix() {
+        let is = |dissector, transport, bytes: &[u8], port, app| {
+            let outcome = run(dissector, ToServer, transport, bytes, (4000, port)).0;
+            assert_eq!(outcome, Outcome::found(app), "{bytes:x?}");
+        };
+        let (tcp, udp) = (Transport::Tcp, Transport::Udp);
+        is(&TCP, tcp, b"WA\x01\x05\0\0", 5222, AppId::WHATSAPP_CHAT);
+        is(&TCP, tcp, b"\x12\x34\0\x01\x0a", 8009, AppId::AJP);
+        is(&TCP, tcp, b"\0\0\0\xda\x01ActiveMQ", 61616, AppId::OPENWIRE);
+        is(&TCP, tcp, b"HI 8e17cb65-c6b5-4b39-adcc-97006a1e4537\n", 8080, AppId::OOKLA_TEST);
+        is(&TCP, tcp, b"\x17\x24\x0a\x20\0", 5938, AppId::TEAMVIEWER);
+        is(&UDP, udp, b"\x13\x37\xca\xfe\x0e\0\0\0", 50004, AppId::DISCORD_VOICE);
+        is(&UDP, udp, b"{\"version\": [2, 0]", 17500, AppId::DROPBOX_LAN);
+    }
+
+    #[test]
+    fn near_misses() {
+        let (tcp, udp) = (Transport::Tcp, Transport::Udp);
+        for near in [&b"WAIT\r\n"[..], b"\x12\x34\0\x09\x0a", b"HELO x\r\n", b"HI there\n"] {
+            check_never(&TCP, ToServer, tcp, near, (4000, 4001));
+        }
+        for near in [&b"\x13\x37\xca\xfe\x0e"[..], b"{\"version\": 2}", b"B\x03\x01\x02\x03"] {
+            check_never(&UDP, ToServer, udp, near, (4000, 4001));
+        }
+    }
+}
