@@ -266,54 +266,22 @@ protocols! {
     302 SIGNAL_CALL "SignalCall" VoiceVideoCall;
     303 VIBER_CALL "ViberCall" VoiceVideoCall;
     304 TEAMS_CALL "TeamsCall" VoiceVideoCall;
-    305 GOOGLE_CALL "GoogleCall" VoiceVideoCall;
     306 KAKAOTALK_VOICE "KakaoTalk_Voice" VoiceVideoCall;
-    307 ZOOM_CALL "ZoomCall" VoiceVideoCall;
-    308 DISCORD_VOICE "DiscordVoice" VoiceVideoCall;
-    309 ZOOM_MEDIA "ZoomMedia" VoiceVideoCall;
-    // Applications with a protocol of their own. Those that are also told by host name have
-    // their service's name with the protocol's role behind it.
-    320 WHATSAPP_CHAT "WhatsAppChat" Chat;
-    321 TELEGRAM_CHAT "TelegramChat" Chat;
-    322 VIBER_CHAT "ViberChat" Chat;
-    323 THREEMA_CHAT "ThreemaChat" Chat;
-    324 TEAMSPEAK "TeamSpeak" VoiceVideoCall;
-    325 MUMBLE "Mumble" VoiceVideoCall;
-    326 IMO_CHAT "IMO" VoiceVideoCall;
-    327 SPOTIFY_CONNECT "SpotifyConnect" Music;
-    328 DROPBOX_LAN "DropboxLanSync" FileSharing;
-    329 SONOS_CONTROL "SonosControl" Music;
+    // Applications with a protocol of their own. Those that are also told by host name have one
+    // id, among the services.
     330 SYNCTHING "Syncthing" FileSharing;
     331 NEST_LOG "NestLogSink" Cloud;
-    332 XIAOMI_IOT "XiaomiIoT" IotScada;
-    333 ALICLOUD_MESSAGE "AliCloudMessage" Cloud;
     334 TINC "tinc" Vpn;
     335 RADMIN "Radmin" RemoteAccess;
     336 NOMACHINE "NoMachine" RemoteAccess;
-    337 OOKLA_TEST "OoklaTest" Network;
-    340 APPLE_PUSH "ApplePush" Cloud;
-    341 DINGTALK_CHAT "DingTalkChat" Chat;
     342 RIPE_ATLAS "RipeAtlas" Network;
-    343 MERAKI_CLOUD "MerakiCloud" Network;
     344 EAQ "EAQ" Network;
     // Games.
-    360 STEAM_GAME "SteamGame" Game;
     361 SOURCE_ENGINE "SourceEngine" Game;
     362 RAKNET "RakNet" Game;
-    363 MINECRAFT "Minecraft" Game;
-    364 RIOT_GAMES "RiotGames" Game;
     365 PHOTON "Photon" Game;
-    366 CRYENGINE "CryNetwork" Game;
-    367 STARCRAFT "Starcraft" Game;
-    368 WORLD_OF_WARCRAFT "WorldOfWarcraft" Game;
-    369 EPIC_GAMES_LINK "EpicGamesLink" Game;
-    370 ACTIVISION_LINK "ActivisionLink" Game;
-    371 TENCENT_GAMES "TencentGames" Game;
     372 AMONG_US "AmongUs" Game;
-    373 GAIJIN "Gaijin" Game;
-    374 I3D "i3D" Game;
     375 TES_ONLINE "TES_Online" Game;
-    376 COD_MOBILE "CoD_Mobile" Game;
     377 QUAKE "Quake" Game;
     378 ENET "ENet" Game;
     // Middleware and infrastructure over streams.
@@ -340,8 +308,6 @@ protocols! {
     420 XDMCP "XDMCP" RemoteAccess;
     421 UFTP "UFTP" FileTransfer;
     422 MONERO "Monero" Crypto;
-    423 ZOOKEEPER "ZooKeeper" System;
-    424 CLICKHOUSE "ClickHouse" Database;
     425 HISLIP "HiSLIP" IotScada;
     426 ZUG "ZUG" Crypto;
 }
@@ -373,8 +339,7 @@ pub const fn carrier(app: AppId) -> AppId {
         | AppId::SIGNAL_CALL
         | AppId::VIBER_CALL
         | AppId::TEAMS_CALL
-        | AppId::GOOGLE_CALL
-        | AppId::ZOOM_CALL => AppId::STUN,
+        | AppId::GOOGLE_CALL => AppId::STUN,
         _ => app,
     }
 }

@@ -1,7 +1,7 @@
 //! Games: the Source engine's and Quake's queries (Valve developer documentation, "Server
 //! queries"), `RakNet` (its offline messages' fixed sixteen bytes), Minecraft's handshake, Riot's
-//! sessions, Unreal's online link; and the voice and video of Telegram, all of which carry their
-//! mark behind the first bytes.
+//! sessions, Photon's commands, Unreal's online link; and the voice and video of Telegram, which
+//! carry their mark behind the first bytes.
 
 use super::text::{self, Match};
 use crate::app::AppId;
@@ -86,24 +86,47 @@ fn marked(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
     if data.get(16..28) == Some(&[0xff; 12]) && matches!(data.len(), 32..=96) {
         return Outcome::found(AppId::TELEGRAM_CALL);
     }
+    if is_photon(data) {
+        return Outcome::found(AppId::PHOTON);
+    }
     if is_riot(data) {
         return Outcome::found(AppId::RIOT_GAMES);
     }
     if is_unreal(data) {
-        return Outcome::found(AppId::EPIC_GAMES_LINK);
+        return Outcome::found(AppId::EPIC_GAMES);
     }
     Outcome::NotMine
 }
 
-/// A session that has not begun: the mark, a flag, then zeros; or filler at the end.
+/// A session that has not begun: a fixed field behind zeros; or fixed filler at the end.
 fn is_riot(data: &[u8]) -> bool {
-    let mark =
-        data.get(5..8) == Some(&[0x32, 0x42, 0x04]) || data.get(1..4) == Some(&[0x32, 0x42, 0x04]);
-    mark && match data.len() {
-        53 => data.get(12..36).is_some_and(|zeros| zeros.iter().all(|byte| *byte == 0)),
+    match data.len() {
+        53 => data.get(12..40).is_some_and(|field| {
+            field.ends_with(&[0x98, 0xb9, 0x9e, 0xeb]) && field.starts_with(&[0; 24])
+        }),
         36 => data.ends_with(b"\xaa\xaa\xaa\xaa\xbb\xbb\xbb\xbb"),
         _ => false,
     }
+}
+
+/// Photon's reliable datagrams: peer, flags, how many commands, time, challenge; every command
+/// names its length, and together they fill the datagram.
+fn is_photon(data: &[u8]) -> bool {
+    let mut reader = Reader::new(data);
+    let Some([_, _, 0..=1, count @ 1..=16]) = reader.array() else { return false };
+    if reader.skip(8).is_none() {
+        return false;
+    }
+    for _ in 0..count {
+        let Some([1..=16, _, 0..=3, 0..=4]) = reader.array() else { return false };
+        let Some(body) = reader.u32().and_then(|length| length.checked_sub(8)) else {
+            return false;
+        };
+        if body < 4 || usize::try_from(body).ok().and_then(|body| reader.skip(body)).is_none() {
+            return false;
+        }
+    }
+    reader.left() == 0
 }
 
 /// The stateless handshake: a fixed header, then a cookie that is still empty.
@@ -187,10 +210,17 @@ mod tests {
         reflector[20] = 0;
         assert_eq!(outcome(&reflector), Outcome::NotMine);
         let mut riot = b"\xa4\x9f\x9c\x31\xa0\x32\x42\x04\x01\0\0\0".to_vec();
-        riot.resize(53, 0);
+        riot.resize(36, 0);
+        riot.extend_from_slice(
+            b"\x98\xb9\x9e\xeb\xc2\xe0\x12\xd8\x95\x3c\xb1\x1f\x2d\xea\x23\x46\x0c",
+        );
         assert_eq!(outcome(&riot), Outcome::found(AppId::RIOT_GAMES));
         riot[30] = 1;
         assert_eq!(outcome(&riot), Outcome::NotMine);
+        // An acknowledgement alone.
+        let photon = b"\x16\xe6\0\x01\0\0\x35\x5f\x4b\x58\x55\x50\x01\xff\0\0\0\0\0\x14\0\0\0\0\0\0\0\x02\x8b\x0c\xfa\x1e";
+        assert_eq!(outcome(photon), Outcome::found(AppId::PHOTON));
+        assert_eq!(outcome(&photon[..31]), Outcome::NotMine);
     }
 
     #[test]

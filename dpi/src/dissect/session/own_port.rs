@@ -1,38 +1,47 @@
-//! Applications over UDP whose datagrams prove little by themselves: each is asked for on its
-//! own ports only, and there by the shape of its first datagrams.
+//! Applications whose first bytes prove little by themselves: each is asked for on its own ports
+//! only, and there by the shape of its first datagrams or of its stream's beginning.
 
 use crate::app::AppId;
 use crate::reader::Reader;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
-pub(super) const DISSECTOR: Dissector = Dissector {
+pub(super) const UDP: Dissector = Dissector {
     app: AppId::UNKNOWN,
     over: &[Transport::Udp],
-    ports: &PORTS,
+    ports: &UDP_PORTS,
     ports_only: true,
     first: First::Any,
-    run,
+    run: datagram,
+};
+
+pub(super) const TCP: Dissector = Dissector {
+    app: AppId::UNKNOWN,
+    over: &[Transport::Tcp],
+    ports: &TCP_PORTS,
+    ports_only: true,
+    first: First::Any,
+    run: stream,
 };
 
 /// A port and the shape of what is spoken there.
 type Row = (u16, AppId, fn(&[u8]) -> bool);
 
 const ROWS: [Row; 34] = [
-    (8801, AppId::ZOOM_MEDIA, zoom),
-    (8802, AppId::ZOOM_MEDIA, zoom),
-    (8803, AppId::ZOOM_MEDIA, zoom),
-    (8804, AppId::ZOOM_MEDIA, zoom),
-    (8805, AppId::ZOOM_MEDIA, zoom),
-    (8806, AppId::ZOOM_MEDIA, zoom),
-    (8807, AppId::ZOOM_MEDIA, zoom),
-    (8808, AppId::ZOOM_MEDIA, zoom),
-    (8809, AppId::ZOOM_MEDIA, zoom),
-    (8810, AppId::ZOOM_MEDIA, zoom),
+    (8801, AppId::ZOOM, zoom),
+    (8802, AppId::ZOOM, zoom),
+    (8803, AppId::ZOOM, zoom),
+    (8804, AppId::ZOOM, zoom),
+    (8805, AppId::ZOOM, zoom),
+    (8806, AppId::ZOOM, zoom),
+    (8807, AppId::ZOOM, zoom),
+    (8808, AppId::ZOOM, zoom),
+    (8809, AppId::ZOOM, zoom),
+    (8810, AppId::ZOOM, zoom),
     (7985, AppId::VIBER_CALL, viber),
     (7987, AppId::VIBER_CALL, viber),
     (5243, AppId::VIBER_CALL, viber),
     (9785, AppId::VIBER_CALL, viber),
-    (3074, AppId::ACTIVISION_LINK, activision),
+    (3074, AppId::ACTIVISION, activision),
     (6000, AppId::EAQ, eaq),
     (64738, AppId::MUMBLE, mumble),
     (4000, AppId::NOMACHINE, nomachine),
@@ -54,10 +63,29 @@ const ROWS: [Row; 34] = [
     (4569, AppId::IAX, iax),
 ];
 
-const PORTS: [u16; ROWS.len()] = ports();
+/// A port and the shape of the stream there; nothing where more bytes are needed.
+type StreamRow = (u16, AppId, fn(&[u8]) -> Option<bool>);
+
+const STREAM_ROWS: [StreamRow; 12] = [
+    (11095, AppId::NEST_LOG, weave),
+    (4244, AppId::VIBER, viber_stream),
+    (5242, AppId::VIBER, viber_stream),
+    (5243, AppId::VIBER, viber_stream),
+    (6633, AppId::OPENFLOW, openflow),
+    (6653, AppId::OPENFLOW, openflow),
+    (548, AppId::AFP, afp),
+    (2000, AppId::SKINNY, skinny),
+    (514, AppId::RSH, remote_shell),
+    (512, AppId::RSH, remote_shell),
+    (4899, AppId::RADMIN, radmin),
+    (5070, AppId::BFCP, |data| (data.len() >= 12).then(|| bfcp(data))),
+];
+
+const UDP_PORTS: [u16; ROWS.len()] = udp_ports();
+const TCP_PORTS: [u16; STREAM_ROWS.len()] = tcp_ports();
 
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time; an error would not build")]
-const fn ports() -> [u16; ROWS.len()] {
+const fn udp_ports() -> [u16; ROWS.len()] {
     let mut ports = [0; ROWS.len()];
     let mut index = 0;
     while index < ROWS.len() {
@@ -67,12 +95,90 @@ const fn ports() -> [u16; ROWS.len()] {
     ports
 }
 
-fn run(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time; an error would not build")]
+const fn tcp_ports() -> [u16; STREAM_ROWS.len()] {
+    let mut ports = [0; STREAM_ROWS.len()];
+    let mut index = 0;
+    while index < STREAM_ROWS.len() {
+        ports[index] = STREAM_ROWS[index].0;
+        index += 1;
+    }
+    ports
+}
+
+fn datagram(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
     let fits = |(port, _, shape): &&Row| view.port_is(*port) && shape(view.data);
     match ROWS.iter().find(fits) {
         Some((_, app, _)) => Outcome::found(*app),
         None => Outcome::NotMine,
     }
+}
+
+fn stream(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
+    let mut open = false;
+    for (port, app, shape) in &STREAM_ROWS {
+        if !view.port_is(*port) {
+            continue;
+        }
+        match shape(view.data) {
+            Some(true) => return Outcome::found(*app),
+            Some(false) => {}
+            None => open = true,
+        }
+    }
+    if open { Outcome::NeedMore } else { Outcome::NotMine }
+}
+
+/// Weave: the length of what follows, then a header of which one byte is fixed.
+fn weave(data: &[u8]) -> Option<bool> {
+    let length = u16::from_le_bytes(*data.first_chunk()?);
+    Some(usize::from(length) + 2 == data.len() && *data.get(3)? == 0x13)
+}
+
+/// The length of the whole, and a fixed field at 6 in the first message.
+fn viber_stream(data: &[u8]) -> Option<bool> {
+    let length = u16::from_le_bytes(*data.first_chunk()?);
+    let fixed = data.get(6..10)?;
+    Some(usize::from(length) == data.len() && matches!(fixed, [0xfc, 0xff, _, 0x80]))
+}
+
+/// A hello (`OpenFlow` 1.5 section 7.1.1 and 7.5.1): version, type 0, the length of the whole.
+fn openflow(data: &[u8]) -> Option<bool> {
+    let [version, kind, high, low] = *data.first_chunk()?;
+    let length = usize::from(u16::from_be_bytes([high, low]));
+    Some((1..=6).contains(&version) && kind == 0 && length >= 8 && length == data.len())
+}
+
+/// Data stream interface (Apple Filing Protocol): flags, command, request, offset, length,
+/// reserved.
+fn afp(data: &[u8]) -> Option<bool> {
+    let head = data.first_chunk::<16>()?;
+    let [flags, command, .., b1, b2, b3, b4, r1, r2, r3, r4] = *head;
+    let length = u32::from_be_bytes([b1, b2, b3, b4]);
+    let fits = flags <= 1 && (1..=8).contains(&command) && [r1, r2, r3, r4] == [0; 4];
+    Some(fits && usize::try_from(length).is_ok_and(|length| length + 16 >= data.len()))
+}
+
+/// Little-endian length, header version, message (Skinny Client Control Protocol).
+fn skinny(data: &[u8]) -> Option<bool> {
+    let mut reader = Reader::new(data);
+    let length = reader.u32_le()?;
+    let version = reader.u32_le()?;
+    let message = reader.u32_le()?;
+    Some((4..=2000).contains(&length) && version <= 0x16 && message < 0x200)
+}
+
+/// The port for errors as text, or none, then a zero (`rcmd`'s protocol).
+fn remote_shell(data: &[u8]) -> Option<bool> {
+    let digits = data.iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
+    Some(*data.get(digits)? == 0 && (digits <= 5) && (digits > 0 || data.len() > 4))
+}
+
+/// One, the length of the body, a sum, the body.
+fn radmin(data: &[u8]) -> Option<bool> {
+    let [one, b1, b2, b3, b4, _, _, _, _] = *data.first_chunk()?;
+    let body = u32::from_be_bytes([b1, b2, b3, b4]);
+    Some(one == 1 && body > 0 && usize::try_from(body).is_ok_and(|body| body + 9 == data.len()))
 }
 
 /// Hello, its answer, and the keep-alives, each with a sequence; media is 5, its kind follows.
@@ -189,8 +295,8 @@ mod tests {
         let mut hello = vec![1, 0, 2];
         hello.resize(107, 7);
         let cases: &[(u16, AppId, &[u8])] = &[
-            (8801, AppId::ZOOM_MEDIA, &hello),
-            (8801, AppId::ZOOM_MEDIA, b"\x03\0\0\0\x01\x76\x2a\x8d\x74\0\x5a\x0e\x3e"),
+            (8801, AppId::ZOOM, &hello),
+            (8801, AppId::ZOOM, b"\x03\0\0\0\x01\x76\x2a\x8d\x74\0\x5a\x0e\x3e"),
             (7987, AppId::VIBER_CALL, b"\x05\xb8\x1a\0\x35\x18\xf5\x18\x98\x64\xe4\x47\x32\x43\x7c\x5e\x2e\x95\0\xc8"),
             (6000, AppId::EAQ, b"\0\0\0\0\0\0\x0d\xda\0\x01\x4b\x07\0\0\x90\0"),
             (64738, AppId::MUMBLE, b"\0\0\0\0\x03\xd7\x20\0\xfa\x76\x28\x7e"),
@@ -202,9 +308,29 @@ mod tests {
             (4569, AppId::IAX, b"\x80\x01\0\0\0\0\0\x03\0\0\x06\x01"),
         ];
         for (port, app, bytes) in cases {
-            let outcome = run(&DISSECTOR, ToServer, Transport::Udp, bytes, (40000, *port)).0;
+            let outcome = run(&UDP, ToServer, Transport::Udp, bytes, (40000, *port)).0;
             assert_eq!(outcome, Outcome::found(*app), "{bytes:x?}");
-            check_never(&DISSECTOR, ToServer, Transport::Udp, bytes, (40000, 40001));
+            check_never(&UDP, ToServer, Transport::Udp, bytes, (40000, 40001));
+        }
+    }
+
+    #[test]
+    fn streams_are_found_on_their_ports_only() {
+        let mut session = vec![0, 2, 0x22, 0xc6, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0];
+        session.extend_from_slice(&[0x11, 0, 0, 2, 0x0e, 0x1c]);
+        let cases: &[(u16, AppId, &[u8])] = &[
+            (11095, AppId::NEST_LOG, b"\x03\0\x10\x13\x06"),
+            (6653, AppId::OPENFLOW, b"\x06\0\0\x10\0\0\0\x01\0\x01\0\x08\0\0\0\x40"),
+            (548, AppId::AFP, &session),
+            (2000, AppId::SKINNY, b"\x08\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0"),
+            (514, AppId::RSH, b"1022\0"),
+            (4899, AppId::RADMIN, b"\x01\0\0\0\x05\0\0\x02\x27\x27\x02\0\0\0"),
+        ];
+        for (port, app, bytes) in cases {
+            let outcome = run(&TCP, ToServer, Transport::Tcp, bytes, (40000, *port)).0;
+            assert_eq!(outcome, Outcome::found(*app), "{bytes:x?}");
+            check_never(&TCP, ToServer, Transport::Tcp, bytes, (40000, 40001));
+            check_never(&TCP, ToServer, Transport::Tcp, b"GET / HTTP/1.1\r\n", (40000, *port));
         }
     }
 }

@@ -46,16 +46,16 @@ pub(super) const UDP: Dissector = Dissector {
     run: datagram,
 };
 
-const STREAM_ROWS: [Signature; 36] = [
+const STREAM_ROWS: [Signature; 39] = [
     // Chat and clouds.
-    row(AppId::WHATSAPP_CHAT, b"ED\0\x01"),
-    check(AppId::WHATSAPP_CHAT, b"WA", |view| {
+    row(AppId::WHATSAPP, b"ED\0\x01"),
+    check(AppId::WHATSAPP, b"WA", |view| {
         let version = view.data.get(2..4)?;
         Some(matches!(version, [1..=9, 0..=9]))
     }),
-    row(AppId::ALICLOUD_MESSAGE, b"\xce\xfa\xbe\xba"),
-    row(AppId::XIAOMI_IOT, b"\xc2\xfe\0\x05\0\0"),
-    row(AppId::DINGTALK_CHAT, b"\x10\x64\x87\x80\x01"),
+    row(AppId::ALIBABA_CLOUD, b"\xce\xfa\xbe\xba"),
+    row(AppId::XIAOMI, b"\xc2\xfe\0\x05\0\0"),
+    row(AppId::DINGTALK, b"\x10\x64\x87\x80\x01"),
     // Remote access.
     row(AppId::NOMACHINE, b"NXSH-"),
     row(AppId::NOMACHINE, b"NXD-"),
@@ -98,12 +98,31 @@ const STREAM_ROWS: [Signature; 36] = [
         Some(matches!(sub_address, [0, 0, 0, 0, 0, 0, 0, 0..=64]))
     }),
     check(AppId::HISLIP, b"HS\x11\0", |view| Some(view.data.get(8..16)? == [0; 8])),
+    check(AppId::RAFT, b"\x01\0\0\0\0\0\0\0", |view| {
+        // Connect: the node's number, the length of its address, the address.
+        let length = u64::from_le_bytes(*view.data.get(16..24)?.first_chunk()?);
+        let address = view.data.get(24..32)?;
+        Some((8..=64).contains(&length) && address.iter().all(u8::is_ascii_graphic))
+    }),
+    check(AppId::TES_ONLINE, b"\0\0", |view| {
+        // The length twice, around a fixed kind.
+        let [outer, kind, inner] = [0, 4, 8].map(|at| view.data.get(at..at + 4));
+        let outer = u32::from_be_bytes(*outer?.first_chunk()?);
+        let inner = u32::from_be_bytes(*inner?.first_chunk()?);
+        Some(kind? == [0, 1, 0, 1] && outer > 64 && inner + 8 == outer)
+    }),
+    check(AppId::TINC, b"0 ", |view| {
+        // Identification: request 0, the node's name, the protocol's version.
+        let (name, version) = text::word(text::line(view.data)?.0.get(2..)?);
+        let of_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        Some(!name.is_empty() && name.iter().all(of_name) && version.starts_with(b"17"))
+    }),
     // Coins.
     row(AppId::MONERO, b"\x01\x21\x01\x01\x01\x01\x01\x01"),
     // Data.
     check(AppId::OPENWIRE, b"\0\0", |view| Some(view.data.get(5..13)? == b"ActiveMQ")),
     check(AppId::CASSANDRA, b"\xca\x55\x2d\xfa", |_| Some(true)),
-    check(AppId::OOKLA_TEST, b"HI ", |view| {
+    check(AppId::SPEEDTEST, b"HI ", |view| {
         // A UUID and a line feed.
         let rest = view.data.get(3..40)?;
         Some(rest.get(8) == Some(&b'-') && rest.ends_with(b"\n"))
@@ -111,8 +130,8 @@ const STREAM_ROWS: [Signature; 36] = [
     check(AppId::ZEROMQ, b"\xff\0\0\0\0\0\0\0", |view| Some(view.data.get(9)? & 0xfe == 0x7e)),
 ];
 
-const DATAGRAM_ROWS: [Signature; 23] = [
-    row(AppId::SPOTIFY_CONNECT, b"SpotUdp0"),
+const DATAGRAM_ROWS: [Signature; 22] = [
+    row(AppId::SPOTIFY, b"SpotUdp0"),
     row(AppId::SYNCTHING, b"\x2e\xa7\xd9\x0b"),
     row(AppId::TEAMSPEAK, b"TS3INIT1\0"),
     row(AppId::TAILSCALE, b"TS\xf0\x9f\x92\xac"),
@@ -120,25 +139,25 @@ const DATAGRAM_ROWS: [Signature; 23] = [
     row(AppId::CORBA, b"MIOP\x10"),
     row(AppId::RIPE_ATLAS, b"MGLNDD_"),
     row(AppId::ZUG, b"\0zUG\x10"),
-    row(AppId::MERAKI_CLOUD, b"\xfe\xf7\x28\x91"),
+    row(AppId::MERAKI, b"\xfe\xf7\x28\x91"),
     // Voice servers tell the client its own address: type, length 70, source.
-    check(AppId::DISCORD_VOICE, b"\0\x01\0\x46", |view| Some(view.data.len() == 74)),
-    check(AppId::DISCORD_VOICE, b"\0\x02\0\x46", |view| Some(view.data.len() == 74)),
-    check(AppId::DISCORD_VOICE, b"\x13\x37\xca\xfe", |view| Some(view.data.len() == 8)),
+    check(AppId::DISCORD, b"\0\x01\0\x46", |view| Some(view.data.len() == 74)),
+    check(AppId::DISCORD, b"\0\x02\0\x46", |view| Some(view.data.len() == 74)),
+    check(AppId::DISCORD, b"\x13\x37\xca\xfe", |view| Some(view.data.len() == 8)),
     // Dropbox: announcements in JSON, on its port.
-    check(AppId::DROPBOX_LAN, b"{\"", |view| Some(view.port_is(17_500))),
+    check(AppId::DROPBOX, b"{\"", |view| Some(view.port_is(17_500))),
     // Games and their shops.
-    row(AppId::STEAM_GAME, b"\xff\xff\xff\xff\x21\x4c\x5f\xa0"),
-    row(AppId::STEAM_GAME, b"\x01\x81sdping"),
-    check(AppId::PHOTON, b"\xff\xff\0\x01", |view| {
-        Some(view.data.get(12..16)? == [2, 0xff, 1, 4] && view.data.get(16..20)? == [0, 0, 0, 44])
-    }),
+    row(AppId::STEAM, b"\xff\xff\xff\xff\x21\x4c\x5f\xa0"),
+    row(AppId::STEAM, b"\x01\x81sdping"),
     check(AppId::ENET, b"\x8f\xff", |view| Some(view.data.get(4..6)? == [0x82, 0xff])),
-    check(AppId::CRYENGINE, b"\x3c\0\0\x08\xed\0", |view| Some(view.data.len() == 70)),
+    check(AppId::CRY_NETWORK, b"\x3c\0\0", |view| {
+        let zeros = view.data.get(6..16)?;
+        Some(view.data.len() == 70 && zeros == [0; 10] && view.data.get(16..20)? == [0, 1, 0, 0])
+    }),
     row(AppId::GAIJIN, b"embeddedupdater."),
     row(AppId::GAIJIN, b"app.stage,env="),
     // Zoom between two clients: a call's kind and an address in text.
-    check(AppId::ZOOM_MEDIA, b"\x1f\x02\x01\0", |view| {
+    check(AppId::ZOOM, b"\x1f\x02\x01\0", |view| {
         Some(matches!(view.data.get(4..12)?, [4 | 8, 0, 1, 0, 4 | 8, 0, ..]))
     }),
     check(AppId::KAKAOTALK_VOICE, b"\x81\xc9\0\x07", |view| {
@@ -231,13 +250,13 @@ mod tests {
             assert_eq!(outcome, Outcome::found(app), "{bytes:x?}");
         };
         let (tcp, udp) = (Transport::Tcp, Transport::Udp);
-        is(&TCP, tcp, b"WA\x01\x05\0\0", 5222, AppId::WHATSAPP_CHAT);
+        is(&TCP, tcp, b"WA\x01\x05\0\0", 5222, AppId::WHATSAPP);
         is(&TCP, tcp, b"\x12\x34\0\x01\x0a", 8009, AppId::AJP);
         is(&TCP, tcp, b"\0\0\0\xda\x01ActiveMQ", 61616, AppId::OPENWIRE);
-        is(&TCP, tcp, b"HI 8e17cb65-c6b5-4b39-adcc-97006a1e4537\n", 8080, AppId::OOKLA_TEST);
+        is(&TCP, tcp, b"HI 8e17cb65-c6b5-4b39-adcc-97006a1e4537\n", 8080, AppId::SPEEDTEST);
         is(&TCP, tcp, b"\x17\x24\x0a\x20\0", 5938, AppId::TEAMVIEWER);
-        is(&UDP, udp, b"\x13\x37\xca\xfe\x0e\0\0\0", 50004, AppId::DISCORD_VOICE);
-        is(&UDP, udp, b"{\"version\": [2, 0]", 17500, AppId::DROPBOX_LAN);
+        is(&UDP, udp, b"\x13\x37\xca\xfe\x0e\0\0\0", 50004, AppId::DISCORD);
+        is(&UDP, udp, b"{\"version\": [2, 0]", 17500, AppId::DROPBOX);
     }
 
     #[test]
