@@ -4,6 +4,7 @@
 //! whole batch back. Nothing is copied and nothing is allocated on the way.
 
 pub mod file;
+pub mod packet;
 
 use std::time::Duration;
 

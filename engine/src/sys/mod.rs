@@ -1,3 +1,4 @@
 //! The system calls that no crate wraps safely: the engine's room of `unsafe`.
 
 pub mod map;
+pub mod packet_ring;
