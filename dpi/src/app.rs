@@ -266,22 +266,35 @@ protocols! {
     302 SIGNAL_CALL "SignalCall" VoiceVideoCall;
     303 VIBER_CALL "ViberCall" VoiceVideoCall;
     304 TEAMS_CALL "TeamsCall" VoiceVideoCall;
+    305 GOOGLE_CALL "GoogleCall" VoiceVideoCall;
     306 KAKAOTALK_VOICE "KakaoTalk_Voice" VoiceVideoCall;
     // Applications with a protocol of their own. Those that are also told by host name have one
     // id, among the services.
+    324 TEAMSPEAK "TeamSpeak" VoiceVideoCall;
+    325 MUMBLE "Mumble" VoiceVideoCall;
+    326 IMO_CHAT "IMO" VoiceVideoCall;
     330 SYNCTHING "Syncthing" FileSharing;
     331 NEST_LOG "NestLogSink" Cloud;
+    333 ALICLOUD_MESSAGE "AliCloudMessage" Cloud;
     334 TINC "tinc" Vpn;
     335 RADMIN "Radmin" RemoteAccess;
     336 NOMACHINE "NoMachine" RemoteAccess;
-    342 RIPE_ATLAS "RipeAtlas" Network;
+    339 CLOUDFLARE_WARP "CloudflareWarp" Vpn;
+    340 APPLE_PUSH "ApplePush" Cloud;
     344 EAQ "EAQ" Network;
     // Games.
     361 SOURCE_ENGINE "SourceEngine" Game;
     362 RAKNET "RakNet" Game;
+    363 MINECRAFT "Minecraft" Game;
+    364 RIOT_GAMES "RiotGames" Game;
     365 PHOTON "Photon" Game;
+    366 CRYENGINE "CryNetwork" Game;
+    368 WORLD_OF_WARCRAFT "WorldOfWarcraft" Game;
+    371 TENCENT_GAMES "TencentGames" Game;
     372 AMONG_US "AmongUs" Game;
+    373 GAIJIN "Gaijin" Game;
     375 TES_ONLINE "TES_Online" Game;
+    376 COD_MOBILE "CoD_Mobile" Game;
     377 QUAKE "Quake" Game;
     378 ENET "ENet" Game;
     // Middleware and infrastructure over streams.

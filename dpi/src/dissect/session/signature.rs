@@ -150,7 +150,7 @@ const DATAGRAM_ROWS: [Signature; 22] = [
     row(AppId::STEAM, b"\xff\xff\xff\xff\x21\x4c\x5f\xa0"),
     row(AppId::STEAM, b"\x01\x81sdping"),
     check(AppId::ENET, b"\x8f\xff", |view| Some(view.data.get(4..6)? == [0x82, 0xff])),
-    check(AppId::CRY_NETWORK, b"\x3c\0\0", |view| {
+    check(AppId::CRYENGINE, b"\x3c\0\0", |view| {
         let zeros = view.data.get(6..16)?;
         Some(view.data.len() == 70 && zeros == [0; 10] && view.data.get(16..20)? == [0, 1, 0, 0])
     }),
