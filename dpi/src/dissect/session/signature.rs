@@ -46,14 +46,13 @@ pub(super) const UDP: Dissector = Dissector {
     run: datagram,
 };
 
-const STREAM_ROWS: [Signature; 39] = [
+const STREAM_ROWS: [Signature; 38] = [
     // Chat and clouds.
     row(AppId::WHATSAPP, b"ED\0\x01"),
     check(AppId::WHATSAPP, b"WA", |view| {
         let version = view.data.get(2..4)?;
         Some(matches!(version, [1..=9, 0..=9]))
     }),
-    row(AppId::ALIBABA_CLOUD, b"\xce\xfa\xbe\xba"),
     row(AppId::XIAOMI, b"\xc2\xfe\0\x05\0\0"),
     row(AppId::DINGTALK, b"\x10\x64\x87\x80\x01"),
     // Remote access.
@@ -130,16 +129,14 @@ const STREAM_ROWS: [Signature; 39] = [
     check(AppId::ZEROMQ, b"\xff\0\0\0\0\0\0\0", |view| Some(view.data.get(9)? & 0xfe == 0x7e)),
 ];
 
-const DATAGRAM_ROWS: [Signature; 22] = [
+const DATAGRAM_ROWS: [Signature; 20] = [
     row(AppId::SPOTIFY, b"SpotUdp0"),
     row(AppId::SYNCTHING, b"\x2e\xa7\xd9\x0b"),
     row(AppId::TEAMSPEAK, b"TS3INIT1\0"),
     row(AppId::TAILSCALE, b"TS\xf0\x9f\x92\xac"),
     row(AppId::TEAMVIEWER, b"\0\0\0\0\0\0\0\0\0\0\x03\x17\x24\x47"),
     row(AppId::CORBA, b"MIOP\x10"),
-    row(AppId::RIPE_ATLAS, b"MGLNDD_"),
     row(AppId::ZUG, b"\0zUG\x10"),
-    row(AppId::MERAKI, b"\xfe\xf7\x28\x91"),
     // Voice servers tell the client its own address: type, length 70, source.
     check(AppId::DISCORD, b"\0\x01\0\x46", |view| Some(view.data.len() == 74)),
     check(AppId::DISCORD, b"\0\x02\0\x46", |view| Some(view.data.len() == 74)),
