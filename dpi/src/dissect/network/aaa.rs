@@ -48,13 +48,15 @@ fn parse_diameter(view: &View<'_>, notes: &mut Notes<'_>) -> Option<Outcome> {
         return Some(Outcome::NotMine);
     }
     reader.skip(12)?;
-    let mut attributes = Reader::new(reader.take_up_to(length - DIAMETER_HEADER_BYTES));
-    let (_, first_flags, first_bytes) = (attributes.u32()?, attributes.u8()?, attributes.u24()?);
+    let attributes = Reader::new(reader.take_up_to(length - DIAMETER_HEADER_BYTES));
+    let mut first = attributes;
+    let (_, first_flags, first_bytes) = (first.u32()?, first.u8()?, first.u24()?);
     if first_flags & 0x1f != 0 || first_bytes < 8 {
         return Some(Outcome::NotMine);
     }
     notes.meta.put_number(&attr::DIAMETER_COMMAND, u64::from(command));
-    note_origin(reader, notes);
+    // What can be read of them; the proof stands without.
+    let _complete: Option<()> = note_origin(attributes, notes);
     Some(Outcome::found(AppId::DIAMETER))
 }
 
@@ -101,6 +103,14 @@ fn is_tacacs(view: &View<'_>) -> Option<bool> {
     reader.skip(4)?;
     let length = usize::try_from(reader.u32()?).ok()?;
     let fits = (5..0x1_0000).contains(&length);
-    let exact = view.data.len() == TACACS_HEADER_BYTES + length;
-    Some(fits && (exact || view.port_is(49)))
+    if !fits || view.port_is(49) {
+        return Some(fits);
+    }
+    // On a foreign port the body has to end with the segment.
+    let missing = (TACACS_HEADER_BYTES + length).checked_sub(view.data.len());
+    match missing {
+        None => Some(false),
+        Some(0) => Some(true),
+        Some(_) => None,
+    }
 }

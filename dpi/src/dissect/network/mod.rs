@@ -28,6 +28,8 @@ mod smb;
 mod snmp;
 mod ssdp;
 mod syslog;
+#[cfg(test)]
+mod tests;
 mod tftp;
 mod vendor;
 

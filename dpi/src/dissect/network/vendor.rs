@@ -181,7 +181,14 @@ fn is_virtgrp(data: &[u8]) -> Option<bool> {
     let mut reader = Reader::new(data);
     reader.skip(1)?;
     let (zero, length) = (reader.u8()?, reader.u8()?);
-    Some(usize::from(length) == data.len() && zero == 0)
+    if zero != 0 || length < 4 {
+        return Some(false);
+    }
+    // Either the message ends with the segment, or the next one begins where it ends.
+    match data.get(usize::from(length)) {
+        Some(next) => Some(matches!(next, 0x16 | 0x17 | 0x30)),
+        None => (usize::from(length) == data.len()).then_some(true),
+    }
 }
 
 fn is_nest(data: &[u8]) -> Option<bool> {

@@ -105,13 +105,21 @@ fn is_knx(view: &View<'_>) -> Option<bool> {
     let mut reader = Reader::new(view.data);
     reader.skip(1)?;
     let version = reader.u8()?;
-    let family = reader.u8()?;
-    let (_, length) = (reader.u8()?, usize::from(reader.u16()?));
+    let (family, service) = (reader.u8()?, reader.u8()?);
+    // Core, device management, tunnelling, routing, remote logging and diagnosis, security.
+    let known = match family {
+        0x02 => matches!(service, 0x01..=0x0c),
+        0x03 | 0x05 | 0x06 | 0x07 => matches!(service, 0x10..=0x1f | 0x30..=0x33 | 0x40..=0x43),
+        0x04 => matches!(service, 0x20..=0x25),
+        0x09 => matches!(service, 0x50..=0x56),
+        _ => false,
+    };
+    let length = usize::from(reader.u16()?);
     let fits = match view.transport {
         Transport::Udp => length == view.data.len(),
-        Transport::Tcp => length >= 6,
+        Transport::Tcp => (6..=512).contains(&length),
     };
-    Some(version == 0x10 && (0x02..=0x09).contains(&family) && fits)
+    Some(version == 0x10 && known && fits)
 }
 
 /// Version, type, number, status, sequence, length.

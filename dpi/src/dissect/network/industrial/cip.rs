@@ -42,10 +42,11 @@ fn is_encapsulated(view: &View<'_>) -> Option<bool> {
     }
     reader.skip(8)?;
     let options = reader.u32_le()?;
-    let fits = match view.transport {
-        Transport::Udp => length == reader.left(),
-        Transport::Tcp => length == reader.left() || view.port_is(44818),
-    };
+    let own_port = view.port_is(44818);
+    if view.transport == Transport::Tcp && !own_port && reader.left() < length {
+        return (options != 0).then_some(false);
+    }
+    let fits = length == reader.left() || (own_port && view.transport == Transport::Tcp);
     Some(options == 0 && fits)
 }
 
