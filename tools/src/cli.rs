@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, exit, flows, run, stats};
+use crate::{bench, exit, flows, run, stats, top};
 
 /// Weir: a packet engine whose flows any program may read.
 ///
@@ -24,6 +24,7 @@ enum Command {
     Run(run::RunArgs),
     Flows(flows::FlowsArgs),
     Stats(stats::StatsArgs),
+    Top(top::TopArgs),
     Bench(bench::BenchArgs),
 }
 
@@ -34,6 +35,7 @@ impl Cli {
             Command::Run(args) => run::run(args),
             Command::Flows(args) => flows::run(args),
             Command::Stats(args) => stats::run(args),
+            Command::Top(args) => top::run(args),
             Command::Bench(args) => bench::run(args),
         }
     }

@@ -14,7 +14,7 @@ pub(crate) enum Code {
     Usage = 2,
     /// No engine to read from.
     NoEngine = 3,
-    /// The engine ended while it was being watched.
+    /// The engine died while it was being watched.
     EngineEnded = 4,
     /// The books of the engine do not balance.
     Unbalanced = 5,
@@ -27,7 +27,7 @@ Exit codes:
   1  it was tried and failed (the message says what to do)
   2  wrong usage: unknown option, field, filter
   3  there is no engine to read from, or it speaks another format version
-  4  the engine ended while it was being watched
+  4  the engine died while it was being watched (one that ends in order is a 0)
   5  weir stats --check: the books do not balance";
 
 /// An error that knows its exit code.

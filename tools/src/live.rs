@@ -1,5 +1,7 @@
 //! Attaching to an engine, and everything that can go wrong with that.
 
+use std::io::{self, Write};
+use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
@@ -52,9 +54,18 @@ impl EngineArgs {
     }
 }
 
-/// What to say when the engine went away under a reader's eyes.
-pub(crate) fn ended(engine: &Attached) -> anyhow::Error {
-    failure(Code::EngineEnded, format!("engine {} ended", engine.info().name))
+/// What a watcher ends with once the engine has gone: it said that it ended, or it died.
+///
+/// # Errors
+/// If it died: it was killed or crashed, and what was last read may be incomplete.
+pub(crate) fn ended(engine: &Attached) -> anyhow::Result<ExitCode> {
+    let name = &engine.info().name;
+    if engine.state() == EngineState::Ended {
+        writeln!(io::stderr(), "engine {name} ended")?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let message = format!("engine {name} ended without a word: it was killed or it crashed");
+    Err(failure(Code::EngineEnded, message))
 }
 
 /// Waits for `time`, less if the engine ends. Whether it still lives.

@@ -19,6 +19,7 @@ mod run;
 mod stats;
 mod table;
 mod terminal;
+mod top;
 mod units;
 
 use std::process::ExitCode;

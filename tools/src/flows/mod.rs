@@ -110,7 +110,7 @@ pub(crate) fn run(args: &FlowsArgs) -> anyhow::Result<ExitCode> {
         match args.watch {
             None => return Ok(ExitCode::SUCCESS),
             Some(time) if live::wait(&engine, time) => {}
-            Some(_) => return Err(live::ended(&engine)),
+            Some(_) => return live::ended(&engine),
         }
     }
 }

@@ -84,6 +84,12 @@ impl Books {
         Books::judge(&last, still || !engine.alive())
     }
 
+    /// Reads the ledger once; for those who look again soon.
+    pub(crate) fn glance(engine: &Attached) -> Books {
+        let still = engine.state() == EngineState::Ended || !engine.alive();
+        Books::judge(&Ledger::from(engine), still)
+    }
+
     /// The verdict. `still` says that nothing was moving while the ledger was read.
     fn judge(ledger: &Ledger, still: bool) -> Books {
         let mut faults = Vec::new();

@@ -73,7 +73,7 @@ pub(crate) fn run(args: &StatsArgs) -> anyhow::Result<ExitCode> {
         out.flush()?;
         match args.watch {
             Some(time) if live::wait(&engine, time) => before = Some(report),
-            Some(_) => return Err(live::ended(&engine)),
+            Some(_) => return live::ended(&engine),
             None if args.check && !report.ledger.balanced => {
                 return Ok(ExitCode::from(Code::Unbalanced as u8));
             }

@@ -1,0 +1,218 @@
+//! The command line against a fake engine: what it prints, and what it ends with.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod fake;
+
+use std::process::{Output, Stdio};
+
+use fake::{FakeEngine, FakeFlow, weir};
+use serde_json::Value;
+use weir_dpi::{AppId, attr};
+
+fn flow(client: (&'static str, u16), server: (&'static str, u16), l4: u8) -> FakeFlow {
+    FakeFlow {
+        client,
+        server,
+        l4,
+        master: AppId::UNKNOWN,
+        app: AppId::UNKNOWN,
+        packets: [2, 1],
+        bytes: [200, 100],
+        found: Vec::new(),
+    }
+}
+
+fn flows() -> Vec<FakeFlow> {
+    let tls = FakeFlow {
+        master: AppId::TLS,
+        app: AppId::TLS,
+        packets: [10, 20],
+        bytes: [1_500, 30_000],
+        found: vec![
+            (attr::HOST_NAME, b"www.example.org".to_vec()),
+            (attr::TLS_SNI, b"www.example.org".to_vec()),
+        ],
+        ..flow(("10.0.0.2", 40_000), ("10.0.0.1", 443), 6)
+    };
+    let dns = FakeFlow {
+        master: AppId::DNS,
+        app: AppId::DNS,
+        packets: [1, 1],
+        bytes: [80, 120],
+        found: vec![(attr::DNS_NAME, b"evil\x1b[2J,\"quoted\"".to_vec())],
+        ..flow(("2001:db8::5", 5_353), ("2001:db8::1", 53), 17)
+    };
+    vec![tls, dns, flow(("192.0.2.9", 1_000), ("192.0.2.1", 2_000), 6)]
+}
+
+fn run(engine: &FakeEngine, arguments: &[&str]) -> Output {
+    engine.command(arguments).output().unwrap()
+}
+
+fn text(engine: &FakeEngine, arguments: &[&str]) -> String {
+    let output = run(engine, arguments);
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {complaint}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn flows_as_a_table() {
+    let engine = FakeEngine::start(&flows(), 0);
+    let wanted = "\
+l4   client              server              app      host                       packets    bytes  duration    idle
+TCP  10.0.0.2:40000      10.0.0.1:443        TLS      www.example.org                 30  31.5 KB     2.0 s    0 ns
+TCP  192.0.2.9:1000      192.0.2.1:2000      Unknown                                   3    300 B     2.0 s    0 ns
+UDP  [2001:db8::5]:5353  [2001:db8::1]:53    DNS      evil\u{fffd}[2J,\"quoted\"          2    200 B     2.0 s    0 ns
+3 flows shown (3 live)
+";
+    let found = text(&engine, &["flows"]);
+    let squeeze = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(squeeze(&found), squeeze(wanted), "{found}");
+    assert!(!found.contains('\x1b'));
+}
+
+#[test]
+fn flows_filtered_sorted_and_cut() {
+    let engine = FakeEngine::start(&flows(), 0);
+    let ids = |arguments: &[&str]| {
+        let mut all = vec!["flows", "--csv", "--no-header", "--columns", "flow_id"];
+        all.extend(arguments);
+        text(&engine, &all).split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(ids(&["--sort", "bytes"]), "1 3 2");
+    assert_eq!(ids(&["--sort", "bytes", "--reverse"]), "2 3 1");
+    assert_eq!(ids(&["--sort", "host", "--limit", "2"]), "3 2");
+    assert_eq!(ids(&["--limit", "1"]), "1");
+    assert_eq!(ids(&["--filter", r#"app == "TLS" and host ~ "example" and bytes > 1KB"#]), "1");
+    assert_eq!(ids(&["--filter", "src in 2001:db8::/32 or port == 2000", "-s", "flow_id"]), "3 2");
+    let none = text(&engine, &["flows", "--filter", "bytes > 1GB"]);
+    assert!(none.ends_with("none of 3 live flows pass the filter\n"), "{none}");
+}
+
+#[test]
+fn flows_as_json_and_csv() {
+    let engine = FakeEngine::start(&flows(), 0);
+    let lines = text(&engine, &["flows", "--json"]);
+    let objects: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(objects.len(), 3);
+    assert_eq!(objects[0]["src_ip"], "10.0.0.2");
+    assert_eq!(objects[0]["hostname"], "www.example.org");
+    assert_eq!(objects[0]["tls"]["sni"], "www.example.org");
+    assert_eq!(objects[0]["bytes_s2c"], 30_000);
+    assert_eq!(objects[0]["first_ns"], fake::FIRST_NS);
+    assert_eq!(objects[0]["confidence"], "content");
+    assert_eq!(objects[1]["src_ip"], "2001:db8::5");
+    assert_eq!(objects[2]["app"], "Unknown");
+    let csv = text(&engine, &["flows", "--csv", "--columns", "src_ip,bytes,hostname"]);
+    let wanted = "src_ip,bytes,hostname\n10.0.0.2,31500,www.example.org\n\
+                  2001:db8::5,200,\"evil\u{fffd}[2J,\"\"quoted\"\"\"\n192.0.2.9,300,\n";
+    assert_eq!(csv, wanted);
+}
+
+#[test]
+fn stats_show_the_books() {
+    let engine = FakeEngine::start(&flows(), 0);
+    let found = text(&engine, &["stats", "--check"]);
+    for wanted in ["engine fake 9.9.9 · running", "BALANCED", "ring_full", "arp", "turn_length"] {
+        assert!(found.contains(wanted), "{wanted}: {found}");
+    }
+    assert!(!found.contains("NOT BALANCED"));
+    let json: Value = serde_json::from_str(&text(&engine, &["stats", "--json"])).unwrap();
+    assert_eq!(json["ledger"]["balanced"], true);
+    assert_eq!(json["ledger"]["total"]["wire"], 35 + fake::DROPPED + fake::LOST);
+    assert_eq!(json["ledger"]["total"]["parsed"], 35);
+    assert_eq!(json["histograms"][0]["count"], 1);
+    let csv = text(&engine, &["stats", "--csv"]);
+    assert!(csv.starts_with("kind,block,name,unit,role,value\n"));
+    assert!(csv.contains("shard,shard 0,frames_parsed,packets,parsed,35\n"), "{csv}");
+}
+
+#[test]
+fn books_that_do_not_balance_are_said_to_and_end_with_5() {
+    let engine = FakeEngine::start(&flows(), 4);
+    let output = run(&engine, &["stats", "--check"]);
+    assert_eq!(output.status.code(), Some(5));
+    let found = String::from_utf8(output.stdout).unwrap();
+    assert!(found.contains("NOT BALANCED: total: 4 packets lost without a name"), "{found}");
+    assert!(run(&engine, &["stats"]).status.success(), "without --check it only says so");
+}
+
+#[test]
+fn top_draws_every_page_at_every_size() {
+    let engine = FakeEngine::start(&flows(), 0);
+    for page in ["1", "2", "3", "4", "5"] {
+        for size in ["20x5", "80x24", "200x60"] {
+            let arguments = ["top", "--once", "--page", page, "--size", size, "--interval", "0.1"];
+            let found = text(&engine, &arguments);
+            assert!(!found.contains('\x1b'), "{found}");
+            assert_eq!(found.lines().count().to_string(), size.split_once('x').unwrap().1);
+            if size == "80x24" {
+                let wanted = match page {
+                    "1" | "2" => "Applications (3)",
+                    "3" => "Flows (3)",
+                    "4" => "Clients (3)",
+                    _ => "ring_full",
+                };
+                assert!(found.contains(wanted), "{found}");
+                assert!(found.contains("BALANCED"), "{found}");
+            }
+        }
+    }
+}
+
+#[test]
+fn wrong_questions_are_answered_before_the_engine_is_asked() {
+    let usage = |arguments: &[&str], wanted: &str| {
+        let output = weir(arguments).args(["--name", "/nowhere/at.sock"]).output().unwrap();
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{complaint}");
+        assert!(complaint.contains(wanted), "{complaint}");
+    };
+    usage(&["flows", "--filter", "hots == a"], "did you mean `host`?");
+    usage(&["flows", "--sort", "byte"], "did you mean `bytes`?");
+    usage(&["flows", "--columns", "src,hots"], "did you mean `host`?");
+    usage(&["flows", "--watch", "0"], "0.1 to 86400 seconds");
+    usage(&["top", "--filter", "app ="], "equal is written `==`");
+}
+
+#[test]
+fn an_engine_that_is_not_there_ends_with_3_and_advice() {
+    for command in ["flows", "stats", "top"] {
+        let output = weir(&[command, "--name", "/nowhere/at.sock"]).output().unwrap();
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(3), "{complaint}");
+        assert!(complaint.contains("/nowhere/at.sock"), "{complaint}");
+        let advice = complaint.contains("weir run") || complaint.contains("--name");
+        assert!(advice, "{complaint}");
+    }
+}
+
+#[test]
+fn a_watcher_notices_the_end_and_how_it_came() {
+    for (orderly, code, wanted) in [
+        (true, 0, "engine fake ended\n"),
+        (false, 4, "engine fake ended without a word: it was killed or it crashed\n"),
+    ] {
+        for command in ["flows", "stats"] {
+            let mut engine = FakeEngine::start(&flows(), 0);
+            let mut watcher = engine
+                .command(&[command, "--watch", "0.1"])
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            // It has attached once it has printed something.
+            let mut first = [0];
+            let mut out = watcher.stdout.take().unwrap();
+            std::io::Read::read_exact(&mut out, &mut first).unwrap();
+            engine.end(orderly);
+            std::io::copy(&mut out, &mut std::io::sink()).unwrap();
+            let output = watcher.wait_with_output().unwrap();
+            let complaint = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(code), "{command}: {complaint}");
+            assert!(complaint.ends_with(wanted), "{command}: {complaint}");
+        }
+    }
+}

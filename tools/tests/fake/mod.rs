@@ -1,0 +1,196 @@
+//! An engine that is not one: shared memory filled by hand and served as the real one serves it.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use weir_dpi::attr::Attr;
+use weir_dpi::meta::Meta;
+use weir_dpi::{AppId, Confidence};
+use weir_shm::counters::{CounterDef, Role, Unit};
+use weir_shm::flow as slot;
+use weir_shm::histogram::HistogramDef;
+use weir_shm::{Access, ControlSpec, ControlWriter, EngineState, Server, ShardSpec, ShardWriter};
+
+const QUEUE_COUNTERS: &[CounterDef] = &[
+    counter("wire_frames", Unit::Packets, Role::Wire, "Frames that arrived."),
+    counter("ring_full", Unit::Packets, Role::WireDrop, "Frames lost to a full ring."),
+];
+const SHARD_COUNTERS: &[CounterDef] = &[
+    counter("frames_processed", Unit::Packets, Role::Processed, "Frames taken in."),
+    counter("frames_parsed", Unit::Packets, Role::Parsed, "Frames of a flow."),
+    counter("bytes_processed", Unit::Bytes, Role::Info, "Bytes taken in."),
+    counter("arp", Unit::Packets, Role::Drop, "Frames that are ARP."),
+];
+const HISTOGRAMS: &[HistogramDef] =
+    &[HistogramDef { name: "turn_length", unit: Unit::Nanoseconds, help: "Length of a turn." }];
+
+const fn counter(name: &'static str, unit: Unit, role: Role, help: &'static str) -> CounterDef {
+    CounterDef { name, unit, role, help }
+}
+
+/// A flow to put into the table.
+#[derive(Clone, Debug)]
+pub(crate) struct FakeFlow {
+    pub(crate) client: (&'static str, u16),
+    pub(crate) server: (&'static str, u16),
+    pub(crate) l4: u8,
+    pub(crate) master: AppId,
+    pub(crate) app: AppId,
+    pub(crate) packets: [u64; 2],
+    pub(crate) bytes: [u64; 2],
+    pub(crate) found: Vec<(Attr, Vec<u8>)>,
+}
+
+/// A running fake.
+#[derive(Debug)]
+pub(crate) struct FakeEngine {
+    pub(crate) path: PathBuf,
+    _directory: tempfile::TempDir,
+    stop: Arc<AtomicBool>,
+    /// Whether it says that it ends, or just goes.
+    orderly: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The time at which the fake's flows began, Unix nanoseconds.
+pub(crate) const FIRST_NS: u64 = 1_700_000_000_000_000_000;
+/// Packets that the fake loses before a shard, and drops in one.
+pub(crate) const LOST: u64 = 7;
+pub(crate) const DROPPED: u64 = 3;
+
+impl FakeEngine {
+    /// Serves `flows` until dropped. `missing` packets are left out of the books.
+    pub(crate) fn start(flows: &[FakeFlow], missing: u64) -> FakeEngine {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("fake.sock");
+        let packets: u64 = flows.iter().flat_map(|flow| flow.packets).sum();
+        let mut shard = ShardWriter::create(&ShardSpec {
+            shard: 0,
+            label: "shard 0",
+            flow_slots: 64,
+            record_bytes: 1 << 16,
+            arena_bytes: 1 << 16,
+            counters: SHARD_COUNTERS,
+            histograms: HISTOGRAMS,
+            huge_pages: false,
+        })
+        .unwrap();
+        for (index, flow) in flows.iter().enumerate() {
+            put(&mut shard, index, flow);
+        }
+        let bytes = flows.iter().flat_map(|flow| flow.bytes).sum();
+        shard.counters.publish(&[packets + DROPPED, packets, bytes, DROPPED]);
+        shard.histograms[0].record(1_500);
+        let mut control = ControlWriter::create(&ControlSpec {
+            name: "fake",
+            engine_version: "9.9.9",
+            sources: &["pcap:fake.pcap".to_owned()],
+            shards: 1,
+            queue_labels: &["pcap:fake.pcap".to_owned()],
+            queue_counters: QUEUE_COUNTERS,
+        })
+        .unwrap();
+        control.queue(0).publish(&[packets + DROPPED + LOST + missing, LOST]);
+        control.set_state(EngineState::Running);
+        let segments = vec![control.export(), shard.export()];
+        let mut server = Server::bind(&path, segments, Access::Any).unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let orderly = Arc::new(AtomicBool::new(true));
+        let (stopping, order) = (Arc::clone(&stop), Arc::clone(&orderly));
+        let thread = std::thread::spawn(move || {
+            // The shard lives here so that its memory does.
+            let _shard = shard;
+            while !stopping.load(Ordering::Acquire) {
+                let timeout = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+                poll(&mut [PollFd::new(&server, PollFlags::IN)], Some(&timeout)).ok();
+                server.serve();
+            }
+            if order.load(Ordering::Acquire) {
+                control.set_state(EngineState::Ended);
+            }
+        });
+        FakeEngine { path, _directory: directory, stop, orderly, thread: Some(thread) }
+    }
+
+    /// `weir ARGUMENTS… --name` this engine.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = weir(arguments);
+        command.arg("--name").arg(&self.path);
+        command
+    }
+
+    /// Ends it, in order or not.
+    pub(crate) fn end(&mut self, orderly: bool) {
+        self.orderly.store(orderly, Ordering::Release);
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+impl Drop for FakeEngine {
+    fn drop(&mut self) {
+        self.end(true);
+    }
+}
+
+/// The program under test, in an environment that does not change from machine to machine.
+pub(crate) fn weir(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
+    command.args(arguments).env_remove("COLUMNS").env("NO_COLOR", "1");
+    command
+}
+
+fn put(shard: &mut ShardWriter, index: usize, flow: &FakeFlow) {
+    let end = |(ip, port): (&str, u16)| {
+        let address = match ip.parse().unwrap() {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+            IpAddr::V6(v6) => v6.octets(),
+        };
+        (address, port)
+    };
+    let (client, server) = (end(flow.client), end(flow.server));
+    let client_is_hi = client > server;
+    let (lo, hi) = if client_is_hi { (server, client) } else { (client, server) };
+    let (up, down) = if client_is_hi {
+        (slot::WORD_HI_TO_LO, slot::WORD_LO_TO_HI)
+    } else {
+        (slot::WORD_LO_TO_HI, slot::WORD_HI_TO_LO)
+    };
+    let mut meta = Meta::default();
+    flow.found.iter().for_each(|(attr, value)| meta.put(attr, value));
+    let meta_ref = shard.arena.store(meta.as_bytes());
+    let ipv6 = if flow.client.0.contains(':') { slot::TUNNEL_IPV6 } else { 0 };
+    let state = if client_is_hi { slot::STATE_CLIENT_IS_HI } else { 0 };
+    let flags = if flow.l4 == 6 { 0x1b } else { 0 };
+    let to = &shard.flows[index];
+    to.begin();
+    for (word, [a, b]) in [(1, slot::pack_address(lo.0)), (3, slot::pack_address(hi.0))] {
+        to.store(word, a);
+        to.store(word + 1, b);
+    }
+    to.store(slot::WORD_TUPLE, slot::pack_tuple(lo.1, hi.1, 0, flow.l4, ipv6));
+    to.store(slot::WORD_FLOW_ID, index as u64 + 1);
+    let confidence = Confidence::Content as u8;
+    let class = slot::pack_class(flow.master.0, flow.app.0, flags, flags, confidence, state);
+    to.store(slot::WORD_CLASS, class);
+    for (at, direction) in [(up, 0), (down, 1)] {
+        let words = [
+            flow.packets[direction],
+            flow.bytes[direction],
+            FIRST_NS + direction as u64 * 1_000_000,
+            FIRST_NS + 2_000_000_000,
+        ];
+        for (word, value) in (at..).zip(words) {
+            to.store(word, value);
+        }
+    }
+    to.set_meta_ref(meta_ref.unwrap_or(0));
+    to.commit();
+}
