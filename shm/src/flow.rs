@@ -367,7 +367,7 @@ pub(crate) fn read_slot(
         fence(Ordering::Acquire);
         let mut snapshot = FlowSnapshot::default();
         snapshot.words[0] = version;
-        for (index, word) in snapshot.words.iter_mut().enumerate().skip(1) {
+        for (index, word) in snapshot.words.iter_mut().enumerate().take(READ_WORDS).skip(1) {
             *word = load(index);
         }
         let usable = with(&snapshot);
@@ -382,10 +382,9 @@ pub(crate) fn read_slot(
     SlotRead::Torn
 }
 
-#[cfg(not(loom))]
-const READ_ATTEMPTS: usize = 64;
-#[cfg(loom)]
-const READ_ATTEMPTS: usize = 2;
+const READ_ATTEMPTS: usize = if cfg!(loom) { 2 } else { 64 };
+/// A model copies no more than it has written.
+const READ_WORDS: usize = if cfg!(loom) { WORD_FLOW_ID + 1 } else { SLOT_WORDS };
 
 #[inline(always)]
 const fn byte(word: u64, index: usize) -> u8 {

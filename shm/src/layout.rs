@@ -26,6 +26,10 @@ const W_TABLE: usize = 16;
 /// Words of a section's entry: kind and stride, offset, length, count.
 const ENTRY_WORDS: usize = 4;
 const SECTIONS_MAX: usize = 32;
+/// Definitions, queues or sources in a segment, at most.
+const OBJECTS_MAX: usize = 16384;
+/// Bytes of a text, at most.
+const TEXT_BYTES_MAX: usize = 4096;
 const HEADER_BYTES: usize = (W_TABLE + SECTIONS_MAX * ENTRY_WORDS) * WORD;
 
 /// What a segment holds.
@@ -91,6 +95,16 @@ struct Section {
     offset: usize,
 }
 
+impl Section {
+    /// How many elements the section may have.
+    fn count_max(&self) -> usize {
+        use SectionKind::{CounterDefs, HistogramDefs, Queues, Sources};
+        let objects = [CounterDefs, HistogramDefs, Queues, Sources];
+        let is_one = objects.iter().any(|&kind| kind as u32 == self.kind);
+        if is_one { OBJECTS_MAX } else { usize::MAX }
+    }
+}
+
 /// A segment before it is made: sections are added, then it is created in one go.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -125,6 +139,10 @@ impl Plan {
     pub(crate) fn create(mut self, name: &str, huge: bool) -> Result<Made, Error> {
         self.section(SectionKind::Strings, 1, self.strings.len());
         assert!(self.sections.len() <= SECTIONS_MAX, "too many sections");
+        if self.sections.iter().any(|section| section.count > section.count_max()) {
+            let most = format!("{name}: more than {OBJECTS_MAX} counters, sources or queues");
+            return Err(Error::Spec(most));
+        }
         if u32::try_from(self.strings.len()).is_err() {
             return Err(Error::Spec(format!("{name}: the texts exceed 4 GiB")));
         }
@@ -265,9 +283,14 @@ impl Opened {
         Ok(Self { map, name, strings: words, strings_bytes, sections, kind, shard, label })
     }
 
-    /// Number of elements of a section; 0 if there is no such section.
-    pub(crate) fn count(&self, kind: SectionKind) -> usize {
-        self.find(kind).map_or(0, |section| section.count)
+    /// Number of elements of a section whose elements become objects of the reader, which is why
+    /// there is a limit to them; 0 if there is no such section.
+    pub(crate) fn count(&self, kind: SectionKind) -> Result<usize, Error> {
+        match self.find(kind) {
+            None => Ok(0),
+            Some(section) if section.count <= section.count_max() => Ok(section.count),
+            Some(_) => Err(self.error("a section has an impossible number of elements")),
+        }
     }
 
     /// All words of a section, if it is there with this stride (in bytes).
@@ -295,10 +318,12 @@ impl Opened {
         self.map.words(offset, words).ok_or_else(|| self.error("a section is misplaced"))
     }
 
-    /// The text that a word refers to. A reference to outside of the strings gives what is inside.
+    /// The text that a word refers to, up to 4 KiB. A reference to outside of the strings gives
+    /// what is inside.
     pub(crate) fn string(&self, reference: u64) -> String {
         let (offset, length) = halves(reference);
-        let end = (offset as usize).saturating_add(length as usize).min(self.strings_bytes);
+        let length = (length as usize).min(TEXT_BYTES_MAX);
+        let end = (offset as usize).saturating_add(length).min(self.strings_bytes);
         let bytes: Vec<u8> = (offset as usize..end)
             .map(|at| self.strings.load(at / WORD).to_le_bytes()[at % WORD])
             .collect();

@@ -19,8 +19,13 @@ pub mod flow;
 pub mod histogram;
 pub mod records;
 
+#[cfg_attr(loom, path = "segment_model.rs")]
 mod segment;
 mod sync;
+
+#[cfg(loom)]
+#[cfg(test)]
+mod model;
 
 #[cfg(not(loom))]
 mod control;

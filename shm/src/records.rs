@@ -107,10 +107,16 @@ const TAIL: usize = 1;
 const NEXT_SEQUENCE: usize = 2;
 /// First of the marks.
 const MARKS: usize = 16;
+#[cfg(not(loom))]
 const MARK_COUNT: usize = 16;
+/// A model's ring holds a record or two, so its marks are as far apart as it is long.
+#[cfg(loom)]
+const MARK_COUNT: usize = 1;
 
+/// Words of the flow in a record; one is enough for a model.
+const FLOW_WORDS: usize = if cfg!(loom) { 1 } else { SLOT_WORDS };
 /// Words of a record before its metadata.
-const FIXED_WORDS: usize = 4 + SLOT_WORDS;
+const FIXED_WORDS: usize = 4 + FLOW_WORDS;
 /// Longest record.
 pub(crate) const RECORD_WORDS_MAX: usize = FIXED_WORDS + META_BYTES_MAX / 8;
 /// Smallest ring: every sixteenth of it must hold the longest record.
@@ -157,7 +163,7 @@ impl RecordWriter {
         self.put(1, self.sequence);
         self.put(2, time_ns);
         self.put(3, 0);
-        for (index, &word) in flow.words.iter().enumerate() {
+        for (index, &word) in flow.words.iter().take(FLOW_WORDS).enumerate() {
             self.put(4 + index, word);
         }
         for (index, chunk) in meta.chunks(8).enumerate() {
@@ -275,7 +281,7 @@ impl RecordReader {
     pub(crate) fn new(head: ReadWords, ring: ReadWords, at: StartAt) -> Self {
         let mut reader = Self { head, ring, position: 0, sequence: None, corrupt: false };
         if !(at == StartAt::Now && reader.start_now()) {
-            let behind = if at == StartAt::Now { 1 } else { MARK_COUNT as u64 - 2 };
+            let behind = if at == StartAt::Now { 1 } else { OLDEST };
             reader.find(behind);
         }
         reader
@@ -287,7 +293,7 @@ impl RecordReader {
             return Next::Corrupt;
         }
         let Some(sequence) = self.sequence else {
-            return if self.find(MARK_COUNT as u64 - 2) { self.next(record) } else { Next::Empty };
+            return if self.find(OLDEST) { self.next(record) } else { Next::Empty };
         };
         let tail = self.tail();
         if tail == self.position {
@@ -388,7 +394,7 @@ impl RecordReader {
         if sound {
             record.sequence = self.word(self.position, 1);
             record.time_ns = self.word(self.position, 2);
-            for (index, word) in record.flow.words.iter_mut().enumerate() {
+            for (index, word) in record.flow.words.iter_mut().take(FLOW_WORDS).enumerate() {
                 *word = self.word(self.position, 4 + index);
             }
             record.meta.clear();
@@ -438,8 +444,11 @@ enum Copied {
     Corrupt,
 }
 
-const START_ATTEMPTS: usize = 256;
-const FIND_ATTEMPTS: u32 = 8;
+/// How far back a reader begins that wants all: one sixteenth is being overwritten, and one more
+/// may be by the time it reads.
+const OLDEST: u64 = (MARK_COUNT as u64).saturating_sub(2);
+const START_ATTEMPTS: usize = if cfg!(loom) { 1 } else { 256 };
+const FIND_ATTEMPTS: u32 = if cfg!(loom) { 1 } else { 8 };
 
 /// Index in the ring of the word `word` of the record at `position`.
 #[inline(always)]

@@ -1,0 +1,36 @@
+//! What [`segment`](crate) is when the protocols are modelled: the same words in ordinary memory.
+
+use crate::sync::{AtomicU64, Ordering};
+use std::{ops::Deref, sync::Arc};
+
+/// Words that this side writes.
+#[derive(Debug)]
+pub(crate) struct WriteWords(Arc<[AtomicU64]>);
+
+impl Deref for WriteWords {
+    type Target = [AtomicU64];
+
+    fn deref(&self) -> &[AtomicU64] {
+        &self.0
+    }
+}
+
+/// Words that the other side writes.
+#[derive(Debug, Clone)]
+pub(crate) struct ReadWords(Arc<[AtomicU64]>);
+
+impl ReadWords {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn load(&self, index: usize) -> u64 {
+        self.0.get(index).map_or(0, |word| word.load(Ordering::Relaxed))
+    }
+}
+
+/// The same words for a writer and for a reader.
+pub(crate) fn pair(words: usize) -> (WriteWords, ReadWords) {
+    let shared: Arc<[AtomicU64]> = (0..words).map(|_| AtomicU64::new(0)).collect();
+    (WriteWords(Arc::clone(&shared)), ReadWords(shared))
+}
