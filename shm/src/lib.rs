@@ -10,6 +10,8 @@
 //! - a reader trusts nothing it maps: offsets and lengths are checked once, indices every time;
 //! - every table has its size when it is made, and nothing on the writing side allocates later.
 
+#![cfg_attr(loom, expect(dead_code, reason = "a model leaves out the segments"))]
+
 #[cfg(not(all(target_endian = "little", target_pointer_width = "64")))]
 compile_error!("the shared-memory format is little endian and made of 64-bit words");
 

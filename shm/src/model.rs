@@ -14,11 +14,11 @@ use crate::{
 };
 use loom::{sync::Arc, thread};
 
-/// Runs a model. Two forced switches between the threads find what these protocols can get wrong,
-/// and keep the number of orders within minutes.
+/// Runs a model. Three forced switches between the threads find what these protocols can get wrong,
+/// and keep the number of orders within seconds.
 fn check(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(2);
+    builder.preemption_bound = Some(3);
     builder.check(model);
 }
 
