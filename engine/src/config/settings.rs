@@ -1,0 +1,140 @@
+//! Every setting, in one table: name, unit, default, range and prose. The keys of `weir.toml`,
+//! `docs/CONFIG.md` and the checks come from here.
+
+use std::fmt::Write as _;
+
+/// What a setting may hold.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Kind {
+    /// A whole number in a unit, with its default, least and greatest value.
+    Number {
+        /// Unit, in words.
+        unit: &'static str,
+        /// Default.
+        default: i64,
+        /// Least.
+        least: i64,
+        /// Greatest.
+        most: i64,
+    },
+    /// Yes or no, with its default.
+    Flag(bool),
+    /// One of these words; the first is the default.
+    Choice(&'static [&'static str]),
+    /// A list of texts, empty by default.
+    Texts(&'static str),
+}
+
+/// One setting.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Setting {
+    /// `section.key`, as in the file.
+    pub key: &'static str,
+    /// What it may hold.
+    pub kind: Kind,
+    /// What it does.
+    pub help: &'static str,
+}
+
+macro_rules! settings {
+    ($($name:ident $key:literal $kind:expr, $help:literal;)*) => {
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "one name a row")]
+        pub(super) enum Key { $($name),* }
+        /// Every setting.
+        pub const SETTINGS: &[Setting] = &[$(Setting { key: $key, kind: $kind, help: $help }),*];
+    };
+}
+
+const fn number(unit: &'static str, default: i64, least: i64, most: i64) -> Kind {
+    Kind::Number { unit, default, least, most }
+}
+
+settings! {
+    SHARDS "engine.shards" number("shards", 0, 0, 254),
+        "Threads that handle packets, each with flows of its own. 0: one for a file; for an \
+         interface, one a core, less one for the rest of the system.";
+    PIN "engine.pin" Kind::Flag(true),
+        "Pin each shard to a core, the interface's NUMA node first.";
+    SPLIT "capture.split" Kind::Choice(&["auto", "nic", "xdp"]),
+        "Who gives flows to shards: the NIC's queues (symmetric RSS), or the XDP program within \
+         a queue. auto: nic where the NIC has queues enough and a symmetric hash, else xdp.";
+    ZERO_COPY "capture.zero_copy" Kind::Choice(&["auto", "off", "require"]),
+        "AF_XDP zero copy: tried first, never, or an error where the driver has none.";
+    XDP_MODE "capture.xdp_mode" Kind::Choice(&["auto", "native", "generic"]),
+        "Where the XDP program runs: in the driver, with generic as the fall-back; in the driver \
+         only; or in the kernel's generic path only.";
+    WAIT "capture.wait" Kind::Choice(&["sleep", "busy_poll"]),
+        "What an idle shard does: sleeps until frames come, or keeps asking the driver.";
+    FRAME_BYTES "capture.frame_bytes" Kind::Choice(&["2048", "4096"]),
+        "Bytes of a frame buffer. Longer packets take several.";
+    FRAMES "capture.frames_per_shard" number("frames", 16384, 256, 1 << 22),
+        "Frame buffers of each shard.";
+    RING "capture.ring_descriptors" number("descriptors", 4096, 64, 1 << 16),
+        "Entries of each AF_XDP ring; a power of two.";
+    PROMISCUOUS "capture.promiscuous" Kind::Flag(true),
+        "Also take frames that are not addressed to this machine.";
+    BLOCK_BYTES "capture.block_bytes" number("bytes", 1 << 20, 1 << 16, 1 << 26),
+        "Bytes of a block of the AF_PACKET ring; a power of two.";
+    BLOCKS "capture.blocks" number("blocks", 32, 4, 4096),
+        "Blocks of each shard's AF_PACKET ring.";
+    FLOWS "flow.capacity" number("flows", 1_000_000, 30, 1 << 30),
+        "Flows each shard holds at the same time. A full table evicts flows of one packet first.";
+    TIMEOUTS "flow.timeouts" Kind::Flag(true),
+        "End flows by time. Without, a key is one flow until the run ends.";
+    IDLE "flow.idle_s" number("seconds", 60, 1, 86_400),
+        "Silence after which a flow ends.";
+    LOCAL_IDLE "flow.local_idle_s" number("seconds", 300, 1, 86_400),
+        "The same for flows with an end in a local network.";
+    ACTIVE "flow.active_s" number("seconds", 120, 1, 86_400),
+        "A flow that goes on is reported this often.";
+    CLOSED "flow.closed_s" number("seconds", 10, 1, 3600),
+        "Silence after which a TCP flow that was closed ends.";
+    LOCAL "flow.local_networks" Kind::Texts("networks, such as 10.0.0.0/8"),
+        "The networks that count as local.";
+    FRAGMENTS "flow.fragments" number("datagrams", 4096, 16, 1 << 20),
+        "Fragmented datagrams each shard follows at the same time.";
+    INSPECT "inspect.enabled" Kind::Flag(true),
+        "Look for the application of each flow.";
+    INSPECTIONS "inspect.flows" number("flows", 16384, 16, 1 << 22),
+        "Flows each shard inspects at the same time. Beyond, a flow is named by its port alone.";
+    STREAMS "inspect.stream_buffers" number("buffers", 2048, 16, 1 << 20),
+        "Messages over several segments that each shard puts together at the same time.";
+    RECORDS "export.record_ring_bytes" number("bytes", 1 << 24, 1 << 20, 1 << 32),
+        "Bytes of each shard's ring of flow records; a power of two.";
+    ARENA "export.arena_bytes" number("bytes", 1 << 26, 1 << 20, 1 << 32),
+        "Bytes of each shard's arena of host names and other metadata.";
+    HUGE "export.huge_pages" Kind::Flag(false),
+        "Put shared memory on 2 MiB pages; falls back, and says so, where there are none.";
+}
+
+/// The documentation of every setting, as `docs/CONFIG.md` holds it.
+pub fn manual() -> String {
+    let mut text = String::from(
+        "# Settings\n\nThe keys of `weir.toml` (`weir run --config weir.toml`). Options on the \
+         command line win. This page is made from the table in `engine/src/config/settings.rs`; a \
+         test holds them equal.\n",
+    );
+    let mut section = "";
+    for setting in SETTINGS {
+        let (of, key) = setting.key.split_once('.').unwrap_or(("", setting.key));
+        if of != section {
+            section = of;
+            let head = "| key | default | range | meaning |\n| --- | --- | --- | --- |";
+            // Writing to a String cannot fail.
+            _ = writeln!(text, "\n## [{section}]\n\n{head}");
+        }
+        let (default, range) = match setting.kind {
+            Kind::Number { unit, default, least, most } => {
+                (default.to_string(), format!("{least}–{most} {unit}"))
+            }
+            Kind::Flag(default) => (default.to_string(), "true, false".into()),
+            Kind::Choice(words) => {
+                (words.first().copied().unwrap_or_default().into(), words.join(", "))
+            }
+            Kind::Texts(what) => ("[]".into(), what.into()),
+        };
+        _ = writeln!(text, "| `{key}` | {default} | {range} | {} |", setting.help);
+    }
+    text
+}
