@@ -103,6 +103,14 @@ impl ArenaWriter {
         self.push(unit, order);
     }
 
+    /// Copies a block's content into `content`, which is cleared first: the writer's own look, which
+    /// nothing can tear. Reference 0 gives nothing.
+    pub fn read(&self, reference: u32, content: &mut Vec<u8>) {
+        content.clear();
+        let words = self.words.len();
+        copy_block(|word| self.words[word].load(Ordering::Relaxed), words, reference, content);
+    }
+
     /// Bytes in blocks that are handed out.
     pub fn used_bytes(&self) -> u64 {
         self.used_bytes
@@ -198,24 +206,35 @@ impl ArenaReader {
     /// if the reference cannot be one of this arena or the block's length is impossible.
     pub fn load(&self, reference: u32, content: &mut Vec<u8>) -> bool {
         content.clear();
-        let Some((unit, order)) = place_of(reference) else { return false };
-        let first = unit * UNIT_WORDS;
-        let block_words = UNIT_WORDS << order;
-        if !unit.is_multiple_of(1 << order) || first + block_words > self.words.len() {
-            return false;
-        }
-        let [a, b, start @ ..] = self.words.load(first).to_le_bytes();
-        let bytes = usize::from(u16::from_le_bytes([a, b]));
-        if bytes > META_BYTES_MAX || bytes + LENGTH_BYTES > block_words * 8 {
-            return false;
-        }
-        content.extend_from_slice(&start);
-        for word in first + 1..first + (bytes + LENGTH_BYTES).div_ceil(8) {
-            content.extend_from_slice(&self.words.load(word).to_le_bytes());
-        }
-        content.truncate(bytes);
-        true
+        copy_block(|word| self.words.load(word), self.words.len(), reference, content)
     }
+}
+
+/// Appends the content of a block; false, and nothing appended, where the reference cannot be one
+/// of an arena of `words` words or the block's length is impossible.
+fn copy_block(
+    load: impl Fn(usize) -> u64,
+    words: usize,
+    reference: u32,
+    content: &mut Vec<u8>,
+) -> bool {
+    let Some((unit, order)) = place_of(reference) else { return false };
+    let first = unit * UNIT_WORDS;
+    let block_words = UNIT_WORDS << order;
+    if !unit.is_multiple_of(1 << order) || first + block_words > words {
+        return false;
+    }
+    let [a, b, start @ ..] = load(first).to_le_bytes();
+    let bytes = usize::from(u16::from_le_bytes([a, b]));
+    if bytes > META_BYTES_MAX || bytes + LENGTH_BYTES > block_words * 8 {
+        return false;
+    }
+    content.extend_from_slice(&start);
+    for word in first + 1..first + (bytes + LENGTH_BYTES).div_ceil(8) {
+        content.extend_from_slice(&load(word).to_le_bytes());
+    }
+    content.truncate(bytes);
+    true
 }
 
 const LENGTH_BYTES: usize = 2;
