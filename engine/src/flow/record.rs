@@ -1,0 +1,197 @@
+//! The fields of a flow's record in shared memory, as its only writer sees them.
+//!
+//! Word numbers are those of `docs/SHM_FORMAT.md`. Reading back is plain loads: nobody else
+//! writes. Every change stands between `begin` and `commit`, so a reader never takes half of it.
+
+use weir_dpi::{AppId, Direction, Endpoint};
+use weir_shm::flow::FlowSlot;
+use weir_shm::records::EndReason;
+
+use crate::wire::{FlowKey, Parsed, TcpHead};
+
+const FLOW_ID: usize = 6;
+const VERDICT: usize = 7;
+/// First word of the two directions' counts.
+const COUNTS: [usize; 2] = [8, 12];
+const PACKETS: usize = 0;
+const BYTES: usize = 1;
+const FIRST_NS: usize = 2;
+const LAST_NS: usize = 3;
+
+/// TCP flags seen from lo to hi start here in the verdict word, those from hi to lo 8 above.
+const FLAGS_SHIFT: u32 = 32;
+const STATE_SHIFT: u32 = 56;
+
+/// The client is the higher endpoint.
+pub(crate) const CLIENT_IS_HI: u64 = 1 << STATE_SHIFT;
+/// Inspection has come to its end.
+pub(crate) const INSPECTED: u64 = 2 << STATE_SHIFT;
+/// A SYN without ACK was seen.
+pub(crate) const SYN_SEEN: u64 = 4 << STATE_SHIFT;
+
+/// Whether the slot holds this key.
+#[inline(always)]
+pub(crate) fn has_key(slot: &FlowSlot, key: &FlowKey) -> bool {
+    // One chain of xors instead of five branches: a candidate is nearly always the flow.
+    let [a, b, c, d, e] = key.words;
+    (slot.load(1) ^ a)
+        | (slot.load(2) ^ b)
+        | (slot.load(3) ^ c)
+        | (slot.load(4) ^ d)
+        | (slot.load(5) ^ e)
+        == 0
+}
+
+/// The key of a taken slot.
+pub(crate) fn key(slot: &FlowSlot) -> FlowKey {
+    FlowKey { words: [1, 2, 3, 4, 5].map(|word| slot.load(word)) }
+}
+
+/// Fills a free slot with a flow that has no packet yet.
+#[inline]
+pub(crate) fn open(slot: &FlowSlot, key: &FlowKey, flow_id: u64, state: u64) {
+    slot.begin();
+    for (word, value) in (1..).zip(key.words) {
+        slot.store(word, value);
+    }
+    slot.store(VERDICT, state);
+    for word in COUNTS[0]..COUNTS[0] + 8 {
+        slot.store(word, 0);
+    }
+    slot.store(FLOW_ID, flow_id);
+    slot.set_meta_ref(0);
+    slot.commit();
+}
+
+/// Marks the slot free. The key stays, for the table's own bookkeeping.
+#[inline]
+pub(crate) fn close(slot: &FlowSlot) {
+    slot.begin();
+    slot.store(FLOW_ID, 0);
+    slot.commit();
+}
+
+/// Whether the slot holds no flow.
+#[inline(always)]
+pub(crate) fn is_free(slot: &FlowSlot) -> bool {
+    slot.load(FLOW_ID) == 0
+}
+
+/// Adds one packet; returns the verdict word after it.
+#[inline(always)]
+pub(crate) fn account(slot: &FlowSlot, packet: &Parsed, bytes: u32, timestamp_ns: u64) -> u64 {
+    let direction = usize::from(packet.swapped);
+    let base = COUNTS[direction];
+    let flags = u64::from(packet.tcp.flags) << (FLAGS_SHIFT + 8 * u32::from(packet.swapped));
+    let verdict = slot.load(VERDICT) | flags;
+    let packets = slot.load(base + PACKETS);
+    slot.begin();
+    slot.store(VERDICT, verdict);
+    slot.store(base + PACKETS, packets + 1);
+    slot.store(base + BYTES, slot.load(base + BYTES) + u64::from(bytes));
+    if packets == 0 {
+        slot.store(base + FIRST_NS, timestamp_ns);
+    }
+    slot.store(base + LAST_NS, slot.load(base + LAST_NS).max(timestamp_ns));
+    slot.commit();
+    verdict
+}
+
+/// Sets who the client is, from a SYN.
+pub(crate) fn set_client(slot: &FlowSlot, client_is_hi: bool) {
+    let state = SYN_SEEN | if client_is_hi { CLIENT_IS_HI } else { 0 };
+    slot.begin();
+    slot.store(VERDICT, slot.load(VERDICT) & !CLIENT_IS_HI | state);
+    slot.commit();
+}
+
+/// Writes what inspection found, and the handle of its metadata (0: none).
+pub(crate) fn set_verdict(
+    slot: &FlowSlot,
+    verdict: weir_dpi::Verdict,
+    inspected: bool,
+    meta_ref: u32,
+) {
+    let fields = u64::from(verdict.master.0)
+        | u64::from(verdict.app.0) << 16
+        | u64::from(verdict.confidence as u8) << 48
+        | if inspected { INSPECTED } else { 0 };
+    const KEPT: u64 = 0xFF << STATE_SHIFT | 0xFFFF << FLAGS_SHIFT;
+    slot.begin();
+    slot.store(VERDICT, slot.load(VERDICT) & KEPT | fields);
+    slot.set_meta_ref(meta_ref);
+    slot.commit();
+}
+
+/// The application found so far.
+pub(crate) fn app(slot: &FlowSlot) -> AppId {
+    let [_, _, low, high, ..] = slot.load(VERDICT).to_le_bytes();
+    AppId(u16::from_le_bytes([low, high]))
+}
+
+/// Whether a TCP flow was closed: a FIN both ways, or a reset.
+#[inline(always)]
+pub(crate) fn closed(verdict: u64) -> Option<Closed> {
+    let [.., lo_hi, hi_lo, _, _] = verdict.to_le_bytes();
+    if (lo_hi | hi_lo) & TcpHead::RST != 0 {
+        Some(Closed::Reset)
+    } else if lo_hi & hi_lo & TcpHead::FIN != 0 {
+        Some(Closed::Fin)
+    } else {
+        None
+    }
+}
+
+/// How a TCP connection was closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Closed {
+    Fin,
+    Reset,
+}
+
+impl Closed {
+    /// The reason that its record gives.
+    pub(crate) const fn reason(self) -> EndReason {
+        match self {
+            Closed::Fin => EndReason::TcpFin,
+            Closed::Reset => EndReason::TcpReset,
+        }
+    }
+}
+
+/// The verdict word.
+#[inline(always)]
+pub(crate) fn verdict_word(slot: &FlowSlot) -> u64 {
+    slot.load(VERDICT)
+}
+
+/// Packets, both directions.
+#[inline(always)]
+pub(crate) fn packets(slot: &FlowSlot) -> u64 {
+    slot.load(COUNTS[0] + PACKETS) + slot.load(COUNTS[1] + PACKETS)
+}
+
+/// Bytes, both directions.
+pub(crate) fn bytes(slot: &FlowSlot) -> u64 {
+    slot.load(COUNTS[0] + BYTES) + slot.load(COUNTS[1] + BYTES)
+}
+
+/// When the flow's last packet came.
+#[inline(always)]
+pub(crate) fn last_ns(slot: &FlowSlot) -> u64 {
+    slot.load(COUNTS[0] + LAST_NS).max(slot.load(COUNTS[1] + LAST_NS))
+}
+
+/// Who sent a packet, by the flow's state and the packet's order.
+#[inline(always)]
+pub(crate) fn direction(verdict: u64, swapped: bool) -> Direction {
+    if (verdict & CLIENT_IS_HI != 0) == swapped { Direction::ToServer } else { Direction::ToClient }
+}
+
+/// The lower and the higher address, mapped form, and their ports.
+pub(crate) fn endpoints(key: &FlowKey) -> [Endpoint; 2] {
+    [
+        Endpoint { address: key.address_lo(), port: key.port_lo() },
+        Endpoint { address: key.address_hi(), port: key.port_hi() },
+    ]
+}
