@@ -4,6 +4,7 @@
 //! whole batch back. Nothing is copied and nothing is allocated on the way.
 
 pub mod file;
+pub mod files;
 pub mod packet;
 
 use std::time::Duration;
@@ -63,6 +64,16 @@ pub trait Source {
     /// Waits for frames, `timeout` at most, where the configuration says sleep; returns at once
     /// where it says busy poll.
     fn wait(&mut self, timeout: Duration);
+
+    /// How far the source is, in bytes done and in all, where it has an end.
+    fn progress(&self) -> Option<(u64, u64)> {
+        None
+    }
+
+    /// Why the source ended before its end, where it did.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The frames of one turn.

@@ -1,4 +1,6 @@
 //! The system calls that no crate wraps safely: the engine's room of `unsafe`.
 
+pub mod clock;
 pub mod map;
 pub mod packet_ring;
+pub mod place;

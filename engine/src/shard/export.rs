@@ -1,0 +1,190 @@
+//! What leaves a shard: flows, records, metadata, counts. All of it goes to shared memory, and
+//! all of it costs the same whether somebody reads or not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use weir_dpi::AppId;
+use weir_shm::FlowSlots;
+use weir_shm::ShardWriter;
+use weir_shm::arena::ArenaWriter;
+use weir_shm::counters::{CounterWriter, Unit};
+use weir_shm::flow::FlowSlot;
+use weir_shm::histogram::{HistogramDef, HistogramWriter};
+use weir_shm::records::{EndReason, RecordKind, RecordWriter};
+
+use crate::books::Books;
+use crate::capture::Batch;
+use crate::flow::record;
+use crate::sys::clock;
+
+/// Application ids are below this.
+const APPS: usize = 4096;
+
+/// The histograms of a shard, in the order in which they are published.
+pub const HISTOGRAMS: [HistogramDef; 3] = [
+    HistogramDef {
+        name: "turn_length",
+        unit: Unit::Nanoseconds,
+        help: "Length of a turn that had frames.",
+    },
+    HistogramDef { name: "batch_size", unit: Unit::Packets, help: "Frames of a turn." },
+    HistogramDef {
+        name: "packet_age",
+        unit: Unit::Nanoseconds,
+        help: "From a frame's timestamp to the turn that took it in (live sources).",
+    },
+];
+const TURN_LENGTH: usize = 0;
+const BATCH_SIZE: usize = 1;
+const PACKET_AGE: usize = 2;
+
+/// What ended flows of one application came to.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct AppTotal {
+    /// Flows.
+    pub flows: u64,
+    /// Packets, both directions.
+    pub packets: u64,
+    /// Bytes on the wire, both directions.
+    pub bytes: u64,
+}
+
+impl AppTotal {
+    /// Adds another total.
+    pub fn add(&mut self, other: &AppTotal) {
+        self.flows += other.flows;
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+    }
+}
+
+/// Holds a shard back while the reader of its flow records is behind: for files, where waiting
+/// loses nothing. Live sources have none.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// Bytes of the record ring that the reader has taken, written by it alone. `u64::MAX`: the
+    /// reader is gone.
+    pub taken: Arc<AtomicU64>,
+    /// Bytes by which it may be behind.
+    pub allowance: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Export {
+    records: RecordWriter,
+    arena: ArenaWriter,
+    counters: CounterWriter,
+    histograms: Vec<HistogramWriter>,
+    gate: Option<Gate>,
+    totals: Box<[AppTotal]>,
+    metadata: Vec<u8>,
+    live: bool,
+}
+
+impl Export {
+    /// Exports through `shared`, less its flow table, which comes back by itself. `live` says that
+    /// timestamps are from the clock of this machine, so that a packet's age means something.
+    ///
+    /// Touches all of it, so that its memory is near the calling thread.
+    pub(super) fn new(
+        mut shared: ShardWriter,
+        gate: Option<Gate>,
+        live: bool,
+    ) -> (FlowSlots, Export) {
+        shared.touch();
+        let ShardWriter { flows, records, arena, counters, histograms, .. } = shared;
+        let totals = vec![AppTotal::default(); APPS].into();
+        let metadata = Vec::with_capacity(2048);
+        (flows, Export { records, arena, counters, histograms, gate, totals, metadata, live })
+    }
+
+    /// Totals of the flows that ended, by application; those without any are left out.
+    pub fn app_totals(&self) -> impl Iterator<Item = (AppId, AppTotal)> {
+        let rows = (0..).map(AppId).zip(self.totals.iter().copied());
+        rows.filter(|(_, total)| total.flows > 0)
+    }
+
+    /// Metadata blobs that found no room.
+    pub fn metadata_lost(&self) -> u64 {
+        self.arena.failed()
+    }
+
+    /// Bytes of metadata in use.
+    pub fn metadata_bytes(&self) -> u64 {
+        self.arena.used_bytes()
+    }
+
+    /// Monotonic nanoseconds.
+    #[inline]
+    pub(super) fn clock(&self) -> u64 {
+        clock::monotonic_ns()
+    }
+
+    /// Appends a flow record.
+    #[inline]
+    pub(super) fn flow(
+        &mut self,
+        kind: RecordKind,
+        reason: EndReason,
+        time_ns: u64,
+        slot: &FlowSlot,
+    ) {
+        self.arena.read(slot.meta_ref(), &mut self.metadata);
+        let flow = slot.snapshot().unwrap_or_default();
+        self.records.push(kind, reason, time_ns, &flow, &self.metadata);
+        if kind == RecordKind::Ended {
+            let total = &mut self.totals[usize::from(record::app(slot).0) % APPS];
+            total.flows += 1;
+            total.packets += record::packets(slot);
+            total.bytes += record::bytes(slot);
+        }
+    }
+
+    /// Stores metadata; returns its handle, 0 where there is none or no room.
+    pub(super) fn keep(&mut self, metadata: &[u8]) -> u32 {
+        if metadata.is_empty() {
+            return 0;
+        }
+        self.arena.store(metadata).unwrap_or(0)
+    }
+
+    /// Frees metadata that no slot refers to any more.
+    pub(super) fn forget(&mut self, handle: u32) {
+        if handle != 0 {
+            self.arena.free(handle);
+        }
+    }
+
+    /// Waits until the gate's reader has caught up.
+    pub(super) fn wait_for_room(&self) {
+        let Some(gate) = &self.gate else { return };
+        let behind = || {
+            // Pairs with the reader's release store after it has taken the records.
+            let taken = gate.taken.load(Ordering::Acquire);
+            self.records.position().saturating_sub(taken)
+        };
+        while behind() > gate.allowance {
+            std::thread::yield_now();
+        }
+    }
+
+    #[inline]
+    pub(super) fn turn_took(&mut self, started_ns: u64, batch: &Batch, now_ns: u64) {
+        let frames = batch.as_slice();
+        self.histograms[BATCH_SIZE].record(frames.len() as u64);
+        if self.live
+            && let Some(first) = frames.first()
+        {
+            self.histograms[PACKET_AGE].record(now_ns.saturating_sub(first.timestamp_ns));
+        }
+        let took_ns = clock::monotonic_ns().saturating_sub(started_ns);
+        self.histograms[TURN_LENGTH].record(took_ns);
+    }
+
+    #[inline]
+    pub(super) fn publish(&mut self, books: &Books) {
+        books.publish(&mut self.counters);
+    }
+}

@@ -1,0 +1,100 @@
+//! Stage: a packet of a flow whose application is still being looked for.
+
+use weir_dpi::inspect::{Segment, Step, TcpSegment};
+use weir_dpi::view::Direction;
+
+use super::Shard;
+use crate::capture::{Frame, Source};
+use crate::flow::record;
+use crate::wire::{Parsed, TcpHead};
+
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+impl<S: Source> Shard<S> {
+    /// Gives the packet to inspection and writes down what that says.
+    #[inline]
+    pub(super) fn inspect(&mut self, index: u32, verdict: u64, packet: &Parsed, frame: &Frame) {
+        if !matches!(packet.key.protocol(), TCP | UDP) {
+            self.name_by_ip_protocol(index, packet);
+            return;
+        }
+        if packet.payload_bytes == 0 {
+            return;
+        }
+        let protocol = packet.key.protocol();
+        let direction = record::direction(verdict, packet.swapped);
+        let [lo, hi] = record::endpoints(&packet.key);
+        let client_is_hi = verdict & record::CLIENT_IS_HI != 0;
+        let (client, server) = if client_is_hi { (hi, lo) } else { (lo, hi) };
+        let segment = Segment {
+            payload: packet.payload(self.source.bytes(frame)),
+            direction,
+            client,
+            server,
+            protocol,
+            tcp: (protocol == TCP).then(|| tcp_segment(packet, verdict)),
+            now_ns: frame.timestamp_ns,
+            payload_missing: packet.payload_wire_bytes > packet.payload_bytes,
+        };
+        let inspection = &mut self.sides[index as usize].inspection;
+        let (found, ended) = match self.inspector.inspect(inspection, &segment) {
+            Step::More => return,
+            Step::Refined(found) => (found, false),
+            Step::Ended(found) => (found, true),
+        };
+        self.note_verdict(index, found, ended);
+    }
+
+    /// Ends the inspection of a flow that ends, with the best guess at hand.
+    pub(super) fn end_inspection(&mut self, index: u32) {
+        let slot = self.table.slot(index);
+        let verdict = record::verdict_word(slot);
+        if verdict & record::INSPECTED != 0 || self.plan.depth != super::Depth::Inspect {
+            return;
+        }
+        let key = record::key(slot);
+        let [lo, hi] = record::endpoints(&key);
+        let ends = if record::direction(verdict, false) == Direction::ToServer {
+            (lo, hi)
+        } else {
+            (hi, lo)
+        };
+        let inspection = &mut self.sides[index as usize].inspection;
+        let found = self.inspector.end(inspection, key.protocol(), ends.0, ends.1);
+        self.note_verdict(index, found, true);
+    }
+
+    fn name_by_ip_protocol(&mut self, index: u32, packet: &Parsed) {
+        let found = self.inspector.by_ip_protocol(packet.key.protocol()).unwrap_or_default();
+        record::set_verdict(self.table.slot(index), found, true, 0);
+    }
+
+    /// Writes a verdict and its metadata to the flow's record.
+    fn note_verdict(&mut self, index: u32, found: weir_dpi::Verdict, ended: bool) {
+        let inspection = &mut self.sides[index as usize].inspection;
+        let slot = self.table.slot(index);
+        let before = slot.meta_ref();
+        let metadata = self.inspector.meta(*inspection);
+        let now = if metadata.is_empty() { before } else { self.export.keep(metadata) };
+        record::set_verdict(slot, found, ended, now);
+        if now != before {
+            // Only now: whoever still reads the slot finds out that it was opened.
+            self.export.forget(before);
+        }
+        if ended {
+            self.inspector.release(inspection);
+        }
+    }
+}
+
+/// What inspection needs to put a segment in order. A SYN takes a sequence number of its own.
+fn tcp_segment(packet: &Parsed, verdict: u64) -> TcpSegment {
+    let has = |flag| packet.tcp.flags & flag != 0;
+    TcpSegment {
+        seq: packet.tcp.sequence.wrapping_add(u32::from(has(TcpHead::SYN))),
+        syn_seen: verdict & record::SYN_SEEN != 0,
+        fin: has(TcpHead::FIN),
+        rst: has(TcpHead::RST),
+    }
+}

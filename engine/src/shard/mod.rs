@@ -1,0 +1,332 @@
+//! A shard: one core's whole engine.
+//!
+//! [`Shard::turn`] is the way of a packet, top to bottom. A shard owns its source, its flows, its
+//! timers, its inspection and its counts; it is built on its own thread and never shared, so it
+//! holds no lock, and a turn makes no allocation, no system call but the source's own, and no
+//! atomic read-modify-write.
+
+mod expire;
+mod export;
+mod inspect;
+mod plan;
+
+use std::time::Duration;
+
+use weir_dpi::Inspector;
+use weir_shm::ShardWriter;
+use weir_shm::flow::FlowSlot;
+
+use crate::books::{Books, Count};
+use crate::capture::{BATCH, Batch, Frame, Received, Source};
+use crate::flow::group::{GROUP_SLOTS, Group};
+use crate::flow::record;
+use crate::flow::table::{FlowTable, Place};
+use crate::flow::wheel::Wheel;
+use crate::wire::{self, Fragment, Fragments, Parsed, TcpHead, Tunnel};
+
+pub use export::{AppTotal, Export, Gate, HISTOGRAMS};
+pub use plan::{Depth, ShardPlan, Split};
+
+/// How long a shard with nothing to do waits at most before it looks at its timers.
+const NAP: Duration = Duration::from_millis(10);
+
+/// What a turn came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Turn {
+    /// Frames were handled.
+    Worked,
+    /// There was nothing.
+    Idle,
+    /// There is nothing and nothing will come.
+    End,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Shard<S> {
+    source: S,
+    batch: Batch,
+    work: Box<Work>,
+    fragments: Fragments,
+    table: FlowTable,
+    sides: Box<[Side]>,
+    wheel: Wheel,
+    inspector: Inspector,
+    export: Export,
+    books: Books,
+    plan: ShardPlan,
+    /// Flows begun so far; the low bits of the next flow id.
+    begun: u64,
+    /// Frames that the source gave, the shard's own or not.
+    given: u64,
+}
+
+/// What is known of the frames of a turn, filled stage by stage.
+#[derive(Debug)]
+struct Work {
+    /// The frames that became packets: index into the batch.
+    frame: [u8; BATCH],
+    packet: [Parsed; BATCH],
+    hash: [u64; BATCH],
+    packets: usize,
+}
+
+/// What the engine alone keeps of a flow.
+#[derive(Clone, Debug)]
+struct Side {
+    /// The inspection under way.
+    inspection: weir_dpi::Slot,
+    /// When it was last reported, in seconds.
+    reported_s: u32,
+}
+
+impl<S: Source> Shard<S> {
+    /// A shard that takes its frames from `source`, works by `plan` and writes to `shared`.
+    /// Allocates all it will ever use: call it on the thread that will run it, so that memory is
+    /// near that thread.
+    pub fn new(source: S, plan: ShardPlan, shared: ShardWriter, gate: Option<Gate>) -> Shard<S> {
+        let (flows, export) = Export::new(shared, gate, plan.live);
+        let table = FlowTable::new(flows, plan.secret);
+        let side = Side { inspection: weir_dpi::Slot::NONE, reported_s: 0 };
+        Shard {
+            source,
+            batch: Batch::default(),
+            work: Box::new(Work {
+                frame: [0; BATCH],
+                packet: [Parsed::default(); BATCH],
+                hash: [0; BATCH],
+                packets: 0,
+            }),
+            fragments: Fragments::new(plan.fragments, plan.secret),
+            sides: vec![side; table.capacity()].into(),
+            wheel: Wheel::new(table.capacity()),
+            table,
+            inspector: Inspector::new(&plan.inspection),
+            export,
+            books: Books::default(),
+            plan,
+            begun: 0,
+            given: 0,
+        }
+    }
+
+    /// One turn: receive, parse, look up, account, inspect, release, tick, publish.
+    pub fn turn(&mut self) -> Turn {
+        self.batch.clear();
+        self.export.wait_for_room();
+        let started = self.export.clock();
+        let received = self.source.receive(&mut self.batch);
+        let now_ns = self.source.now_ns();
+        if received == Received::Frames {
+            self.given += self.batch.as_slice().len() as u64;
+            self.parse(now_ns);
+            if self.plan.depth != Depth::Parse {
+                self.fetch();
+                self.look_up();
+            }
+            self.source.release(&self.batch);
+            self.books.one(Count::Turns);
+            self.export.turn_took(started, &self.batch, now_ns);
+        }
+        self.tick(now_ns);
+        self.publish();
+        match received {
+            Received::Frames => Turn::Worked,
+            Received::Idle => Turn::Idle,
+            Received::End => Turn::End,
+        }
+    }
+
+    /// Runs until the source ends or `stop`, asked after every turn, says so. The flows stay, for
+    /// readers to see, until [`Shard::finish`].
+    pub fn run(&mut self, mut stop: impl FnMut(&S) -> bool) {
+        loop {
+            match self.turn() {
+                Turn::Worked => {}
+                Turn::Idle => self.source.wait(NAP),
+                Turn::End => break,
+            }
+            if stop(&self.source) {
+                break;
+            }
+        }
+    }
+
+    /// Ends every flow and publishes the last counts.
+    pub fn finish(&mut self) {
+        self.end_all();
+        self.publish();
+    }
+
+    /// The shard's counts.
+    pub fn books(&self) -> &Books {
+        &self.books
+    }
+
+    /// What left the shard: totals by application, places in shared memory.
+    pub fn export(&self) -> &Export {
+        &self.export
+    }
+
+    /// Bytes that a flow's place takes in all tables together: its record, its share of a group
+    /// of tags, its timer link and what the engine alone keeps.
+    #[expect(clippy::cast_precision_loss, reason = "a few hundred bytes")]
+    pub fn bytes_a_slot(&self) -> f64 {
+        let tags = size_of::<Group>() as f64 / GROUP_SLOTS as f64;
+        (size_of::<FlowSlot>() + size_of::<Side>() + size_of::<u32>()) as f64 + tags
+    }
+
+    /// Frames that the source gave so far, the shard's own or not.
+    pub const fn frames_given(&self) -> u64 {
+        self.given
+    }
+
+    /// The source.
+    pub const fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// The flow table.
+    pub fn table(&self) -> &FlowTable {
+        &self.table
+    }
+
+    /// Stage: headers to keys, keys to hashes; asks for the tags of each.
+    fn parse(&mut self, now_ns: u64) {
+        let work = &mut *self.work;
+        let books = &mut self.books;
+        let mut packets = 0;
+        let (mut processed, mut wire_bytes, mut parsed_bytes) = (0, 0, 0);
+        let (mut pieces, mut tunnelled) = (0, 0);
+        for (index, frame) in (0_u8..).zip(self.batch.as_slice()) {
+            let bytes = self.source.bytes(frame);
+            let packet = &mut work.packet[packets];
+            let outcome = wire::parse(frame.link, frame.vlan, bytes, frame.wire_bytes, packet);
+            let outcome = outcome.and_then(|()| self.fragments.follow(bytes, packet, now_ns));
+            let hash = outcome.map(|()| self.table.hash(&packet.key));
+            if !self.plan.split.is_mine(hash) {
+                continue;
+            }
+            processed += 1;
+            wire_bytes += u64::from(frame.wire_bytes);
+            let hash = match hash {
+                Ok(hash) => hash,
+                Err(reason) => {
+                    books.drop(reason);
+                    continue;
+                }
+            };
+            pieces += u64::from(packet.fragment != Fragment::No);
+            tunnelled += u64::from(packet.key.tunnel() != Tunnel::None);
+            parsed_bytes += u64::from(frame.wire_bytes);
+            self.table.prefetch_tags(hash);
+            work.hash[packets] = hash;
+            work.frame[packets] = index;
+            packets += 1;
+        }
+        work.packets = packets;
+        books.add(Count::Processed, processed);
+        books.add(Count::ProcessedBytes, wire_bytes);
+        books.add(Count::Parsed, packets as u64);
+        books.add(Count::ParsedBytes, parsed_bytes);
+        books.add(Count::Fragments, pieces);
+        books.add(Count::Tunnelled, tunnelled);
+    }
+
+    /// Stage: asks for the slots that the look-ups will compare.
+    fn fetch(&self) {
+        for hash in &self.work.hash[..self.work.packets] {
+            self.table.prefetch_slot(*hash);
+        }
+    }
+
+    /// Stage: finds or begins each packet's flow, counts the packet there, inspects it.
+    fn look_up(&mut self) {
+        for at in 0..self.work.packets {
+            let packet = self.work.packet[at];
+            let hash = self.work.hash[at];
+            let frame = self.batch.as_slice()[usize::from(self.work.frame[at])];
+            let index = match self.table.find(&packet.key, hash) {
+                Some(index) => self.begin_again(index, &packet, hash, &frame),
+                None => self.begin(&packet, hash, &frame),
+            };
+            let slot = self.table.slot(index);
+            let verdict = record::account(slot, &packet, frame.wire_bytes, frame.timestamp_ns);
+            if verdict & record::INSPECTED == 0 && self.plan.depth == Depth::Inspect {
+                self.inspect(index, verdict, &packet, &frame);
+            }
+        }
+    }
+
+    /// A SYN on a connection that was closed begins a new flow.
+    #[inline(always)]
+    fn begin_again(&mut self, index: u32, packet: &Parsed, hash: u64, frame: &Frame) -> u32 {
+        if !is_syn(packet) {
+            return index;
+        }
+        self.syn_on_known_flow(index, packet, hash, frame)
+    }
+
+    #[cold]
+    fn syn_on_known_flow(&mut self, index: u32, packet: &Parsed, hash: u64, frame: &Frame) -> u32 {
+        let verdict = record::verdict_word(self.table.slot(index));
+        if let (Some(_), Some(closed)) = (&self.plan.timeouts, record::closed(verdict)) {
+            self.end_flow(index, closed.reason(), frame.timestamp_ns);
+            return self.begin(packet, hash, frame);
+        }
+        if verdict & record::SYN_SEEN == 0 && self.sides[index as usize].inspection.is_none() {
+            record::set_client(self.table.slot(index), packet.swapped);
+        }
+        index
+    }
+
+    /// Begins the flow of `packet`.
+    fn begin(&mut self, packet: &Parsed, hash: u64, frame: &Frame) -> u32 {
+        let index = match self.table.place(hash) {
+            Place::Free(index) => index,
+            Place::OnePacket(index) => {
+                self.evict(index, Count::FlowsEvictedOnePacket, frame.timestamp_ns);
+                index
+            }
+            Place::Oldest(index) => {
+                self.evict(index, Count::FlowsEvictedOldest, frame.timestamp_ns);
+                index
+            }
+        };
+        self.table.take(index, hash);
+        self.begun += 1;
+        let flow_id = u64::from(self.plan.shard + 1) << 48 | self.begun;
+        let slot = self.table.slot(index);
+        record::open(slot, &packet.key, flow_id, client_state(packet));
+        self.sides[index as usize] =
+            Side { inspection: weir_dpi::Slot::NONE, reported_s: seconds(frame.timestamp_ns) };
+        self.books.one(Count::FlowsCreated);
+        self.watch(index, frame.timestamp_ns);
+        index
+    }
+
+    fn publish(&mut self) {
+        self.books.set(Count::FlowsLive, u64::from(self.table.live()));
+        self.export.publish(&self.books);
+    }
+}
+
+/// Who is the client of a flow that begins with this packet: the sender, unless the packet is
+/// the answer to a SYN.
+fn client_state(packet: &Parsed) -> u64 {
+    const ANSWER: u8 = TcpHead::SYN | TcpHead::ACK;
+    let client_is_hi = packet.swapped != (packet.tcp.flags & ANSWER == ANSWER);
+    (if client_is_hi { record::CLIENT_IS_HI } else { 0 })
+        | if is_syn(packet) { record::SYN_SEEN } else { 0 }
+}
+
+/// Whether the packet opens a TCP connection.
+#[inline(always)]
+const fn is_syn(packet: &Parsed) -> bool {
+    packet.tcp.flags & (TcpHead::SYN | TcpHead::ACK) == TcpHead::SYN
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "Unix seconds fit 32 bits until 2106")]
+const fn seconds(timestamp_ns: u64) -> u32 {
+    (timestamp_ns / 1_000_000_000) as u32
+}

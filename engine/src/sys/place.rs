@@ -1,0 +1,67 @@
+//! Where threads run: cores and their NUMA nodes.
+
+use core_affinity::CoreId;
+use hwlocality::Topology;
+use hwlocality::object::types::ObjectType;
+
+/// A core of this machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Core {
+    /// The operating system's number.
+    pub os_index: usize,
+    /// Its NUMA node's number.
+    pub node: usize,
+}
+
+/// The cores this process may run on, by node and number; empty where they cannot be read.
+pub fn cores() -> Vec<Core> {
+    let allowed = core_affinity::get_core_ids().unwrap_or_default();
+    let topology = Topology::new().ok();
+    let node_of = |os_index: usize| topology.as_ref().and_then(|found| node_of(found, os_index));
+    let mut cores: Vec<_> = allowed
+        .iter()
+        .map(|core| Core { os_index: core.id, node: node_of(core.id).unwrap_or_default() })
+        .collect();
+    cores.sort_by_key(|core| (core.node, core.os_index));
+    cores
+}
+
+/// The core for each of `shards` shards: those of `node` first, where one is asked for.
+pub fn assign(cores: &[Core], node: Option<usize>, shards: usize) -> Vec<Option<Core>> {
+    let mut order = cores.to_vec();
+    order.sort_by_key(|core| (Some(core.node) != node, core.node, core.os_index));
+    (0..shards).map(|shard| order.get(shard % order.len().max(1)).copied()).collect()
+}
+
+/// Pins the calling thread; whether that worked.
+pub fn pin(core: Core) -> bool {
+    core_affinity::set_for_current(CoreId { id: core.os_index })
+}
+
+/// The NUMA node of a network interface, where it has one.
+pub fn node_of_interface(interface: &str) -> Option<usize> {
+    let device = format!("/sys/class/net/{interface}/device");
+    let paths = [format!("{device}/numa_node"), format!("{device}/../numa_node")];
+    paths.iter().find_map(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok())
+}
+
+fn node_of(topology: &Topology, os_index: usize) -> Option<usize> {
+    let mut units = topology.objects_with_type(ObjectType::PU);
+    let unit = units.find(|unit| unit.os_index() == Some(os_index))?;
+    unit.nodeset()?.first_set().map(usize::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_take_the_cores_of_the_wanted_node_first() {
+        let core = |os_index, node| Core { os_index, node };
+        let cores = [core(0, 0), core(1, 0), core(2, 1), core(3, 1)];
+        let taken = assign(&cores, Some(1), 3);
+        assert_eq!(taken, [Some(core(2, 1)), Some(core(3, 1)), Some(core(0, 0))]);
+        assert_eq!(assign(&[], None, 1), [None]);
+        assert_eq!(assign(&cores[..1], None, 2), [Some(core(0, 0)), Some(core(0, 0))]);
+    }
+}
