@@ -3,4 +3,12 @@
 pub mod capture;
 pub mod wire;
 
+pub mod flow;
+
+pub mod shard;
+
+pub mod books;
+pub mod config;
+pub mod engine;
+pub mod measure;
 pub mod sys;

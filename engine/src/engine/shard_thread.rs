@@ -1,0 +1,125 @@
+//! The thread of a shard.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use weir_shm::ShardWriter;
+
+use super::open::AnySource;
+use super::{EngineError, ShardReport};
+use crate::capture::Source;
+use crate::shard::{Gate, Shard, ShardPlan};
+use crate::sys::clock;
+use crate::sys::place::{self, Core};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct ShardThread {
+    shard: u16,
+    handle: JoinHandle<ShardReport>,
+    progress: Arc<Progress>,
+}
+
+/// What a shard's thread is given besides its source.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) plan: ShardPlan,
+    pub(super) shared: ShardWriter,
+    pub(super) gate: Option<Gate>,
+    pub(super) core: Option<Core>,
+}
+
+impl ShardThread {
+    /// Starts the thread; it pins itself, then allocates, so that memory is near its core.
+    pub(super) fn start(
+        source: AnySource,
+        order: Order,
+        stop: Arc<AtomicBool>,
+    ) -> Result<ShardThread, EngineError> {
+        let shard = order.plan.shard;
+        let progress = Arc::new(Progress::default());
+        let told = Arc::clone(&progress);
+        let body = move || {
+            if let Some(core) = order.core {
+                place::pin(core);
+            }
+            match source {
+                AnySource::Files(source) => run(*source, order, &stop, &told),
+            }
+        };
+        let handle = std::thread::Builder::new()
+            .name(format!("weir shard {shard}"))
+            .spawn(body)
+            .map_err(|error| EngineError::Thread { shard, error })?;
+        Ok(ShardThread { shard, handle, progress })
+    }
+
+    /// Whether its input has ended. Its flows are still there.
+    pub(super) fn is_done(&self) -> bool {
+        self.progress.ended.load(Ordering::Relaxed) || self.handle.is_finished()
+    }
+
+    /// Bytes read and in all.
+    pub(super) fn progress(&self) -> Option<(u64, u64)> {
+        self.progress.get()
+    }
+
+    /// Waits for its report. A shard that panicked reports nothing but that.
+    pub(super) fn join(self) -> ShardReport {
+        let shard = self.shard;
+        self.handle.join().unwrap_or_else(|_| ShardReport {
+            shard,
+            books: crate::books::Books::default(),
+            apps: Vec::new(),
+            frames_read: 0,
+            trouble: Some(format!("shard {shard} ended by a mistake of ours; please report it")),
+        })
+    }
+}
+
+/// How far a shard is.
+#[derive(Default, Debug)]
+pub(super) struct Progress {
+    done: AtomicU64,
+    all: AtomicU64,
+    ended: AtomicBool,
+}
+
+impl Progress {
+    fn set(&self, (done, all): (u64, u64)) {
+        self.done.store(done, Ordering::Relaxed);
+        self.all.store(all, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Option<(u64, u64)> {
+        let (done, all) = (self.done.load(Ordering::Relaxed), self.all.load(Ordering::Relaxed));
+        (all != 0).then_some((done, all))
+    }
+}
+
+/// How often a shard whose input has ended looks whether the run has.
+const LINGER: Duration = Duration::from_millis(5);
+
+fn run<S: Source>(source: S, order: Order, stop: &AtomicBool, progress: &Progress) -> ShardReport {
+    let number = order.plan.shard;
+    let mut shard = Shard::new(source, order.plan, order.shared, order.gate);
+    shard.run(|source| {
+        source.progress().inspect(|now| progress.set(*now));
+        stop.load(Ordering::Relaxed)
+    });
+    progress.ended.store(true, Ordering::Relaxed);
+    // The flows stay in the table, for readers to see, until the run ends.
+    while !stop.load(Ordering::Relaxed) {
+        clock::rest(LINGER);
+    }
+    shard.finish();
+    ShardReport {
+        shard: number,
+        books: shard.books().clone(),
+        apps: shard.export().app_totals().collect(),
+        frames_read: shard.frames_given(),
+        trouble: shard.source().trouble(),
+    }
+}
