@@ -1,10 +1,24 @@
 //! `weir bench`: the pipeline over a capture that is already in memory.
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use anyhow::{Context, bail};
 use clap::Args;
+use serde::Serialize;
+use weir_engine::books::Count;
+use weir_engine::capture::file::PreloadedFrames;
+use weir_engine::config::{Config, Settings, SourceSpec};
+use weir_engine::measure::{self, Measured};
+use weir_engine::shard::Depth;
+
+use crate::units::Quantity;
 
 /// Measure the pipeline over a capture preloaded into memory, with and without inspection.
+///
+/// Each loop plays the whole capture once through fresh tables; the figures are of the median
+/// loop. Reading the file is not part of them.
 #[derive(Args, Debug)]
 pub(crate) struct BenchArgs {
     /// `pcap:FILE`: the capture; it is read into memory before the clock starts.
@@ -20,19 +34,219 @@ pub(crate) struct BenchArgs {
     pub(crate) stages: bool,
 
     /// Shards (threads).
-    #[arg(long, value_name = "K", default_value_t = 1)]
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=254))]
     pub(crate) shards: u16,
 
     /// How often the capture is played.
-    #[arg(long, value_name = "L", default_value_t = 1)]
+    #[arg(long, value_name = "L", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) loops: u32,
 
     /// Leave inspection out.
     #[arg(long)]
     pub(crate) no_dpi: bool,
+
+    /// `off`: a key is one flow over the whole capture.
+    #[arg(long, value_name = "TIMEOUTS")]
+    pub(crate) timeouts: Option<String>,
+
+    /// Settings file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<std::path::PathBuf>,
+}
+
+/// What one depth of the pipeline came to, in the median loop.
+#[derive(Serialize, Debug)]
+struct Row {
+    depth: &'static str,
+    seconds: f64,
+    packets_per_second: f64,
+    bits_per_second: f64,
+    ns_per_packet: f64,
+    flows_per_second: f64,
+    slowest_seconds: f64,
+    fastest_seconds: f64,
+}
+
+/// Everything that is reported.
+#[derive(Serialize, Debug)]
+struct Outcome {
+    capture: String,
+    shards: u16,
+    loops: u32,
+    frames: u64,
+    packets: u64,
+    bytes: u64,
+    flows: u64,
+    flow_bytes: f64,
+    metadata_bytes_per_flow: f64,
+    finish_seconds: f64,
+    balanced: bool,
+    runs: Vec<Row>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stages: Vec<Stage>,
+}
+
+/// What one stage adds to a packet.
+#[derive(Serialize, Debug)]
+struct Stage {
+    stage: &'static str,
+    ns_per_packet: f64,
 }
 
 /// Runs the measurement.
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("`weir bench {}` is not built yet", args.source)
+    let settings = super::run::settings(args.config.as_deref(), args.timeouts.as_deref())?;
+    let outcome = measure_all(args, settings)?;
+    let text = if args.json { serde_json::to_string_pretty(&outcome)? } else { text(&outcome) };
+    crate::exit::print(&text)?;
+    Ok(if outcome.balanced { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn measure_all(args: &BenchArgs, settings: Settings) -> anyhow::Result<Outcome> {
+    let config = settings.into_config("bench", std::slice::from_ref(&args.source))?;
+    let Some(SourceSpec::File(path)) = config.sources.first() else {
+        bail!("`weir bench` plays a file: give it as pcap:FILE, not `{}`", args.source);
+    };
+    let frames = measure::preload(Path::new(path))?;
+    if frames.frames() == 0 {
+        bail!("{} holds no frames", path.display());
+    }
+    let mut depths = vec![("full", Depth::Inspect), ("without DPI", Depth::Flow)];
+    if args.stages {
+        depths.push(("parse only", Depth::Parse));
+    }
+    if args.no_dpi {
+        depths.retain(|(_, depth)| *depth != Depth::Inspect);
+    }
+    let mut runs = Vec::new();
+    let mut first = None;
+    for (name, depth) in depths {
+        let (row, run) = measure_depth(args, &frames, &config, name, depth)?;
+        runs.push(row);
+        first.get_or_insert(run);
+    }
+    let shards = first.context("at least one depth is measured")?;
+    let sum = |count| shards.iter().map(|shard| shard.books.get(count)).sum::<u64>();
+    let flows = sum(Count::FlowsCreated);
+    let metadata: u64 = shards.iter().map(|shard| shard.metadata_bytes).sum();
+    let live: u64 = shards.iter().map(|shard| shard.flows_live).sum();
+    Ok(Outcome {
+        capture: path.display().to_string(),
+        shards: args.shards,
+        loops: args.loops,
+        frames: sum(Count::Processed),
+        packets: sum(Count::Parsed),
+        bytes: sum(Count::ParsedBytes),
+        flows,
+        flow_bytes: shards.first().map_or(0.0, |shard| shard.bytes_a_slot),
+        metadata_bytes_per_flow: ratio(metadata, live),
+        finish_seconds: shards.iter().map(|shard| seconds(shard.finish_ns)).fold(0.0, f64::max),
+        balanced: shards.iter().all(|shard| shard.books.balanced()),
+        stages: stages(&runs, args.stages && !args.no_dpi),
+        runs,
+    })
+}
+
+/// The median loop's figures, and that loop itself.
+fn measure_depth(
+    args: &BenchArgs,
+    frames: &Arc<PreloadedFrames>,
+    config: &Config,
+    name: &'static str,
+    depth: Depth,
+) -> anyhow::Result<(Row, Vec<Measured>)> {
+    let mut loops = Vec::new();
+    for _ in 0..args.loops {
+        loops.push(measure::run(frames, config, depth, args.shards)?);
+    }
+    let took = |shards: &Vec<Measured>| shards.iter().map(|shard| shard.turns_ns).max();
+    loops.sort_by_key(took);
+    let fastest = loops.first().and_then(took).unwrap_or_default();
+    let slowest = loops.last().and_then(took).unwrap_or_default();
+    let median = loops.swap_remove(loops.len() / 2);
+    let time = seconds(took(&median).unwrap_or_default()).max(1e-9);
+    let sum = |count| median.iter().map(|shard| shard.books.get(count)).sum::<u64>();
+    let frames = float(sum(Count::Processed));
+    let row = Row {
+        depth: name,
+        seconds: time,
+        packets_per_second: frames / time,
+        bits_per_second: float(sum(Count::ProcessedBytes)) * 8.0 / time,
+        ns_per_packet: time * 1e9 / frames.max(1.0),
+        flows_per_second: float(sum(Count::FlowsCreated)) / time,
+        slowest_seconds: seconds(slowest),
+        fastest_seconds: seconds(fastest),
+    };
+    Ok((row, median))
+}
+
+/// What each depth adds to the one below.
+fn stages(runs: &[Row], wanted: bool) -> Vec<Stage> {
+    let [full, flow, parse] = runs else { return Vec::new() };
+    if !wanted {
+        return Vec::new();
+    }
+    vec![
+        Stage { stage: "receive and parse", ns_per_packet: parse.ns_per_packet },
+        Stage { stage: "flow table", ns_per_packet: flow.ns_per_packet - parse.ns_per_packet },
+        Stage { stage: "inspection", ns_per_packet: full.ns_per_packet - flow.ns_per_packet },
+    ]
+}
+
+fn text(outcome: &Outcome) -> String {
+    let count = |value| Quantity::Count.exact(value);
+    let mut lines = vec![
+        format!(
+            "{}: {} frames, {} packets, {} flows; {} shard(s), median of {} loop(s)",
+            outcome.capture,
+            count(outcome.frames),
+            count(outcome.packets),
+            count(outcome.flows),
+            outcome.shards,
+            outcome.loops
+        ),
+        format!(
+            "{:<14} {:>10} {:>12} {:>10} {:>14} {:>17}",
+            "", "Mpackets/s", "ns/packet", "Gbit/s", "flows/s", "fastest–slowest s"
+        ),
+    ];
+    lines.extend(outcome.runs.iter().map(|row| {
+        format!(
+            "{:<14} {:>10.3} {:>12.1} {:>10.2} {:>14.0} {:>8.3}–{:.3}",
+            row.depth,
+            row.packets_per_second / 1e6,
+            row.ns_per_packet,
+            row.bits_per_second / 1e9,
+            row.flows_per_second,
+            row.fastest_seconds,
+            row.slowest_seconds
+        )
+    }));
+    lines.extend(
+        outcome
+            .stages
+            .iter()
+            .map(|row| format!("  {:<20} {:>8.1} ns/packet", row.stage, row.ns_per_packet)),
+    );
+    lines.push(format!(
+        "{:.0} bytes a flow, and {:.0} bytes of metadata; ending all flows took {:.3} s; books {}",
+        outcome.flow_bytes,
+        outcome.metadata_bytes_per_flow,
+        outcome.finish_seconds,
+        if outcome.balanced { "balanced" } else { "NOT BALANCED" }
+    ));
+    lines.join("\n")
+}
+
+fn seconds(ns: u64) -> f64 {
+    float(ns) / 1e9
+}
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    float(part) / float(whole).max(1.0)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people, to a few digits")]
+fn float(value: u64) -> f64 {
+    value as f64
 }

@@ -68,3 +68,11 @@ pub(crate) fn report(result: anyhow::Result<ExitCode>) -> ExitCode {
     drop(writeln!(io::stderr(), "weir: {error:#}"));
     ExitCode::from(code as u8)
 }
+
+/// Prints `text` and a newline to standard output.
+///
+/// # Errors
+/// Standard output is closed.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{text}")
+}
