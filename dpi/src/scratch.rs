@@ -16,8 +16,14 @@ pub struct Scratch {
     pub hello: HelloTrack,
     /// HTTP/1 and HTTP/2: what was read of the conversation.
     pub http: HttpTrack,
-    /// VPN protocols told by two packets that agree (`OpenVPN`, `WireGuard`): what the first said.
-    pub session: [u8; 8],
+    /// `WireGuard`: a session that began before the capture.
+    pub wireguard: CounterTrack,
+    /// ESP in UDP: an association that began before the capture.
+    pub esp: CounterTrack,
+    /// `OpenVPN`: the session id of the side that spoke first.
+    pub openvpn: [u8; 8],
+    /// SOCKS: the version of a request that proves nothing alone; 0 for none.
+    pub socks: u8,
     /// `BitTorrent` uTP: the last packet.
     pub utp: UtpTrack,
 }
@@ -60,6 +66,20 @@ pub struct HelloTrack {
 pub struct HttpTrack {
     /// What the first message was named; unknown before it.
     pub app: AppId,
+    /// The request's header was read to its end.
+    pub request_done: bool,
+    /// The response's header was read to its end.
+    pub response_done: bool,
+}
+
+/// A packet of a protocol that is told by two packets with the same index and counters that are
+/// near each other.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct CounterTrack {
+    /// Of the first packet.
+    pub index: [u8; 4],
+    /// Of the first packet, its low 32 bits.
+    pub counter: u32,
 }
 
 /// What RTP recognition remembers of one direction.

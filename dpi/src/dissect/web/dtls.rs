@@ -33,7 +33,11 @@ fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let mut records = 0_u32;
     let mut outcome = None;
     for _ in 0..RECORDS_MOST {
-        let Some(record) = read_record(&mut reader) else { break };
+        let before = reader;
+        let Some(record) = read_record(&mut reader) else {
+            reader = before;
+            break;
+        };
         records += 1;
         if record.kind == HANDSHAKE && record.epoch == 0 {
             outcome = handshake(view, notes, record.body).or(outcome);
@@ -144,4 +148,107 @@ fn server_hello(notes: &mut Notes<'_>, body: &[u8]) -> Option<Outcome> {
     notes.meta.put(&attr::DTLS_VERSION, version_name(hello.version).as_bytes());
     notes.meta.put_number(&attr::DTLS_CIPHER, u64::from(hello.cipher));
     Some(Outcome::found(app(notes)))
+}
+
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "lengths in tests are small")]
+mod tests {
+    use super::super::sample::hex;
+    use super::*;
+    use crate::dissect::testing::{Flow, check_never, check_prefixes, run};
+    use crate::view::Direction::{ToClient, ToServer};
+    use proptest::prelude::*;
+
+    const PORTS: (u16, u16) = (50_000, 4433);
+
+    /// A browser's hello for a call, as captured.
+    const HELLO: &str = "16feff00000000000000000090010000840000000000000084fefd4bf46b94af3b20dcb7c\
+        a52337eef1b8b3b149996c9b35800d1e92a7fa8ab407d00000016c02bc02fcca9cca8c009c013c00ac014009c0\
+        02f00350100004400170000ff01000100000a00080006001d00170018000b0002010000230000000d001400120\
+        40308040401050308050501080606010201000e0009000600010008000700";
+
+    /// The hello in fragments of at most `most` bytes, a datagram each.
+    fn fragments(most: usize) -> Vec<Vec<u8>> {
+        let body = hex(HELLO).split_off(25);
+        let length = (body.len() as u32).to_be_bytes();
+        body.chunks(most)
+            .enumerate()
+            .map(|(index, piece)| {
+                let mut bytes = hex("16feff00000000000000");
+                bytes.push(index as u8);
+                bytes.extend(((piece.len() + 12) as u16).to_be_bytes());
+                bytes.push(1);
+                bytes.extend(&length[1..]);
+                bytes.extend([0, 0]);
+                bytes.extend(&((index * most) as u32).to_be_bytes()[1..]);
+                bytes.extend(&(piece.len() as u32).to_be_bytes()[1..]);
+                bytes.extend(piece);
+                bytes
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_captured_hello() {
+        let bytes = hex(HELLO);
+        let (outcome, meta) = run(&DTLS, ToServer, Transport::Udp, &bytes, PORTS);
+        assert_eq!(outcome, Outcome::found_more(AppId::DTLS));
+        // The hashes are the published ones; without a name the fourth letter is an i.
+        assert_eq!(meta.get(&attr::DTLS_JA4), Some(&b"dd2i110700_c45550529adf_d9dd6182da81"[..]));
+        assert_eq!(meta.get(&attr::DTLS_OFFERED), Some(&b"DTLSv1.2"[..]));
+        check_prefixes(&DTLS, ToServer, Transport::Udp, &bytes, PORTS);
+    }
+
+    #[test]
+    fn the_hello_in_fragments_out_of_order() {
+        let whole = run(&DTLS, ToServer, Transport::Udp, &hex(HELLO), PORTS).1;
+        for most in [1, 10, 50, 131] {
+            let mut pieces = fragments(most);
+            if most > 1 {
+                pieces.reverse();
+            }
+            let mut flow = Flow::new(Transport::Udp, PORTS);
+            for piece in &pieces {
+                assert_eq!(flow.ask(&DTLS, ToServer, piece), Outcome::found_more(AppId::DTLS));
+            }
+            assert_eq!(flow.meta.as_bytes(), whole.as_bytes(), "fragments of {most}");
+        }
+    }
+
+    #[test]
+    fn the_answer_adds_version_and_cipher() {
+        let mut flow = Flow::new(Transport::Udp, PORTS);
+        flow.ask(&DTLS, ToServer, &hex(HELLO));
+        let mut answer = hex("16fefd00000000000000000032 02000026000000000000 0026 fefd");
+        answer.extend([9; 32]);
+        answer.extend([0, 0xc0, 0x2b, 0]);
+        assert_eq!(flow.ask(&DTLS, ToClient, &answer), Outcome::found(AppId::DTLS));
+        assert_eq!(flow.meta.get(&attr::DTLS_VERSION), Some(&b"DTLSv1.2"[..]));
+        assert_eq!(flow.meta.get(&attr::DTLS_CIPHER), Some(&0xc02b_u64.to_le_bytes()[..]));
+    }
+
+    #[test]
+    fn records_that_do_not_fill_the_datagram_are_refused() {
+        let mut data = hex("17fefd000100000000000a0004");
+        data.extend([1, 2, 3, 4]);
+        assert_eq!(
+            run(&DTLS, ToServer, Transport::Udp, &data, PORTS).0,
+            Outcome::found_more(AppId::DTLS)
+        );
+        data.push(0);
+        assert_eq!(run(&DTLS, ToServer, Transport::Udp, &data, PORTS).0, Outcome::NotMine);
+        check_never(&DTLS, ToServer, Transport::Udp, &[0x17; 40], PORTS);
+    }
+
+    proptest! {
+        #[test]
+        fn damage_is_survived(changes in prop::collection::vec((0_usize..157, any::<u8>()), 1..6)) {
+            let mut bytes = hex(HELLO);
+            for (at, value) in changes {
+                let last = bytes.len() - 1;
+                bytes[at.min(last)] = value;
+            }
+            let _ = run(&DTLS, ToServer, Transport::Udp, &bytes, PORTS);
+        }
+    }
 }

@@ -330,7 +330,7 @@ pub(super) fn pairs(list: &[u8]) -> impl Iterator<Item = u16> {
 }
 
 fn is_printable(name: &[u8]) -> bool {
-    name.iter().all(|byte| byte.is_ascii_graphic())
+    name.iter().all(u8::is_ascii_graphic)
 }
 
 /// Protocol names joined by commas, as many as fit; reserved ones (RFC 8701) left out.

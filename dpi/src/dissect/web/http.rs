@@ -30,9 +30,15 @@ const METHOD_MOST: usize = 17;
 const TARGET_LEAST: usize = 16;
 
 fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
-    let begun = notes.scratch.http.app != AppId::UNKNOWN;
-    let outcome =
-        if starts_like(view.data, b"HTTP/") { response(view, notes) } else { request(view, notes) };
+    let track = notes.scratch.http;
+    let begun = track.app != AppId::UNKNOWN;
+    let answers = starts_like(view.data, b"HTTP/");
+    let known = if answers { track.response_done } else { track.request_done };
+    if known {
+        // The body of what was read.
+        return Outcome::found_more(track.app);
+    }
+    let outcome = if answers { response(view, notes) } else { request(view, notes) };
     match outcome {
         // What was HTTP stays it: bodies and pipelined leftovers say nothing.
         Outcome::NotMine if begun => Outcome::found(notes.scratch.http.app),
@@ -112,12 +118,13 @@ fn request(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     notes.meta.put(&attr::HTTP_METHOD, word);
     notes.meta.put(&attr::HTTP_PATH, target);
     let mut app = by_target(method, target, notes.meta);
-    read_fields(&mut rest, |line| note_request_field(line, &mut app, notes.meta));
+    let complete = read_fields(&mut rest, |line| note_request_field(line, &mut app, notes.meta));
     if let Some(host) = authority(method, target) {
         // The host field, if there is one, was first.
         notes.meta.put(&attr::HOST_NAME, host);
     }
     notes.scratch.http.app = app;
+    notes.scratch.http.request_done = complete;
     Outcome::found_more(app)
 }
 
@@ -177,12 +184,13 @@ fn is_method_beginning(letters: &[u8]) -> bool {
 /// A request line whose end is not there: it can still come, or it was cut off for good and the
 /// method and the slash have to do.
 fn unended(view: &View<'_>, notes: &mut Notes<'_>, method: Method, target: &[u8]) -> Outcome {
+    let target = target.strip_suffix(b"\r").unwrap_or(target);
     let absolute = target.starts_with(b"http://");
     let plausible = match method {
-        Method::Connect => target.first().is_none_or(|byte| byte.is_ascii_alphanumeric()),
+        Method::Connect => target.first().is_none_or(u8::is_ascii_alphanumeric),
         _ => starts_like(target, b"/") || starts_like(target, b"http") || starts_like(target, b"*"),
     };
-    if !plausible || target.iter().any(|byte| byte.is_ascii_control()) {
+    if !plausible || target.iter().any(u8::is_ascii_control) {
         return Outcome::NotMine;
     }
     if !view.last {
@@ -246,11 +254,7 @@ fn note_request_field(line: &[u8], app: &mut AppId, meta: &mut Meta) {
             meta.put(&attr::HTTP_HOST, value);
             meta.put(&attr::HOST_NAME, value);
         }
-        7 if is(b"upgrade") && *app == AppId::HTTP => {
-            if value.eq_ignore_ascii_case(b"websocket") {
-                *app = AppId::WEBSOCKET;
-            }
-        }
+        7 if *app == AppId::HTTP && is_upgrade(name, value) => *app = AppId::WEBSOCKET,
         10 if is(b"user-agent") => meta.put(&attr::HTTP_USER_AGENT, value),
         12 if is(b"content-type") => {
             meta.put(&attr::HTTP_REQUEST_TYPE, value);
@@ -258,6 +262,10 @@ fn note_request_field(line: &[u8], app: &mut AppId, meta: &mut Meta) {
         }
         _ => {}
     }
+}
+
+fn is_upgrade(name: &[u8], value: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(b"upgrade") && value.eq_ignore_ascii_case(b"websocket")
 }
 
 /// What the type of a body says.
@@ -277,9 +285,12 @@ fn by_type(value: &[u8], app: AppId) -> AppId {
 fn response(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let asked = notes.scratch.http.app;
     let mut rest = view.data;
-    for _ in 0..INTERIM_MOST {
+    for interims in 0..INTERIM_MOST {
         let Some(code) = take_line(&mut rest).map(status) else {
-            return unended_response(view, asked, rest);
+            return match interims {
+                0 => unended_response(view, asked, rest),
+                _ => Outcome::found_more(notes.scratch.http.app),
+            };
         };
         let Some(code) = code else { return Outcome::NotMine };
         let mut app = match asked {
@@ -300,8 +311,9 @@ fn response(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         if !interim {
             notes.meta.put_number(&attr::HTTP_STATUS, u64::from(code));
         }
+        notes.scratch.http.response_done = complete || view.last;
         // A capture that begins with the answer may hold the next request.
-        let over = (complete || view.last) && asked != AppId::UNKNOWN;
+        let over = notes.scratch.http.response_done && notes.scratch.http.request_done;
         return if over { Outcome::found(app) } else { Outcome::found_more(app) };
     }
     Outcome::found(notes.scratch.http.app)
@@ -347,15 +359,140 @@ fn note_response_field(line: &[u8], code: u16, app: &mut AppId, meta: &mut Meta)
     let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
     match name.len() {
         6 if is(b"server") => meta.put(&attr::HTTP_SERVER, value),
-        7 if code == 101 && is(b"upgrade") => {
-            if value.eq_ignore_ascii_case(b"websocket") {
-                *app = AppId::WEBSOCKET;
-            }
-        }
+        7 if code == 101 && is_upgrade(name, value) => *app = AppId::WEBSOCKET,
         12 if is(b"content-type") => {
             meta.put(&attr::HTTP_CONTENT_TYPE, value);
             *app = by_type(value, *app);
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dissect::testing::{Flow, check_never, check_prefixes, run};
+    use crate::view::Direction::{ToClient, ToServer};
+    use proptest::prelude::*;
+
+    const PORTS: (u16, u16) = (50_000, 80);
+    const GET: &[u8] =
+        b"GET /a?b=c HTTP/1.1\r\nHost: www.Example.com:8080\r\nUser-Agent: test/1\r\n\
+        Cookie: x: y\r\n\r\n";
+    const OK: &[u8] =
+        b"HTTP/1.1 200 OK\r\nServer: unit\r\nContent-Type: text/html; charset=x\r\n\r\n<";
+
+    fn asked(bytes: &[u8]) -> Outcome {
+        run(&HTTP, ToServer, Transport::Tcp, bytes, PORTS).0
+    }
+
+    #[test]
+    fn a_request_and_its_response() {
+        let mut flow = Flow::new(Transport::Tcp, PORTS);
+        assert_eq!(flow.ask(&HTTP, ToServer, GET), Outcome::found_more(AppId::HTTP));
+        assert_eq!(flow.ask(&HTTP, ToClient, OK), Outcome::found(AppId::HTTP));
+        for (attr, value) in [
+            (&attr::HTTP_METHOD, &b"GET"[..]),
+            (&attr::HTTP_PATH, b"/a?b=c"),
+            (&attr::HTTP_HOST, b"www.Example.com:8080"),
+            (&attr::HOST_NAME, b"www.Example.com:8080"),
+            (&attr::HTTP_USER_AGENT, b"test/1"),
+            (&attr::HTTP_SERVER, b"unit"),
+            (&attr::HTTP_CONTENT_TYPE, b"text/html; charset=x"),
+            (&attr::HTTP_STATUS, &200_u64.to_le_bytes()),
+        ] {
+            assert_eq!(flow.meta.get(attr), Some(value));
+        }
+        check_prefixes(&HTTP, ToServer, Transport::Tcp, GET, PORTS);
+        check_prefixes(&HTTP, ToClient, Transport::Tcp, OK, PORTS);
+    }
+
+    /// However the request is cut, what is known at its end is the same.
+    #[test]
+    fn a_request_over_segments() {
+        let whole = run(&HTTP, ToServer, Transport::Tcp, GET, PORTS).1;
+        for cut in 1..GET.len() {
+            let mut flow = Flow::new(Transport::Tcp, PORTS);
+            flow.ask(&HTTP, ToServer, &GET[..cut]);
+            assert_eq!(flow.ask(&HTTP, ToServer, GET), Outcome::found_more(AppId::HTTP));
+            assert_eq!(flow.meta.as_bytes(), whole.as_bytes(), "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn the_response_first_and_then_the_next_request() {
+        let mut flow = Flow::new(Transport::Tcp, PORTS);
+        assert_eq!(flow.ask(&HTTP, ToClient, OK), Outcome::found_more(AppId::HTTP));
+        assert_eq!(flow.ask(&HTTP, ToServer, GET), Outcome::found_more(AppId::HTTP));
+        assert_eq!(flow.meta.get(&attr::HTTP_METHOD), Some(&b"GET"[..]));
+        // A body that goes on is not read again.
+        let longer = [OK, &[b'x'; 3000]].concat();
+        assert_eq!(flow.ask(&HTTP, ToClient, &longer), Outcome::found_more(AppId::HTTP));
+    }
+
+    #[test]
+    fn interim_responses_are_passed_over() {
+        let mut flow = Flow::new(Transport::Tcp, PORTS);
+        flow.ask(&HTTP, ToServer, GET);
+        let interim = b"HTTP/1.1 100 Continue\r\n\r\n";
+        assert_eq!(flow.ask(&HTTP, ToClient, interim), Outcome::found_more(AppId::HTTP));
+        let both = [interim, OK].concat();
+        assert_eq!(flow.ask(&HTTP, ToClient, &both), Outcome::found(AppId::HTTP));
+        assert_eq!(flow.meta.get(&attr::HTTP_STATUS), Some(&200_u64.to_le_bytes()[..]));
+        // An interim response proves as much as another.
+        check_prefixes(&HTTP, ToClient, Transport::Tcp, &both, PORTS);
+    }
+
+    #[test]
+    fn what_rides_on_http_is_named() {
+        for (bytes, app) in [
+            (&b"CONNECT example.org:443 HTTP/1.1\r\nHost: a\r\n\r\n"[..], AppId::HTTP_CONNECT),
+            (b"GET http://example.org/x HTTP/1.0\r\n\r\n", AppId::HTTP_PROXY),
+            (b"PROPFIND /dav HTTP/1.1\r\n\r\n", AppId::WEBDAV),
+            (b"POST / HTTP/1.1\r\ncontent-type: application/ocsp-request\r\n\r\n", AppId::OCSP),
+            (b"POST /dns HTTP/1.1\r\nContent-Type: application/dns-message\r\n\r\n", AppId::DOH),
+            (b"GET /chat HTTP/1.1\r\nUpgrade: websocket\r\n\r\n", AppId::WEBSOCKET),
+            (b"SSTP_DUPLEX_POST /sra HTTP/1.1\r\n\r\n", AppId::SSTP),
+        ] {
+            let (outcome, meta) = run(&HTTP, ToServer, Transport::Tcp, bytes, PORTS);
+            assert_eq!(outcome, Outcome::found_more(app));
+            if matches!(app, AppId::HTTP_CONNECT | AppId::HTTP_PROXY) {
+                assert!(meta.get(&attr::HOST_NAME).unwrap().starts_with(b"example.org"));
+            }
+        }
+        let mut flow = Flow::new(Transport::Tcp, PORTS);
+        flow.ask(&HTTP, ToServer, b"GET /chat HTTP/1.1\r\nUpgrade: websocket\r\n\r\n");
+        assert_eq!(flow.ask(&HTTP, ToClient, OK), Outcome::found(AppId::HTTP));
+    }
+
+    #[test]
+    fn its_relatives_are_not_it() {
+        for bytes in [
+            &b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"[..],
+            b"REGISTER sip:example.org SIP/2.0\r\n\r\n",
+            b"NOTIFY sip:a@example.org SIP/2.0\r\n\r\n",
+            b"GET key\r\n",
+            b"GETS key HTTP/1.1\r\n",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            b"HTTP/1.1 2x0 OK\r\n\r\n",
+            b"HTTP/2 200\r\n\r\n",
+            b"HELO example.org\r\n",
+            b"POST \x01\x02",
+        ] {
+            check_never(&HTTP, ToServer, Transport::Tcp, bytes, PORTS);
+        }
+        assert_eq!(asked(b"GETS key HTTP/1.1\r\n"), Outcome::NotMine);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_behind_a_beginning_are_survived(
+            head in prop::sample::select(vec![&b"GET / HTTP/1.1\r\n"[..], b"HTTP/1.1 200 OK\r\n", b"CONNECT ", b""]),
+            tail in prop::collection::vec(prop_oneof![any::<u8>(), Just(b':'), Just(b'\n')], 1..300),
+        ) {
+            let bytes = [head, &tail].concat();
+            let _ = asked(&bytes);
+            let _ = run(&HTTP, ToClient, Transport::Tcp, &bytes, PORTS);
+        }
     }
 }

@@ -40,7 +40,9 @@ fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         if notes.scratch.http.app == AppId::UNKNOWN {
             notes.scratch.http.app = AppId::HTTP2;
         }
-        read_headers(frames, notes);
+        if !notes.scratch.http.request_done {
+            notes.scratch.http.request_done = read_headers(frames, notes);
+        }
         return Outcome::found_more(notes.scratch.http.app);
     }
     if notes.scratch.http.app == AppId::UNKNOWN {
@@ -139,4 +141,66 @@ fn note(block: &[u8], notes: &mut Notes<'_>) {
 
 fn number(digits: &[u8]) -> u64 {
     digits.iter().take(3).fold(0, |value, digit| value * 10 + u64::from(digit & 15))
+}
+
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "lengths in tests are small")]
+mod tests {
+    use super::super::sample::hex;
+    use super::*;
+    use crate::dissect::testing::{Flow, check_never, check_prefixes};
+    use crate::view::Direction::{ToClient, ToServer};
+
+    const PORTS: (u16, u16) = (50_000, 50_051);
+
+    fn client(content_type: &[u8]) -> Vec<u8> {
+        let mut block = hex("83 86 44 05 2f 612e 42 63 41 0b");
+        block.extend(b"example.com\x5f");
+        block.push(content_type.len() as u8);
+        block.extend(content_type);
+        let mut bytes = PREFACE.to_vec();
+        bytes.extend(hex("000000 04 00 00000000"));
+        bytes.extend([0, 0, block.len() as u8, HEADERS, END_HEADERS, 0, 0, 0, 1]);
+        bytes.extend(block);
+        bytes
+    }
+
+    #[test]
+    fn a_call_and_its_answer() {
+        let bytes = client(b"application/grpc+proto");
+        let mut flow = Flow::new(Transport::Tcp, PORTS);
+        assert_eq!(flow.ask(&HTTP2, ToServer, &bytes), Outcome::found_more(AppId::GRPC));
+        assert_eq!(flow.meta.get(&attr::HOST_NAME), Some(&b"example.com"[..]));
+        assert_eq!(flow.meta.get(&attr::HTTP_METHOD), Some(&b"POST"[..]));
+        assert_eq!(flow.meta.get(&attr::HTTP_PATH), Some(&b"/a.Bc"[..]));
+        let settings = hex("000006 04 00 00000000 000300000064");
+        assert_eq!(
+            flow.ask_past_filter(&HTTP2, ToClient, &settings),
+            Outcome::found_more(AppId::GRPC)
+        );
+        let answer = [settings, hex("000001 01 04 00000001 88")].concat();
+        assert_eq!(flow.ask_past_filter(&HTTP2, ToClient, &answer), Outcome::found(AppId::GRPC));
+        assert_eq!(flow.meta.get(&attr::HTTP_STATUS), Some(&200_u64.to_le_bytes()[..]));
+    }
+
+    #[test]
+    fn every_beginning() {
+        check_prefixes(&HTTP2, ToServer, Transport::Tcp, &client(b"text/html"), PORTS);
+        let settings = hex("00000c 04 00 00000000 000300000064 000400010000");
+        check_prefixes(&HTTP2, ToClient, Transport::Tcp, &settings, PORTS);
+    }
+
+    #[test]
+    fn zeros_and_other_prefaces_are_not_it() {
+        check_never(&HTTP2, ToClient, Transport::Tcp, &[0; 64], PORTS);
+        check_never(
+            &HTTP2,
+            ToClient,
+            Transport::Tcp,
+            &hex("000006 04 00 00000000 00ff00000064"),
+            PORTS,
+        );
+        check_never(&HTTP2, ToServer, Transport::Tcp, b"PRI * HTTP/2.1\r\n\r\nSM\r\n\r\n", PORTS);
+        check_never(&HTTP2, ToServer, Transport::Tcp, b"POST / HTTP/1.1\r\n\r\n", PORTS);
+    }
 }

@@ -3,6 +3,7 @@
 
 use crate::app::AppId;
 use crate::reader::Reader;
+use crate::scratch::CounterTrack;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 pub(super) const IKE: Dissector = Dissector {
@@ -28,9 +29,8 @@ fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     match view.data.split_first_chunk::<4>() {
         // A keep-alive (section 2.3): a byte that says nothing more.
         None if view.data == [0xff] => Outcome::NeedMore,
-        None => Outcome::NotMine,
         Some((&NO_ESP, message)) if is_ike(message) => Outcome::found(AppId::IKE),
-        Some((&NO_ESP, _)) => Outcome::NotMine,
+        None | Some((&NO_ESP, _)) => Outcome::NotMine,
         Some((index, rest)) => esp(notes, *index, rest),
     }
 }
@@ -61,12 +61,62 @@ fn esp(notes: &mut Notes<'_>, index: [u8; 4], rest: &[u8]) -> Outcome {
     if u32::from_be_bytes(index) < 256 {
         return Outcome::NotMine;
     }
-    let [a, b, c, d, before @ ..] = notes.scratch.session;
-    let before = u32::from_be_bytes(before);
-    if [a, b, c, d] == index && sequence.wrapping_sub(before).wrapping_sub(1) < 1024 {
+    let before = &mut notes.scratch.esp;
+    if before.index == index && sequence.wrapping_sub(before.counter).wrapping_sub(1) < 1024 {
         return Outcome::found(AppId::IPSEC_ESP);
     }
-    let ([a, b, c, d], [e, f, g, h]) = (index, sequence.to_be_bytes());
-    notes.scratch.session = [a, b, c, d, e, f, g, h];
+    *before = CounterTrack { index, counter: sequence };
     Outcome::NeedMore
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::hex;
+    use super::*;
+    use crate::dissect::testing::{Flow, check_never, run};
+    use crate::view::Direction::ToServer;
+
+    const PORTS: (u16, u16) = (500, 500);
+    const PORTS_NAT: (u16, u16) = (50_000, 4500);
+
+    fn ike(version: u8, exchange: u8, next: u8) -> Vec<u8> {
+        let mut bytes = hex("05ac0f4d122013f4 0000000000000000");
+        bytes.extend([next, version, exchange, 8, 0, 0, 0, 0, 0, 0, 0, 40]);
+        bytes.extend([7; 12]);
+        if version == 0x10 {
+            bytes[19] = 0;
+        }
+        bytes
+    }
+
+    #[test]
+    fn both_versions_on_both_ports() {
+        for bytes in [ike(0x20, 34, 33), ike(0x10, 2, 1), ike(0x10, 4, 1)] {
+            let outcome = run(&IKE, ToServer, Transport::Udp, &bytes, PORTS).0;
+            assert_eq!(outcome, Outcome::found(AppId::IKE));
+            check_never(&IKE, ToServer, Transport::Udp, &bytes[..39], PORTS);
+            let marked = [&NO_ESP[..], &bytes].concat();
+            let outcome = run(&IKE, ToServer, Transport::Udp, &marked, PORTS_NAT).0;
+            assert_eq!(outcome, Outcome::found(AppId::IKE));
+        }
+        for bytes in [ike(0x20, 2, 33), ike(0x10, 40, 1), ike(0x30, 34, 33), ike(0x20, 34, 5)] {
+            check_never(&IKE, ToServer, Transport::Udp, &bytes, PORTS);
+        }
+    }
+
+    #[test]
+    fn esp_needs_two_packets_that_agree() {
+        let esp = |index: u8, sequence: u8| {
+            let mut bytes = vec![0xc0, 0, 0, index, 0, 0, 0, sequence];
+            bytes.extend([9; 40]);
+            bytes
+        };
+        let mut flow = Flow::new(Transport::Udp, PORTS_NAT);
+        assert_eq!(flow.ask(&IKE, ToServer, &[0xff]), Outcome::NeedMore);
+        assert_eq!(flow.ask(&IKE, ToServer, &esp(1, 1)), Outcome::NeedMore);
+        assert_eq!(flow.ask(&IKE, ToServer, &esp(2, 2)), Outcome::NeedMore);
+        assert_eq!(flow.ask(&IKE, ToServer, &esp(2, 2)), Outcome::NeedMore);
+        assert_eq!(flow.ask(&IKE, ToServer, &esp(2, 3)), Outcome::found(AppId::IPSEC_ESP));
+        check_never(&IKE, ToServer, Transport::Udp, &esp(1, 1), PORTS);
+    }
 }

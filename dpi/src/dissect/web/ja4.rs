@@ -86,8 +86,8 @@ fn summary(hello: &ClientHello<'_>, ciphers: usize, kinds: usize) -> [u8; 10] {
 
 /// First and last character of the first protocol name, or of its hexadecimal form where either
 /// end is not a letter or digit.
-fn protocol_ends(list: &[u8]) -> [u8; 2] {
-    let name = protocol_names(list).next().unwrap_or_default();
+fn protocol_ends(names: &[u8]) -> [u8; 2] {
+    let name = protocol_names(names).next().unwrap_or_default();
     match (name.first(), name.last()) {
         (Some(first), Some(last)) => {
             if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() {

@@ -9,6 +9,9 @@ mod ike;
 mod ja4;
 mod openvpn;
 mod quic;
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "lengths in tests are small")]
+mod sample;
 mod socks;
 mod tls;
 mod tor;
@@ -24,6 +27,7 @@ pub(crate) const DISSECTORS: &[Dissector] = &[
     http2::HTTP2,
     dtls::DTLS,
     wireguard::WIREGUARD,
+    wireguard::TAILSCALE,
     openvpn::OPENVPN,
     socks::SOCKS,
     ike::IKE,

@@ -68,7 +68,7 @@ fn packet(notes: &mut Notes<'_>, data: &[u8]) -> Outcome {
         CLIENT_RESET_1 | CLIENT_RESET_2 | CLIENT_RESET_3 => {
             let certainty = client_reset(operation, rest);
             if certainty != Certainty::Excluded {
-                notes.scratch.session = session;
+                notes.scratch.openvpn = session;
             }
             match certainty {
                 Certainty::Excluded => Outcome::NotMine,
@@ -77,7 +77,7 @@ fn packet(notes: &mut Notes<'_>, data: &[u8]) -> Outcome {
             }
         }
         SERVER_RESET_1 | SERVER_RESET_2 | CONTROL | ACK => {
-            answer(operation, notes.scratch.session, session, rest)
+            answer(operation, notes.scratch.openvpn, session, rest)
         }
         _ => Outcome::NotMine,
     }
@@ -125,14 +125,14 @@ fn counts(bytes: &[u8]) -> bool {
 /// What comes after a reset: the other side's, which repeats the session id of the first, or the
 /// same side's next packet.
 fn answer(operation: u8, before: [u8; 8], session: [u8; 8], rest: &[u8]) -> Outcome {
-    let reset = matches!(operation, SERVER_RESET_1 | SERVER_RESET_2);
+    let resets = matches!(operation, SERVER_RESET_1 | SERVER_RESET_2);
     if before != [0; 8] {
         let repeats = rest.len() < 128 && rest.windows(8).any(|bytes| bytes == before);
-        if repeats || before == session || (reset && counts(rest)) {
+        if repeats || before == session || (resets && counts(rest)) {
             return Outcome::found(AppId::OPENVPN);
         }
     }
-    if !reset {
+    if !resets {
         return Outcome::NotMine;
     }
     // Without the client's reset: one acknowledgement of packet 0, the client's id, packet 0.
@@ -149,4 +149,78 @@ fn answer(operation: u8, before: [u8; 8], session: [u8; 8], rest: &[u8]) -> Outc
         }
     }
     Outcome::NotMine
+}
+
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "lengths in tests are small")]
+mod tests {
+    use super::super::sample::hex;
+    use super::*;
+    use crate::dissect::testing::{Flow, check_never, check_prefixes, run};
+    use crate::view::Direction::{ToClient, ToServer};
+
+    const PORTS: (u16, u16) = (50_000, 1194);
+
+    // Captured: plain, `tls-auth` with SHA-1, `tls-auth` with SHA-512; reset and answer.
+    const PLAIN: [&str; 2] =
+        ["3839fded2daa10a4370000000000", "409421917de7267729010000000039fded2daa10a43700000000"];
+    const SHA_1: [&str; 2] = [
+        "38b02ccff1b5f0174fc091666e3b124bada39173317b939722d1fe63be0000000157a1c15f0000000000",
+        "40f77fc2efdbe23f57dec4c8d5654d0723bf8c0be54138563270cfae130000000157a1c15f0100000000b02c\
+         cff1b5f0174f00000000",
+    ];
+    const SHA_512: [&str; 2] = [
+        "388fdd2b9e41d8abeac6c37c832b64c158799064f06d18e82c26dc094d72415e0f47d882a7f8a4582cd0d9b5\
+         43f6eb82440c89e3ff168dd27967b4bf6fd504f0c0588234fa576f3a010000000166aa23b60000000000",
+        "40fba7e7e6a5fd1277faf7c1dcb583670c62ad17f13652246a12f8262ba1a7ea3fc3cc233713c50905ee6e75\
+         3fc55ad522e3f7381db2ced97cf08e33af48d9b01b0cfe3922d9af8bb40000000166aa23b701000000008fdd\
+         2b9e41d8abea00000000",
+    ];
+
+    #[test]
+    fn resets_and_their_answers_are_found_each_by_itself() {
+        for pair in [PLAIN, SHA_1, SHA_512] {
+            for (text, direction) in pair.iter().zip([ToServer, ToClient]) {
+                let bytes = hex(text);
+                let outcome = run(&OPENVPN, direction, Transport::Udp, &bytes, PORTS).0;
+                assert_eq!(outcome, Outcome::found(AppId::OPENVPN), "{text}");
+                check_never(&OPENVPN, direction, Transport::Udp, &bytes[..bytes.len() - 1], PORTS);
+                // Over TCP with its length before it.
+                let framed = [&(bytes.len() as u16).to_be_bytes()[..], &bytes].concat();
+                let outcome = run(&OPENVPN, direction, Transport::Tcp, &framed, PORTS).0;
+                assert_eq!(outcome, Outcome::found(AppId::OPENVPN), "{text}");
+                check_prefixes(&OPENVPN, direction, Transport::Tcp, &framed, PORTS);
+            }
+        }
+    }
+
+    #[test]
+    fn an_encrypted_control_channel_by_its_counter_and_length() {
+        let mut bytes = hex("38 0102030405060708 00000001 60000000");
+        bytes.resize(CRYPT_BYTES, 0xa5);
+        let outcome = run(&OPENVPN, ToServer, Transport::Udp, &bytes, PORTS).0;
+        assert_eq!(outcome, Outcome::found(AppId::OPENVPN));
+        bytes[13] = 0;
+        check_never(&OPENVPN, ToServer, Transport::Udp, &bytes, PORTS);
+    }
+
+    #[test]
+    fn a_reset_that_proves_nothing_waits_for_the_answer() {
+        // An HMAC, but no counter that begins at 1.
+        let mut reset = hex(SHA_1[0]);
+        reset[32] = 0x77;
+        let mut flow = Flow::new(Transport::Udp, PORTS);
+        assert_eq!(flow.ask(&OPENVPN, ToServer, &reset), Outcome::NeedMore);
+        let outcome = flow.ask(&OPENVPN, ToClient, &hex(SHA_1[1]));
+        assert_eq!(outcome, Outcome::found(AppId::OPENVPN));
+    }
+
+    #[test]
+    fn other_protocols_are_not_it() {
+        for bytes in [&[0x38; 14][..], &[0x38, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], b"8bytes"] {
+            check_never(&OPENVPN, ToServer, Transport::Udp, bytes, PORTS);
+            check_never(&OPENVPN, ToServer, Transport::Tcp, bytes, PORTS);
+        }
+        check_never(&OPENVPN, ToServer, Transport::Tcp, b"\0\x20\x38\0\0\0\0\0\0\0\0", PORTS);
+    }
 }

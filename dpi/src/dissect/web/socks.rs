@@ -47,7 +47,7 @@ fn version_5(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     }
     if reader.left() == 0 {
         // Whole, and nothing behind: remembered for the answer.
-        notes.scratch.session = [5, 1, 0, 0, 0, 0, 0, 0];
+        notes.scratch.socks = 5;
         return Outcome::NeedMore;
     }
     if reader.rest().first() == Some(&1) {
@@ -95,14 +95,12 @@ fn request_5(mut reader: Reader<'_>, notes: &mut Notes<'_>) -> Outcome {
 }
 
 /// The server's choice: after a greeting, or with a reply (section 6) behind it.
-fn answer_5(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
-    let greeted = notes.scratch.session.first_chunk() == Some(&[5, 1]);
+fn answer_5(view: &View<'_>, notes: &Notes<'_>) -> Outcome {
+    let greeted = notes.scratch.socks == 5;
     match *view.data {
-        [_] => Outcome::NeedMore,
         [_, 0..=3 | 0xff] if greeted => Outcome::found_more(AppId::SOCKS),
-        [_, 0] => Outcome::NeedMore,
         [_, 0, 5, reply, 0, 1 | 3 | 4, ..] if reply <= 8 => Outcome::found(AppId::SOCKS),
-        [_, 0, 5, _] | [_, 0, 5, _, 0] | [_, 0, 5] => Outcome::NeedMore,
+        [_] | [_, 0] | [_, 0, 5] | [_, 0, 5, _] | [_, 0, 5, _, 0] => Outcome::NeedMore,
         _ => Outcome::NotMine,
     }
 }
@@ -135,7 +133,7 @@ fn version_4(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     if reader.left() > 0 || address == [0; 4] {
         return Outcome::NotMine;
     }
-    notes.scratch.session = [4, command, 0, 0, 0, 0, 0, 0];
+    notes.scratch.socks = 4;
     Outcome::NeedMore
 }
 
@@ -153,10 +151,74 @@ fn unended(reader: Reader<'_>) -> Outcome {
 }
 
 /// Granted or not: exactly eight bytes, and only after a request that fitted.
-fn answer_4(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
-    let asked = notes.scratch.session.first() == Some(&4);
+fn answer_4(view: &View<'_>, notes: &Notes<'_>) -> Outcome {
+    let asked = notes.scratch.socks == 4;
     match view.data {
         [_, 0x5a..=0x5d, ..] if asked && view.data.len() == 8 => Outcome::found(AppId::SOCKS),
         _ => Outcome::NotMine,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::hex;
+    use super::*;
+    use crate::dissect::testing::{Flow, check_never, check_prefixes, run};
+    use crate::view::Direction::{ToClient, ToServer};
+
+    const PORTS: (u16, u16) = (50_000, 21_477);
+
+    #[test]
+    fn a_greeting_is_proven_by_the_choice() {
+        let mut flow = Flow::new(Transport::Tcp, PORTS);
+        assert_eq!(flow.ask(&SOCKS, ToServer, &[5, 2, 0, 1]), Outcome::NeedMore);
+        assert_eq!(flow.ask(&SOCKS, ToClient, &[5, 0]), Outcome::found_more(AppId::SOCKS));
+        let request = b"\x05\x02\x00\x01\x05\x01\x00\x03\x0bexample.com\x01\xbb";
+        assert_eq!(flow.ask(&SOCKS, ToServer, request), Outcome::found(AppId::SOCKS));
+        assert_eq!(flow.meta.get(&attr::HOST_NAME), Some(&b"example.com"[..]));
+        // A choice that answers nothing proves nothing.
+        assert_eq!(run(&SOCKS, ToClient, Transport::Tcp, &[5, 0], PORTS).0, Outcome::NeedMore);
+    }
+
+    #[test]
+    fn greeting_and_request_in_one_stream() {
+        for bytes in [
+            &b"\x05\x01\x00\x05\x01\x00\x03\x0bexample.com\x01\xbb"[..],
+            b"\x05\x01\x00\x05\x01\x00\x01\x01\x02\x03\x04\x00\x50",
+            b"\x05\x01\x02\x01\x04user\x04pass\x05\x01\x00\x01\x01\x02\x03\x04\x00\x50",
+        ] {
+            let outcome = run(&SOCKS, ToServer, Transport::Tcp, bytes, PORTS).0;
+            assert_eq!(outcome, Outcome::found(AppId::SOCKS));
+            check_prefixes(&SOCKS, ToServer, Transport::Tcp, bytes, PORTS);
+        }
+        check_prefixes(&SOCKS, ToClient, Transport::Tcp, &hex("0500050000010a0000010050"), PORTS);
+    }
+
+    #[test]
+    fn version_four_by_name_at_once_and_by_address_with_the_answer() {
+        let by_name = hex("0401005000000001007777772e6578616d706c652e636f6d00");
+        let (outcome, meta) = run(&SOCKS, ToServer, Transport::Tcp, &by_name, PORTS);
+        assert_eq!(outcome, Outcome::found(AppId::SOCKS));
+        assert_eq!(meta.get(&attr::HOST_NAME), Some(&b"www.example.com"[..]));
+        check_prefixes(&SOCKS, ToServer, Transport::Tcp, &by_name, PORTS);
+        let mut flow = Flow::new(Transport::Tcp, PORTS);
+        assert_eq!(flow.ask(&SOCKS, ToServer, &hex("040100505db8d87700")), Outcome::NeedMore);
+        let answer = hex("005adfb20ab49cf9");
+        assert_eq!(flow.ask(&SOCKS, ToClient, &answer), Outcome::found(AppId::SOCKS));
+        check_never(&SOCKS, ToClient, Transport::Tcp, &answer, PORTS);
+    }
+
+    #[test]
+    fn other_bytes_are_refused() {
+        for bytes in [
+            &[5, 0, 0][..],
+            &[5, 1, 0x40, 5, 1, 0, 1, 1, 2, 3, 4, 0, 80],
+            &[5, 1, 0, 5, 9, 0, 1, 1, 2, 3, 4, 0, 80],
+            &[4, 3, 0, 80, 1, 2, 3, 4, 0],
+            &[4, 1, 0, 80, 0, 0, 0, 0, 0],
+            &[4, 1, 0, 80, 0, 0, 0, 9, 0, 1, 0],
+        ] {
+            check_never(&SOCKS, ToServer, Transport::Tcp, bytes, PORTS);
+        }
     }
 }

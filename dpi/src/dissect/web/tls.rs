@@ -228,7 +228,7 @@ fn server_hello(view: &View<'_>, notes: &mut Notes<'_>, record: Record<'_>) -> O
 ///
 /// One header is 24 bits of evidence at most. Enough is: a record that ends where the data ends,
 /// or two headers in a row.
-fn chain(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+fn chain(view: &View<'_>, notes: &Notes<'_>) -> Outcome {
     let hello = &notes.scratch.hello;
     if hello.client.is_some() {
         return Outcome::found(hello.app);
@@ -304,4 +304,180 @@ fn old_hello(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     notes.scratch.hello.client = Some(view.direction);
     notes.scratch.hello.app = AppId::TLS;
     Outcome::found_more(AppId::TLS)
+}
+
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "lengths in tests are small")]
+mod tests {
+    use super::super::sample::{client_hello, extension, hex, protocols, records, server_name};
+    use super::*;
+    use crate::dissect::testing::{Flow, check_never, check_prefixes, run};
+    use crate::view::Direction::{ToClient, ToServer};
+    use proptest::prelude::*;
+
+    const PORTS: (u16, u16) = (50_000, 443);
+
+    /// A Tor client's hello, as captured.
+    const TOR: &str = "16030100d0010000cc0301527b813786d943d233709dd47ed68bbb8c40f48e301cabb6d1e5\
+        60220579d4bf000048c00ac0140088008700390038c00fc00500840035c007c009c011c013004500440033003\
+        2c00cc00ec002c0040096004100040005002fc008c01200160013c00dc003feff000a00ff0100005b00000017\
+        00150000127777772e676675376862787066702e636f6d000b000403000102000a00340032000100020003000\
+        400050006000700080009000a000b000c000d000e000f0010001100120013001400150016001700180019";
+
+    const SERVER_HELLO_13: &str = "160303004a020000460303\
+        000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f00\
+        130100001e002b00020304 0033 00140018 00100102030405060708090a0b0c0d0e0f10 00000000";
+
+    fn browser() -> Vec<u8> {
+        client_hello(
+            &[0x2a2a, 0x1301, 0x1302, 0xc02b],
+            &[
+                extension(0x4a4a, &[]),
+                server_name("www.example.com"),
+                protocols(&["h2", "http/1.1"]),
+                extension(13, &[0, 4, 4, 3, 8, 4]),
+                extension(43, &[6, 0x3a, 0x3a, 3, 4, 3, 3]),
+                extension(0xfe0d, &[0; 8]),
+            ],
+        )
+    }
+
+    fn get<'m>(meta: &'m crate::meta::Meta, attr: &attr::Attr) -> &'m str {
+        std::str::from_utf8(meta.get(attr).unwrap_or_default()).unwrap()
+    }
+
+    #[test]
+    fn a_captured_hello_and_its_published_fingerprint() {
+        let bytes = hex(TOR);
+        let (outcome, meta) = run(&TLS, ToServer, Transport::Tcp, &bytes, PORTS);
+        assert_eq!(outcome, Outcome::found_more(AppId::TOR));
+        assert_eq!(get(&meta, &attr::TLS_SNI), "www.gfu7hbxpfp.com");
+        assert_eq!(get(&meta, &attr::HOST_NAME), "www.gfu7hbxpfp.com");
+        assert_eq!(get(&meta, &attr::TLS_OFFERED), "TLSv1.0");
+        assert_eq!(get(&meta, &attr::TLS_JA4), "t10d360300_77f462745360_33a13ba74d1c");
+        check_prefixes(&TLS, ToServer, Transport::Tcp, &bytes, PORTS);
+    }
+
+    #[test]
+    fn the_hello_is_read_whole_however_it_is_cut() {
+        let message = browser();
+        let (_, whole) = run(&TLS, ToServer, Transport::Tcp, &records(&message, 16_384), PORTS);
+        assert_eq!(get(&whole, &attr::TLS_ALPN), "h2,http/1.1");
+        assert_eq!(get(&whole, &attr::TLS_OFFERED), "TLSv1.3");
+        assert!(get(&whole, &attr::TLS_JA4).starts_with("t13d0305h2_"));
+        assert_eq!(whole.get(&attr::TLS_ECH).unwrap()[0], 1);
+        for most in [4, 7, 20, 64, message.len() - 1] {
+            if message.len().div_ceil(most) > RECORDS_MOST {
+                continue;
+            }
+            let bytes = records(&message, most);
+            let (outcome, meta) = run(&TLS, ToServer, Transport::Tcp, &bytes, PORTS);
+            assert_eq!(outcome, Outcome::found_more(AppId::TLS), "records of {most}");
+            assert_eq!(meta.as_bytes(), whole.as_bytes(), "records of {most}");
+            check_prefixes(&TLS, ToServer, Transport::Tcp, &bytes, PORTS);
+        }
+    }
+
+    #[test]
+    fn the_answer_adds_version_and_cipher_and_ends_it() {
+        let mut flow = Flow::new(Transport::Tcp, PORTS);
+        let hello = records(&browser(), 16_384);
+        assert_eq!(flow.ask(&TLS, ToServer, &hello), Outcome::found_more(AppId::TLS));
+        let answer = hex(SERVER_HELLO_13);
+        assert_eq!(flow.ask(&TLS, ToClient, &answer), Outcome::found(AppId::TLS));
+        assert_eq!(get(&flow.meta, &attr::TLS_VERSION), "TLSv1.3");
+        assert_eq!(flow.meta.get(&attr::TLS_CIPHER).unwrap(), 0x1301_u64.to_le_bytes());
+        // The answer alone is enough.
+        check_prefixes(&TLS, ToClient, Transport::Tcp, &answer, PORTS);
+    }
+
+    #[test]
+    fn what_is_inside_is_told_by_the_protocols_offered_and_the_dns_port() {
+        let dot = records(&client_hello(&[0x1301], &[protocols(&["dot"])]), 16_384);
+        let outcome = run(&TLS, ToServer, Transport::Tcp, &dot, PORTS).0;
+        assert_eq!(outcome, Outcome::found_more(AppId::DOT));
+        let plain = records(&client_hello(&[0x1301], &[]), 16_384);
+        let outcome = run(&TLS, ToServer, Transport::Tcp, &plain, (50_000, 853)).0;
+        assert_eq!(outcome, Outcome::found_more(AppId::DOT));
+        let outcome = run(&TLS, ToServer, Transport::Tcp, &plain, PORTS).0;
+        assert_eq!(outcome, Outcome::found_more(AppId::TLS));
+    }
+
+    #[test]
+    fn the_old_form_of_the_hello() {
+        let mut bytes = hex("802e0103010015000000100100800700c003008006004002008004008000000a");
+        bytes.truncate(11);
+        bytes.extend([0; 21 + 16]);
+        assert_eq!(
+            run(&TLS, ToServer, Transport::Tcp, &bytes, PORTS).0,
+            Outcome::found_more(AppId::TLS)
+        );
+        check_prefixes(&TLS, ToServer, Transport::Tcp, &bytes, PORTS);
+        bytes[1] += 1;
+        check_never(&TLS, ToServer, Transport::Tcp, &bytes, PORTS);
+    }
+
+    #[test]
+    fn a_flow_joined_late_is_told_by_its_records() {
+        let mut data = vec![23, 3, 3, 0, 40];
+        data.extend([7; 40]);
+        let two = [data.clone(), data.clone()].concat();
+        for bytes in [&data, &two, &two[..60].to_vec()] {
+            let outcome = run(&TLS, ToClient, Transport::Tcp, bytes, PORTS).0;
+            assert_eq!(outcome, Outcome::found(AppId::TLS));
+        }
+        let alert = [21, 3, 3, 0, 2, 2, 40];
+        assert_eq!(
+            run(&TLS, ToClient, Transport::Tcp, &alert, PORTS).0,
+            Outcome::found(AppId::TLS)
+        );
+        // Versions that change, lengths of nothing, other kinds.
+        for near_miss in [
+            &[21, 3, 3, 0, 2, 3, 40][..],
+            &[23, 3, 3, 0, 0, 0, 0, 0, 0],
+            &[23, 3, 9, 0, 2, 0, 0],
+            &[20, 3, 3, 0, 1, 1, 23, 3, 1, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        ] {
+            let outcome = run(&TLS, ToClient, Transport::Tcp, near_miss, PORTS).0;
+            assert!(!matches!(outcome, Outcome::Found { .. }), "{near_miss:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_hello_are_refused() {
+        let mut bytes = records(&browser(), 16_384);
+        // The session id's length.
+        bytes[43] = 33;
+        check_never(&TLS, ToServer, Transport::Tcp, &bytes, PORTS);
+        let mut bytes = records(&browser(), 16_384);
+        bytes[9] = 7;
+        check_never(&TLS, ToServer, Transport::Tcp, &bytes, PORTS);
+    }
+
+    proptest! {
+        /// A hello with any byte changed is TLS or nothing, and never a panic.
+        #[test]
+        fn damage_is_survived(at in 0_usize..200, value: u8, most in 5_usize..200) {
+            let mut bytes = records(&browser(), most);
+            let at = at.min(bytes.len() - 1);
+            bytes[at] = value;
+            let outcome = run(&TLS, ToServer, Transport::Tcp, &bytes, PORTS).0;
+            if let Outcome::Found { app, .. } = outcome {
+                prop_assert!(crate::app::carrier(app) == AppId::TLS || at > 40);
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_survived(mut bytes in prop::collection::vec(any::<u8>(), 1..400), head: bool) {
+            if head {
+                let length = bytes.len() as u16;
+                bytes.splice(0..0, [22, 3, 1, 0, 0, 1, 0, 0, 0, 3, 3]);
+                bytes[3..5].copy_from_slice(&(length + 6).to_be_bytes());
+                bytes[7..9].copy_from_slice(&(length + 2).to_be_bytes());
+            }
+            for direction in [ToServer, ToClient] {
+                let _ = run(&TLS, direction, Transport::Tcp, &bytes, PORTS);
+            }
+        }
+    }
 }

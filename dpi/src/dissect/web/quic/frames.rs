@@ -1,5 +1,6 @@
 //! The frames of an Initial packet (RFC 9000 sections 12.4 and 19).
 
+use super::keys::Opened;
 use crate::reader::Reader;
 
 /// Frames read of one packet. Clients that scramble their hello send some thirty.
@@ -23,32 +24,26 @@ pub(super) fn varint(reader: &mut Reader<'_>) -> Option<u64> {
 }
 
 /// Calls `each` for every CRYPTO frame. `None` if a frame is none that an Initial packet may hold
-/// (RFC 9000 section 17.2.2); a frame that is cut off ends the walk where `cut` says that the
-/// packet was.
+/// (RFC 9000 section 17.2.2); a frame that is cut off ends the walk where the packet was.
+/// `crypto` is the type of a CRYPTO frame.
 pub(super) fn each_crypto<'a>(
-    frames: &'a [u8],
-    cut: bool,
+    opened: &'a Opened,
+    crypto: u8,
     mut each: impl FnMut(Crypto<'a>),
 ) -> Option<()> {
-    let mut reader = Reader::new(frames);
+    let mut reader = Reader::new(opened.frames());
     let mut any = false;
     for _ in 0..FRAMES_MOST {
         let Some(kind) = skip_padding(&mut reader) else { break };
         let read = match kind {
             0x01 => Some(()),
             0x02 | 0x03 => skip_ack(&mut reader, kind),
-            0x06 => match read_crypto(&mut reader) {
-                Some(crypto) => {
-                    each(crypto);
-                    Some(())
-                }
-                None => None,
-            },
+            _ if kind == crypto => read_crypto(&mut reader).map(&mut each),
             0x1c => skip_close(&mut reader),
             _ => return None,
         };
         if read.is_none() {
-            return (cut && any).then_some(());
+            return (opened.cut && any).then_some(());
         }
         any = true;
     }
@@ -107,14 +102,21 @@ mod tests {
         }
     }
 
+    fn walk(frames: &[u8], crypto: u8) -> Option<Vec<(u64, usize)>> {
+        let mut seen = Vec::new();
+        each_crypto(&Opened::of(frames), crypto, |crypto| {
+            seen.push((crypto.offset, crypto.bytes.len()));
+        })?;
+        Some(seen)
+    }
+
     #[test]
     fn frames_that_do_not_belong_are_refused() {
-        let mut seen = Vec::new();
         let frames = [0, 0, 1, 0x06, 0x40, 0x03, 2, b'a', b'b', 0x02, 5, 0, 0, 1, 0];
-        each_crypto(&frames, false, |crypto| seen.push((crypto.offset, crypto.bytes.len())));
-        assert_eq!(seen, [(3, 2)]);
-        assert!(each_crypto(&[0x08, 0, 0], false, |_| {}).is_none());
-        assert!(each_crypto(&[0; 20], false, |_| {}).is_none());
-        assert!(each_crypto(&[0x06, 0, 9, 1], false, |_| {}).is_none());
+        assert_eq!(walk(&frames, 6), Some(vec![(3, 2)]));
+        assert_eq!(walk(&[0x08, 0, 1, 7], 6), None);
+        assert_eq!(walk(&[0x08, 0, 1, 7], 8), Some(vec![(0, 1)]));
+        assert_eq!(walk(&[0; 20], 6), None);
+        assert_eq!(walk(&[0x06, 0, 9, 1], 6), None);
     }
 }

@@ -32,6 +32,13 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    #[cfg(test)]
+    pub(super) fn of(frames: &[u8]) -> Opened {
+        let mut opened = Opened { bytes: [0; OPEN_BYTES], used: frames.len(), cut: false };
+        opened.bytes[..frames.len()].copy_from_slice(frames);
+        opened
+    }
+
     pub(super) fn frames(&self) -> &[u8] {
         self.bytes.get(..self.used).unwrap_or_default()
     }
@@ -73,6 +80,24 @@ impl ClientKeys {
         let end = sealed.len().checked_sub(16)?;
         let body = sealed.get(number_bytes..end)?;
         Some(self.decrypt(number, body))
+    }
+
+    /// Seals a packet whose header ends with a packet number of four bytes: what [`Self::open`]
+    /// undoes, with a tag of zeros.
+    #[cfg(test)]
+    pub(super) fn seal(&self, header: &[u8], number: u32, frames: &[u8]) -> Vec<u8> {
+        let body = self.decrypt(number, frames);
+        let mut packet = header.to_vec();
+        packet.extend(body.frames());
+        packet.extend([0; 16]);
+        let number_at = header.len() - 4;
+        let mut mask = (*packet[header.len()..].first_chunk::<16>().unwrap()).into();
+        self.header.encrypt_block(&mut mask);
+        packet[0] ^= mask[0] & 0x0f;
+        for (byte, mask) in packet[number_at..header.len()].iter_mut().zip(&mask[1..]) {
+            *byte ^= mask;
+        }
+        packet
     }
 
     fn decrypt(&self, number: u32, body: &[u8]) -> Opened {

@@ -203,7 +203,7 @@ fn open(track: HelloTrack, version: &Version, header: &Long<'_>, sealed: &[u8]) 
     let try_with = |id: &[u8]| {
         let opened = ClientKeys::derive(version, id)?.open(header.first, sealed)?;
         // The frames are the proof that the key was right.
-        each_crypto(opened.frames(), opened.cut, |_| {}).map(|()| opened)
+        each_crypto(&opened, version.crypto, |_| {}).map(|()| opened)
     };
     if !known.is_empty()
         && let Some(opened) = try_with(known)
@@ -229,7 +229,7 @@ fn read_frames(
     }
     // The usual case: the whole hello in one frame, read where it stands.
     let mut first = None;
-    each_crypto(opened.frames(), opened.cut, |crypto| {
+    each_crypto(opened, version.crypto, |crypto| {
         if crypto.offset == 0 {
             first = Some(crypto.bytes);
         }
@@ -243,7 +243,7 @@ fn read_frames(
     }
     let mut stream = track.stream;
     if let Some(buffer) = notes.crypto.get(stream) {
-        each_crypto(opened.frames(), opened.cut, |crypto| {
+        each_crypto(opened, version.crypto, |crypto| {
             buffer.insert(crypto.offset, crypto.bytes);
         });
     }
@@ -291,4 +291,199 @@ fn note_hello(meta: &mut Meta, handshake: Handshake, message: &[u8]) -> AppId {
         }
     }
     hello.application().unwrap_or(AppId::QUIC)
+}
+
+#[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "lengths in tests are small")]
+mod tests {
+    use super::super::sample::{client_hello, extension, hex, protocols, server_name};
+    use super::*;
+    use crate::dissect::testing::{Flow, check_never, run};
+    use crate::view::Direction::{ToClient, ToServer};
+    use proptest::prelude::*;
+
+    const PORTS: (u16, u16) = (50_000, 443);
+    const ID: [u8; 8] = [0x83, 0x94, 0xc8, 0xf0, 0x3e, 0x51, 0x57, 0x08];
+
+    /// The CRYPTO frame of RFC 9001 appendix A.2.
+    const RFC_FRAME: &str = "060040f1010000ed0303ebf8fa56f12939b9584a3896472ec40bb863cfd3e868\
+        04fe3a47f06a2b69484c00000413011302010000c000000010000e00000b6578616d706c652e636f6dff0100\
+        0100000a00080006001d0017001800100007000504616c706e00050005010000000000330026002400 1d0020\
+        9370b2c9caa47fbabaf4559fedba753de171fa71f50f1ce15d43e994ec74d748002b0003020304000d001000\
+        0e0403050306030203080408050806002d00020101001c00024001003900320408ffffffffffffffff050480\
+        00ffff07048000ffff0801100104800075300901100f088394c8f03e51570806048000ffff";
+
+    /// A client's Initial packet: `frames` and padding, in a datagram of 1200 bytes.
+    fn initial(number: u32, version: u32, frames: &[u8]) -> Vec<u8> {
+        let known = version::find(version).unwrap();
+        let keys = ClientKeys::derive(&known, &ID).unwrap();
+        let mut header = vec![0xc3 | known.initial << 4];
+        header.extend(version.to_be_bytes());
+        header.push(8);
+        header.extend(ID);
+        header.extend([0, 0, 0x44, 0x9e]);
+        header.extend(number.to_be_bytes());
+        let mut frames = frames.to_vec();
+        frames.resize(1162, 0);
+        keys.seal(&header, number, &frames)
+    }
+
+    fn crypto(offset: usize, bytes: &[u8]) -> Vec<u8> {
+        let mut frame = vec![6];
+        frame.extend((0x4000 | offset as u16).to_be_bytes());
+        frame.extend((0x4000 | bytes.len() as u16).to_be_bytes());
+        frame.extend(bytes);
+        frame
+    }
+
+    fn hello() -> Vec<u8> {
+        let agent = b"\x71\x29\x0eagent/1 (test)";
+        client_hello(
+            &[0x1301, 0x1302],
+            &[
+                server_name("quic.example.com"),
+                protocols(&["h3"]),
+                extension(43, &[2, 3, 4]),
+                extension(0x39, agent),
+            ],
+        )
+    }
+
+    #[test]
+    fn the_packet_of_the_rfc() {
+        let packet = initial(2, 1, &hex(RFC_FRAME));
+        // RFC 9001 appendix A.2: the protected header and the beginning of the payload.
+        let head =
+            hex("c000000001088394c8f03e5157080000449e7b9aec34d1b1c98dd7689fb8ec11d242b123dc9b");
+        assert_eq!(packet[..head.len()], head);
+        let (outcome, meta) = run(&QUIC, ToServer, Transport::Udp, &packet, PORTS);
+        assert_eq!(outcome, Outcome::found(AppId::QUIC));
+        assert_eq!(meta.get(&attr::QUIC_SNI), Some(&b"example.com"[..]));
+        assert_eq!(meta.get(&attr::HOST_NAME), Some(&b"example.com"[..]));
+        assert_eq!(meta.get(&attr::QUIC_VERSION), Some(&b"1"[..]));
+        assert_eq!(meta.get(&attr::QUIC_ALPN), Some(&b"alpn"[..]));
+        assert!(meta.get(&attr::QUIC_JA4).unwrap().starts_with(b"q13d0211an_"));
+    }
+
+    #[test]
+    fn every_version_is_opened_with_its_own_keys() {
+        for version in [1, 0x6b33_43cf, 0xff00_001d, 0xff00_001b, 0xff00_0016, 0xface_b002] {
+            let packet = initial(0, version, &crypto(0, &hello()));
+            let (outcome, meta) = run(&QUIC, ToServer, Transport::Udp, &packet, PORTS);
+            assert_eq!(outcome, Outcome::found(AppId::QUIC), "{version:x}");
+            assert_eq!(meta.get(&attr::QUIC_SNI), Some(&b"quic.example.com"[..]));
+            assert_eq!(meta.get(&attr::QUIC_USER_AGENT), Some(&b"agent/1 (test)"[..]));
+        }
+    }
+
+    #[test]
+    fn the_hello_is_put_together_over_packets_in_any_order() {
+        let hello = hello();
+        let (first, rest) = hello.split_at(20);
+        let (second, third) = rest.split_at(40);
+        let pieces = [crypto(0, first), crypto(20, second), crypto(60, third)];
+        let whole = run(&QUIC, ToServer, Transport::Udp, &initial(0, 1, &crypto(0, &hello)), PORTS);
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+            // All in one packet.
+            let frames: Vec<u8> = order.iter().flat_map(|at| pieces[*at].clone()).collect();
+            let together = run(&QUIC, ToServer, Transport::Udp, &initial(0, 1, &frames), PORTS);
+            assert_eq!(together.0, Outcome::found(AppId::QUIC));
+            assert_eq!(together.1.as_bytes(), whole.1.as_bytes());
+            // A packet each.
+            let mut flow = Flow::new(Transport::Udp, PORTS);
+            for (number, at) in order.iter().enumerate() {
+                let packet = initial(number as u32, 1, &pieces[*at]);
+                let expected = if number == 2 {
+                    Outcome::found(AppId::QUIC)
+                } else {
+                    Outcome::found_more(AppId::QUIC)
+                };
+                assert_eq!(flow.ask(&QUIC, ToServer, &packet), expected);
+            }
+            assert_eq!(flow.meta.get(&attr::QUIC_JA4), whole.1.get(&attr::QUIC_JA4));
+        }
+    }
+
+    #[test]
+    fn a_hello_that_is_never_complete_is_given_up_with_what_is_there() {
+        let hello = hello();
+        let mut flow = Flow::new(Transport::Udp, PORTS);
+        let packet = initial(0, 1, &crypto(0, &hello[..hello.len() - 1]));
+        for _ in 1..TRIES_MOST {
+            assert_eq!(flow.ask(&QUIC, ToServer, &packet), Outcome::found_more(AppId::QUIC));
+        }
+        assert_eq!(flow.ask(&QUIC, ToServer, &packet), Outcome::found(AppId::QUIC));
+        assert_eq!(flow.meta.get(&attr::QUIC_SNI), Some(&b"quic.example.com"[..]));
+    }
+
+    #[test]
+    fn what_cannot_be_opened_is_named_by_its_header() {
+        let mut packet = initial(0, 1, &crypto(0, &hello()));
+        // Another id than the keys': as a server's Initial.
+        packet[6] ^= 1;
+        let (outcome, meta) = run(&QUIC, ToClient, Transport::Udp, &packet, PORTS);
+        assert_eq!(outcome, Outcome::found_more(AppId::QUIC));
+        assert_eq!(meta.get(&attr::QUIC_SNI), None);
+        let negotiation = hex("80 00000000 00 08 0102030405060708 1a2a3a4a 00000001");
+        assert_eq!(
+            run(&QUIC, ToClient, Transport::Udp, &negotiation, PORTS).0,
+            Outcome::NotMine,
+            "no destination id, so nothing that a client drew"
+        );
+        let negotiation = hex("80 00000000 08 0102030405060708 00 1a2a3a4a 00000001");
+        assert_eq!(
+            run(&QUIC, ToClient, Transport::Udp, &negotiation, PORTS).0,
+            Outcome::found_more(AppId::QUIC)
+        );
+    }
+
+    #[test]
+    fn googles_hello_in_the_clear() {
+        let mut packet = hex("0d 0102030405060708 51303433 01 000102030405060708090a0b a0012c03");
+        packet.extend(b"CHLO\x02\0\0\0SNI\0\x0e\0\0\0UAID\x13\0\0\0www.google.comagent");
+        let (outcome, meta) = run(&QUIC, ToServer, Transport::Udp, &packet, PORTS);
+        assert_eq!(outcome, Outcome::found(AppId::QUIC));
+        assert_eq!(meta.get(&attr::QUIC_SNI), Some(&b"www.google.com"[..]));
+        assert_eq!(meta.get(&attr::QUIC_USER_AGENT), Some(&b"agent"[..]));
+        assert_eq!(meta.get(&attr::QUIC_VERSION), Some(&b"Q043"[..]));
+    }
+
+    #[test]
+    fn headers_that_do_not_fit_are_refused() {
+        let packet = initial(0, 1, &crypto(0, &hello()));
+        // A version nobody knows, an id too long, a length beyond the datagram, no fixed bit.
+        for (at, value) in [(4, 9), (5, 21), (16, 0x7f), (0, 0x80)] {
+            let mut packet = packet.clone();
+            packet[at] = value;
+            check_never(&QUIC, ToServer, Transport::Udp, &packet, PORTS);
+        }
+        check_never(&QUIC, ToServer, Transport::Udp, &packet[..packet.len() - 1], PORTS);
+    }
+
+    proptest! {
+        #[test]
+        fn any_datagram_is_survived(
+            mut bytes in prop::collection::vec(any::<u8>(), 1..1500),
+            version in prop::sample::select(vec![0, 1, 0x6b33_43cf, 0x5130_3436, 0x5130_3530]),
+        ) {
+            let _ = run(&QUIC, ToServer, Transport::Udp, &bytes, PORTS);
+            if bytes.len() > 8 {
+                bytes[0] |= 0xc0;
+                bytes[1..5].copy_from_slice(&u32::to_be_bytes(version));
+                bytes[5] %= 21;
+                let _ = run(&QUIC, ToServer, Transport::Udp, &bytes, PORTS);
+            }
+        }
+
+        /// Frames of any content, correctly sealed.
+        #[test]
+        fn any_frames_are_survived(frames in prop::collection::vec(any::<u8>(), 0..1100), kind in 0_u8..8) {
+            let mut sent = vec![kind];
+            sent.extend(frames);
+            let packet = initial(0, 1, &sent);
+            let outcome = run(&QUIC, ToServer, Transport::Udp, &packet, PORTS).0;
+            let named = matches!(outcome, Outcome::Found { app: AppId::QUIC, .. });
+            prop_assert!(named);
+        }
+    }
 }

@@ -14,6 +14,8 @@ pub(super) struct Version {
     /// The packet type bits of an Initial packet.
     pub(super) initial: u8,
     pub(super) handshake: Handshake,
+    /// The type of a CRYPTO frame.
+    pub(super) crypto: u8,
 }
 
 /// What the CRYPTO frames hold.
@@ -115,6 +117,7 @@ pub(super) fn find(number: u32) -> Option<Version> {
         0x5430_3531 => ("T051", &SALT_T051),
         _ => return None,
     };
+    let google = matches!(number, 0x5130_3530 | 0x5430_3530 | 0x5430_3531);
     let second = matches!(number, 0x6b33_43cf | 0x709a_50c4);
     Some(Version {
         name,
@@ -122,6 +125,7 @@ pub(super) fn find(number: u32) -> Option<Version> {
         labels: if second { &LABELS_2 } else { &LABELS_1 },
         initial: u8::from(second),
         handshake: if number == 0x5130_3530 { Handshake::Google } else { Handshake::Tls },
+        crypto: if google { 0x08 } else { 0x06 },
     })
 }
 
