@@ -15,6 +15,9 @@ mod stream;
 mod turn;
 mod verdict;
 
+#[cfg(test)]
+mod tests;
+
 pub use counters::Counters;
 pub use state::Slot;
 pub use verdict::{Confidence, Verdict};

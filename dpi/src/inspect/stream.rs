@@ -33,6 +33,12 @@ impl Pool {
         }
     }
 
+    /// Buffers not in use.
+    #[cfg(test)]
+    pub(super) fn available(&self) -> usize {
+        self.free.len()
+    }
+
     fn get(&self, id: BufferId) -> &[u8] {
         let start = usize::try_from(id.0).unwrap_or(usize::MAX).saturating_mul(self.bytes_each);
         self.bytes.get(start..start.saturating_add(self.bytes_each)).unwrap_or_default()
@@ -125,9 +131,7 @@ impl Stream {
             return self.write(pool, usize::try_from(ahead).unwrap_or(usize::MAX), payload);
         }
         let before = usize::try_from(behind).unwrap_or(usize::MAX);
-        // One byte just before the first is a keep-alive probe, not data.
-        let probe = before == 1 && payload.len() == 1;
-        if may_rebase && !probe && before < pool.bytes_each {
+        if may_rebase && before < pool.bytes_each {
             self.rebase(pool, before);
             self.base = sequence;
             self.write(pool, 0, payload);

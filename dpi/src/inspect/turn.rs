@@ -11,8 +11,9 @@ use crate::view::{Direction, Notes, Outcome, Transport, View};
 
 /// Packets after which a TCP flow whose beginning was not captured is given up.
 const MIDSTREAM_PACKETS: u8 = 8;
-/// Packets for which a TCP flow that fits nothing is kept, in case its real first segment is late.
-const LATE_FIRST_PACKETS: u8 = 3;
+/// Among so many first packets a TCP flow's true first segment is waited for, when what came
+/// before it fits nothing.
+pub(super) const LATE_FIRST_PACKETS: u8 = 3;
 
 /// What the dissectors answered about a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,7 +106,7 @@ impl Turn<'_> {
         self.count_taken(taken);
         let nothing_new = matches!(taken, Taken::Held | Taken::Nothing | Taken::Dropped);
         if nothing_new && !at_limit {
-            return Asked::Nothing;
+            return self.state.nobody_left(tcp).unwrap_or(Asked::Nothing);
         }
         if taken == Taken::Rebased {
             self.state.alive = self.dispatch.possible(Transport::Tcp, self.state.hinted);
@@ -146,10 +147,7 @@ impl Turn<'_> {
             _ if at_limit => Asked::GaveUp,
             _ => {
                 state.alive = wanting;
-                let may_be_late = segment.tcp.is_some_and(|tcp| tcp.syn_seen)
-                    && taken != Taken::Grown
-                    && state.packets < LATE_FIRST_PACKETS;
-                if wanting.is_empty() && !may_be_late { Asked::GaveUp } else { Asked::Nothing }
+                segment.tcp.and_then(|tcp| state.nobody_left(tcp)).unwrap_or(Asked::Nothing)
             }
         }
     }
@@ -191,6 +189,15 @@ impl Turn<'_> {
             Taken::Nothing => self.counters.segments_old += 1,
             Taken::First | Taken::Grown | Taken::Rebased => {}
         }
+    }
+}
+
+impl FlowState {
+    /// Gives up where no protocol fits any more, and the true first segment is not merely late.
+    fn nobody_left(&self, tcp: TcpSegment) -> Option<Asked> {
+        let may_be_late = tcp.syn_seen && self.packets < LATE_FIRST_PACKETS;
+        let over = self.dissector.is_none() && self.alive.is_empty() && !may_be_late;
+        over.then_some(Asked::GaveUp)
     }
 }
 
