@@ -272,7 +272,6 @@ services! {
     1165 VERCEL "Vercel" Cloud ["vercel.app", "vercel.com", "now.sh", "vercel-dns.com"];
     1166 NETLIFY "Netlify" Cloud ["netlify.com", "netlify.app"];
     1167 CDN77 "CDN77" Cloud ["cdn77.org", "cdn77.com", "cdngslb.com"];
-    1168 MERAKI "MerakiCloud" Network ["meraki.com", "network-auth.com"];
     1169 SALESFORCE "Salesforce" Productivity [
         "salesforce.com", "force.com", "salesforceliveagent.com", "sfdcstatic.com",
         "documentforce.com", "visualforce.com", "lightning.com", "sfdc.net", "exacttarget.com",
@@ -893,6 +892,7 @@ super::known_by! {
     GAIJIN ["gaijin.net", "gaijinent.com", "warthunder.com", "crossout.net", "enlisted.net"];
     TENCENT_GAMES ["tencentgames.com", "igamecj.com", "pubgmobile.com", "gcloudsdk.com", "proximabeta.com", "levelinfinite.com", "intlgame.com",];
     CRYENGINE ["crynetwork.com", "crytek.com"];
+    MERAKI_CLOUD ["meraki.com", "network-auth.com"];
     DOH [
         "cloudflare-dns.com", "dns.google", "dns.google.com", "dns.quad9.net", "dns9.quad9.net",
         "dns10.quad9.net", "dns11.quad9.net", "dns.adguard.com", "dns.adguard-dns.com",
