@@ -2,6 +2,8 @@
 //! the applications that speak protocols of their own.
 
 mod bittorrent;
+mod broker;
+mod coins;
 mod ftp;
 mod games;
 mod mailbox;
@@ -9,6 +11,7 @@ mod memcached;
 mod mqtt;
 mod mysql;
 mod own_port;
+mod p2p;
 mod postgresql;
 mod redis;
 mod rtp;
@@ -41,6 +44,17 @@ pub(crate) const DISSECTORS: &[Dissector] = &[
     stun::DISSECTOR,
     bittorrent::TCP,
     bittorrent::UDP,
+    p2p::GNUTELLA,
+    p2p::GNUTELLA_UDP,
+    p2p::EDONKEY,
+    coins::BITCOIN,
+    coins::RLPX,
+    coins::DISCOVERY,
+    coins::STRATUM,
+    broker::KAFKA,
+    broker::AMQP,
+    broker::NATS,
+    broker::STOMP,
     signature::TCP,
     signature::UDP,
     own_port::TCP,
