@@ -10,6 +10,8 @@ const FRAMES_MOST: usize = 128;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Crypto<'a> {
     pub(super) offset: u64,
+    /// Where `bytes` stand in the packet's frames.
+    pub(super) at: usize,
     pub(super) bytes: &'a [u8],
 }
 
@@ -38,7 +40,7 @@ pub(super) fn each_crypto<'a>(
         let read = match kind {
             0x01 => Some(()),
             0x02 | 0x03 => skip_ack(&mut reader, kind),
-            _ if kind == crypto => read_crypto(&mut reader).map(&mut each),
+            _ if kind == crypto => read_crypto(&mut reader, opened).map(&mut each),
             0x1c => skip_close(&mut reader),
             _ => return None,
         };
@@ -52,15 +54,20 @@ pub(super) fn each_crypto<'a>(
 
 /// The kind of the next frame that is not padding.
 fn skip_padding(reader: &mut Reader<'_>) -> Option<u8> {
+    // Most of many packets is padding.
+    while reader.rest().first_chunk::<16>().is_some_and(|bytes| *bytes == [0; 16]) {
+        reader.skip(16)?;
+    }
     let padding = reader.rest().iter().position(|byte| *byte != 0)?;
     reader.skip(padding)?;
     reader.u8()
 }
 
-fn read_crypto<'a>(reader: &mut Reader<'a>) -> Option<Crypto<'a>> {
+fn read_crypto<'a>(reader: &mut Reader<'a>, opened: &Opened) -> Option<Crypto<'a>> {
     let offset = varint(reader)?;
     let length = varint(reader)?;
-    Some(Crypto { offset, bytes: reader.take(usize::try_from(length).ok()?)? })
+    let at = opened.frames().len() - reader.left();
+    Some(Crypto { offset, at, bytes: reader.take(usize::try_from(length).ok()?)? })
 }
 
 fn skip_ack(reader: &mut Reader<'_>, kind: u8) -> Option<()> {

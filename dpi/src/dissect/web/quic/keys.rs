@@ -29,12 +29,15 @@ pub(super) struct Opened {
     used: usize,
     /// The packet was longer than what was opened.
     pub(super) cut: bool,
+    /// Where the handshake's first bytes are and how many, once the frames were walked.
+    pub(super) first: Option<(usize, usize)>,
 }
 
 impl Opened {
     #[cfg(test)]
     pub(super) fn of(frames: &[u8]) -> Opened {
-        let mut opened = Opened { bytes: [0; OPEN_BYTES], used: frames.len(), cut: false };
+        let mut opened =
+            Opened { bytes: [0; OPEN_BYTES], used: frames.len(), cut: false, first: None };
         opened.bytes[..frames.len()].copy_from_slice(frames);
         opened
     }
@@ -110,7 +113,8 @@ impl ClientKeys {
             *to = from;
         }
         let used = body.len().min(OPEN_BYTES);
-        let mut opened = Opened { bytes: [0; OPEN_BYTES], used, cut: body.len() > used };
+        let mut opened =
+            Opened { bytes: [0; OPEN_BYTES], used, cut: body.len() > used, first: None };
         // Block 1 belongs to the tag.
         let mut block = 2_u32;
         let pieces = opened.bytes.chunks_mut(16 * BLOCKS).zip(body.chunks(16 * BLOCKS));
@@ -123,12 +127,25 @@ impl ClientKeys {
                 block += 1;
             }
             self.packet.encrypt_blocks(&mut stream);
-            let key_stream = stream.iter().flatten();
-            for ((to, from), key) in to.iter_mut().zip(from).zip(key_stream) {
-                *to = from ^ key;
-            }
+            xor(to, from, &stream);
         }
         opened
+    }
+}
+
+/// Writes `from`, exclusive-or the key stream, to `to`; whole blocks as one number each.
+fn xor(to: &mut [u8], from: &[u8], stream: &[Block; BLOCKS]) {
+    let (to_blocks, to_rest) = to.as_chunks_mut::<16>();
+    let (from_blocks, from_rest) = from.as_chunks::<16>();
+    for ((to, from), key) in to_blocks.iter_mut().zip(from_blocks).zip(stream) {
+        let key = u128::from_ne_bytes((*key).into());
+        *to = (u128::from_ne_bytes(*from) ^ key).to_ne_bytes();
+    }
+    // The last piece: the buffer is longer than what was sent.
+    let key = stream.get(from_blocks.len()).into_iter().flatten();
+    let rest = to_blocks.get_mut(from_blocks.len()).map_or(to_rest, |block| &mut block[..]);
+    for ((to, from), key) in rest.iter_mut().zip(from_rest).zip(key) {
+        *to = from ^ key;
     }
 }
 

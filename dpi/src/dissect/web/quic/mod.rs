@@ -201,9 +201,16 @@ fn packets(view: &View<'_>, notes: &mut Notes<'_>, version: &Version) -> Outcome
 fn open(track: HelloTrack, version: &Version, header: &Long<'_>, sealed: &[u8]) -> Option<Opened> {
     let known = track.id.get(..usize::from(track.id_bytes)).unwrap_or_default();
     let try_with = |id: &[u8]| {
-        let opened = ClientKeys::derive(version, id)?.open(header.first, sealed)?;
+        let mut opened = ClientKeys::derive(version, id)?.open(header.first, sealed)?;
         // The frames are the proof that the key was right.
-        each_crypto(&opened, version.crypto, |_| {}).map(|()| opened)
+        let mut first = None;
+        each_crypto(&opened, version.crypto, |crypto| {
+            if crypto.offset == 0 {
+                first = Some((crypto.at, crypto.bytes.len()));
+            }
+        })?;
+        opened.first = first;
+        Some(opened)
     };
     if !known.is_empty()
         && let Some(opened) = try_with(known)
@@ -228,12 +235,7 @@ fn read_frames(
         track.id_bytes = u8::try_from(header.destination.len()).ok()?;
     }
     // The usual case: the whole hello in one frame, read where it stands.
-    let mut first = None;
-    each_crypto(opened, version.crypto, |crypto| {
-        if crypto.offset == 0 {
-            first = Some(crypto.bytes);
-        }
-    })?;
+    let first = opened.first.and_then(|(at, length)| opened.frames().get(at..at + length));
     if let Some(message) = first.and_then(|bytes| whole_message(bytes, version.handshake)) {
         let app = note_hello(notes.meta, version.handshake, message);
         return Some(finish(view, notes, app));
