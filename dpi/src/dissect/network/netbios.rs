@@ -131,6 +131,11 @@ fn parse_datagram(data: &[u8], notes: &mut Notes<'_>) -> Option<Outcome> {
     let name = NetbiosName::read(&mut reader)?;
     notes.meta.put(&attr::NETBIOS_NAME, name.text());
     notes.meta.put_number(&attr::NETBIOS_KIND, u64::from(name.kind()));
+    // Browsing and logon: SMB 1 transactions to a mail slot.
+    if reader.rest().starts_with(b"\xffSMB") {
+        notes.meta.put(&attr::SMB_VERSION, b"1");
+        return Some(Outcome::found(AppId::SMB));
+    }
     Some(Outcome::found(AppId::NETBIOS))
 }
 

@@ -7,10 +7,13 @@ use proptest::prelude::*;
 use super::DISSECTORS;
 use crate::app;
 use crate::attr::{ATTRIBUTES, Kind};
+use crate::crypto_pool::CryptoPool;
 use crate::dissect::FAMILIES;
 use crate::dissect::testing::{Flow, check_prefixes, run};
+use crate::knowledge::Knowledge;
 use crate::meta::Meta;
-use crate::view::{Direction, Dissector, Outcome, Transport};
+use crate::scratch::Scratch;
+use crate::view::{Direction, Dissector, Endpoint, Notes, Outcome, Transport, View};
 
 struct Sample {
     found: &'static str,
@@ -193,6 +196,8 @@ fn what_the_samples_say_is_found() {
 fn show(meta: &Meta, key: &str) -> Vec<String> {
     let attr = ATTRIBUTES.iter().find(|it| key == format!("{}.{}", it.group, it.key)).expect(key);
     let values = crate::meta::decode(meta.as_bytes()).filter(|(id, _)| *id == attr.id);
+    let hex =
+        |value: &[u8]| value.iter().fold(String::new(), |sum, byte| sum + &format!("{byte:02x}"));
     let text = |value: &[u8]| match attr.kind {
         Kind::Text => String::from_utf8_lossy(value).into_owned(),
         Kind::Number => u64::from_le_bytes(value.try_into().unwrap()).to_string(),
@@ -200,9 +205,74 @@ fn show(meta: &Meta, key: &str) -> Vec<String> {
             let address = std::net::Ipv6Addr::from(<[u8; 16]>::try_from(value).unwrap());
             address.to_canonical().to_string()
         }
-        _ => value.iter().map(|byte| format!("{byte:02x}")).collect(),
+        Kind::Hex => hex(value),
     };
     values.map(|(_, value)| text(value)).collect()
+}
+
+/// Asks about the sample from `origin` between two ends, and says what was learned and announced.
+fn teach(dissector: &Dissector, origin: &str, ends: [Endpoint; 2]) -> (Outcome, Knowledge) {
+    let sample = samples().into_iter().find(|it| it.origin == origin).expect(origin);
+    let [client, server] = ends;
+    let view = View {
+        data: &sample.bytes,
+        direction: sample.sender,
+        transport: sample.transport,
+        client,
+        server,
+        last: false,
+        packets_before: 1,
+    };
+    let mut knowledge = Knowledge::new(64);
+    let mut notes = Notes {
+        meta: &mut Meta::default(),
+        scratch: &mut Scratch::default(),
+        knowledge: &mut knowledge,
+        crypto: &mut CryptoPool::new(1),
+    };
+    ((dissector.run)(&view, &mut notes), knowledge)
+}
+
+fn end(last: u8, port: u16) -> Endpoint {
+    Endpoint { address: super::mapped([192, 0, 2, last]), port }
+}
+
+#[test]
+fn dns_answers_teach_whose_an_address_is() {
+    let (_, knowledge) = teach(&super::dns::DNS, "netflix.pcap:4", [end(1, 51543), end(2, 53)]);
+    assert_eq!(knowledge.learned(), 8);
+    let service = knowledge.service_of(super::mapped([54, 186, 39, 87])).unwrap();
+    assert_eq!(app::describe(service).name, "Netflix");
+}
+
+#[test]
+fn tftp_requests_announce_the_transfer() {
+    let client = end(1, 50618);
+    let (_, knowledge) = teach(&super::tftp::TFTP, "tftp.pcap:3", [client, end(2, 69)]);
+    assert_eq!(knowledge.expected(end(2, 3445), client), app::AppId::TFTP);
+    assert_eq!(knowledge.expected(end(2, 3445), end(1, 50619)), app::AppId::UNKNOWN);
+}
+
+/// An echo is any bytes whose sender is the destination too.
+#[test]
+fn bfd_echoes_are_told_by_their_addresses() {
+    let found = |ends| teach(&super::routing::BFD, "made:coap-1", ends).0;
+    assert_eq!(found([end(1, 49152), end(1, 3785)]), Outcome::found(app::AppId::BFD));
+    assert_eq!(found([end(1, 49152), end(2, 3785)]), Outcome::NotMine);
+}
+
+/// Off port 53 nothing may be left over, or missing.
+#[test]
+fn dns_on_a_foreign_port_has_to_be_exact() {
+    let sample = samples().into_iter().find(|it| it.origin == "netflix.pcap:4").unwrap();
+    let asked = |bytes: &[u8]| {
+        let ports = (40_000, 40_053);
+        run(&super::dns::DNS, Direction::ToClient, Transport::Udp, bytes, ports).0
+    };
+    assert!(matches!(asked(&sample.bytes), Outcome::Found { app: app::AppId::DNS, .. }));
+    let longer: Vec<u8> = sample.bytes.iter().copied().chain([0]).collect();
+    assert_eq!(asked(&longer), Outcome::NotMine);
+    assert_eq!(asked(&sample.bytes[..sample.bytes.len() - 1]), Outcome::NotMine);
 }
 
 /// Community strings and passwords go past in the clear; they are not ours to keep.
