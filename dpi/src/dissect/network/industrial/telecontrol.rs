@@ -1,6 +1,6 @@
 //! Telecontrol and metering: DNP3 (IEEE 1815 section 9.2), IEC 60870-5-104 (section 5),
-//! synchrophasors (IEEE C37.118.2 section 6.2), DLMS/COSEM (IEC 62056-46 and -47), ANSI C12.22, tank
-//! gauges.
+//! synchrophasors (IEEE C37.118.2 section 6.2), DLMS/COSEM (IEC 62056-46 and -47), ANSI C12.22,
+//! tank gauges.
 
 use super::super::{BOTH, TCP, judged};
 use super::crc;
