@@ -10,7 +10,7 @@ use super::keys::Screen;
 use super::lists::Sum;
 use super::model::{Model, Tick};
 use super::theme;
-use crate::field::{Field, Seen, Style as Text};
+use crate::field::{Field, Kind, Seen, Style as Text};
 use crate::stats::books::{Line as BookLine, Named, sum};
 use crate::table::cut;
 use crate::terminal::clean;
@@ -99,6 +99,8 @@ fn list(frame: &mut Frame<'_>, area: Rect, title: &str, sums: &[Sum], style: Lis
     let block = panel(&sorted);
     let inside = block.inner(area);
     let total = sums.iter().map(|sum| sum.bytes).fold(0, u64::saturating_add).max(1);
+    // The longest bar is the greatest; the share is the number beside it.
+    let greatest = sums.iter().map(|sum| sum.bytes).max().unwrap_or(0);
     let visible = usize::from(inside.height);
     let width = usize::from(inside.width);
     let skip = style.selected.map_or(0, |at| (at + 1).saturating_sub(visible));
@@ -121,7 +123,7 @@ fn list(frame: &mut Frame<'_>, area: Rect, title: &str, sums: &[Sum], style: Lis
             spans.push(Span::styled(pad(&note, 15), theme::dim()));
         }
         spans.push(Span::raw(" "));
-        spans.push(Span::styled(bar(sum.bytes, total, rest), Style::new().fg(colour)));
+        spans.push(Span::styled(bar(sum.bytes, greatest, rest), Style::new().fg(colour)));
         let line = Line::from(spans);
         if style.selected == Some(at) { line.style(theme::selected()) } else { line }
     });
@@ -175,7 +177,8 @@ pub(super) fn flows(frame: &mut Frame<'_>, area: Rect, model: &Model, screen: &S
         let row = Row::new(cells);
         if at == screen.selected { row.style(theme::selected()) } else { row }
     });
-    let mut titles: Vec<Cell<'_>> = fields.iter().map(|field| Cell::from(field.name())).collect();
+    let mut titles: Vec<Cell<'_>> =
+        fields.iter().map(|field| aligned(*field, field.name())).collect();
     titles.extend([right("bytes".to_owned()), right("rate".to_owned())]);
     let mut widths = vec![Constraint::Fill(4), Constraint::Fill(4), Constraint::Fill(3)];
     if !narrow {
@@ -188,6 +191,11 @@ pub(super) fn flows(frame: &mut Frame<'_>, area: Rect, model: &Model, screen: &S
     let table =
         Table::new(rows, widths).header(Row::new(titles).style(theme::dim())).block(panel(&title));
     frame.render_widget(table, area);
+}
+
+/// Numbers stand at the right edge.
+fn aligned(field: Field, text: String) -> Cell<'static> {
+    if matches!(field.kind(), Kind::Number(_)) { right(text) } else { Cell::from(text) }
 }
 
 fn right(text: String) -> Cell<'static> {
