@@ -1,5 +1,6 @@
 //! The XDP program run on crafted packets (`BPF_PROG_TEST_RUN`): its hash is the twin's, whatever
 //! the packet is wrapped in; directions agree; pieces of a datagram agree. Needs root.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use weir_ebpf::hash::{self, Key, Tuple, mapped};
 use weir_ebpf::metadata::{self, METADATA_BYTES, Metadata};

@@ -22,6 +22,16 @@ pub fn index(interface: &str) -> Result<u32, Error> {
         .map_err(|os| Error::at(Step::FindInterface, interface, None, os))
 }
 
+/// The interface's MTU: bytes that a frame may have after its Ethernet header.
+///
+/// # Errors
+/// When there is no interface of that name.
+pub fn mtu(interface: &str) -> Result<u32, Error> {
+    let mtu =
+        sys::mtu(interface).map_err(|os| Error::at(Step::FindInterface, interface, None, os))?;
+    Ok(u32::try_from(mtu).unwrap_or(0))
+}
+
 /// How many receive queues are in use: channels, else receive rings, else one.
 pub fn receive_queues(interface: &str) -> u32 {
     // struct ethtool_channels: command, four maxima, then rx, tx, other, combined.
@@ -203,6 +213,7 @@ mod tests {
     fn loopback_is_there_and_nothing_else_is() {
         assert_eq!(index("lo").unwrap(), 1);
         assert_eq!(receive_queues("lo"), 1);
+        assert!(mtu("lo").unwrap() >= 1500);
         let missing = index("no-such-if").unwrap_err();
         assert_eq!(missing.os_error(), Some(libc::ENODEV));
         assert!(missing.to_string().contains("ip link"));

@@ -209,17 +209,43 @@ struct EthtoolRequest {
 /// variable parts whose size it states in the struct.
 pub(crate) fn ethtool(interface: &str, words: &mut [u32]) -> io::Result<()> {
     const SIOCETHTOOL: libc::c_ulong = 0x8946;
-    let mut request =
-        EthtoolRequest { name: [0; libc::IFNAMSIZ], data: ptr::null_mut(), rest: [0; 2] };
-    if interface.len() >= request.name.len() {
-        return Err(io::Error::from_raw_os_error(libc::ENODEV));
-    }
-    request.name[..interface.len()].copy_from_slice(interface.as_bytes());
+    let name = request_name(interface)?;
+    let mut request = EthtoolRequest { name, data: ptr::null_mut(), rest: [0; 2] };
     request.data = words.as_mut_ptr().cast();
     let socket = socket(libc::AF_INET, libc::SOCK_DGRAM, 0)?;
     // SAFETY: the request outlives the call; its `data` points to `words`, whose length covers what
     // the command moves: the only callers are in `netdev`, which size it by the command's struct.
     done(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) })
+}
+
+/// The interface's MTU.
+pub(crate) fn mtu(interface: &str) -> io::Result<i32> {
+    #[repr(C)]
+    struct MtuRequest {
+        name: [u8; libc::IFNAMSIZ],
+        mtu: c_int,
+        // The union in ifreq is larger than an int; the kernel copies all of it.
+        rest: [c_int; 5],
+    }
+    let name = request_name(interface)?;
+    let mut request = MtuRequest { name, mtu: 0, rest: [0; 5] };
+    let socket = socket(libc::AF_INET, libc::SOCK_DGRAM, 0)?;
+    // SAFETY: the request is as large as `struct ifreq` (40 bytes) and outlives the call.
+    done(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFMTU, &raw mut request) })?;
+    Ok(request.mtu)
+}
+
+/// An interface's name as `struct ifreq` has it.
+fn request_name(interface: &str) -> io::Result<[u8; libc::IFNAMSIZ]> {
+    let mut name = [0; libc::IFNAMSIZ];
+    match name.get_mut(..interface.len()) {
+        // The last byte stays zero.
+        Some(start) if interface.len() < libc::IFNAMSIZ => {
+            start.copy_from_slice(interface.as_bytes());
+        }
+        _ => return Err(io::Error::from_raw_os_error(libc::ENODEV)),
+    }
+    Ok(name)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "checked when compiled")]

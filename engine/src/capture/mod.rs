@@ -6,6 +6,7 @@
 pub mod file;
 pub mod files;
 pub mod packet;
+pub mod xdp;
 
 use std::time::Duration;
 

@@ -1,0 +1,84 @@
+//! What a capture obtained, in words.
+
+use std::fmt;
+
+use af_xdp::Mode;
+use weir_ebpf::{Attachment, Split};
+
+/// What was obtained, and why not more.
+#[derive(Clone, Debug)]
+pub struct XdpReport {
+    /// The interface.
+    pub interface: String,
+    /// Its index.
+    pub interface_index: u32,
+    /// Its driver, where it says.
+    pub driver: Option<String>,
+    /// How the XDP program hangs on it.
+    pub attachment: Attachment,
+    /// What stood against native, if it was wanted and not obtained.
+    pub native_refused: Option<String>,
+    /// How frames get into the packet memory.
+    pub mode: Mode,
+    /// What stood against zero-copy, if it was wanted and not obtained.
+    pub zero_copy_refused: Option<String>,
+    /// How frames find their shard.
+    pub split: Split,
+    /// Why that was picked.
+    pub split_because: String,
+    /// Receive queues served.
+    pub queues: u32,
+    /// Shards.
+    pub shards: u32,
+    /// Whether frames over several chunks are received.
+    pub multi_buffer: bool,
+    /// Whether the driver tells VLAN tags that the NIC took off. Where it does not, such tags are
+    /// lost unless `ethtool -K IF rxvlan off` leaves them in the frames.
+    pub vlan_hints: bool,
+    /// Whether the kernel polls the NIC from the shards' threads.
+    pub busy_poll: bool,
+    /// Whether the packet memory has 2 MiB pages.
+    pub huge_pages: bool,
+    /// What stood against huge pages, if they were wanted and not obtained.
+    pub huge_pages_refused: Option<String>,
+    /// Size of the packet memory.
+    pub memory_bytes: usize,
+}
+
+impl fmt::Display for XdpReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let refused = |what: &Option<String>| {
+            what.as_ref().map(|why| format!(" (not obtained: {why})")).unwrap_or_default()
+        };
+        let driver = self.driver.as_deref().unwrap_or("unknown driver");
+        let mode = match self.mode {
+            Mode::ZeroCopy => "zero-copy",
+            Mode::Copy => "copy",
+        };
+        let split = match self.split {
+            Split::Nic => "nic",
+            Split::Xdp => "xdp",
+        };
+        let native = if self.native_refused.is_some() { ", native" } else { "" };
+        writeln!(
+            f,
+            "{} ({driver}): XDP {}{native}{}, {mode}{}",
+            self.interface,
+            self.attachment.name(),
+            refused(&self.native_refused),
+            refused(&self.zero_copy_refused),
+        )?;
+        writeln!(
+            f,
+            "split {split}: {}; queues {}, shards {}",
+            self.split_because, self.queues, self.shards
+        )?;
+        write!(
+            f,
+            "packet memory {} MiB in {} pages{}",
+            self.memory_bytes >> 20,
+            if self.huge_pages { "2 MiB" } else { "ordinary" },
+            refused(&self.huge_pages_refused),
+        )
+    }
+}

@@ -1,0 +1,383 @@
+//! One shard's end of the capture.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use af_xdp::spsc::{HomeReceiver, HomeSender};
+use af_xdp::{Chunk, CompletionRing, Custody, FillRing, Packet, RxRing, Socket};
+use rustix::buffer::spare_capacity;
+use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
+use weir_ebpf::metadata::{FLAG_VLAN, METADATA_BYTES, Metadata};
+
+use super::Idle;
+use super::clock::Clock;
+use crate::capture::{BATCH, Batch, Frame, Received, Source};
+use crate::wire::LinkType;
+
+/// What one shard received from one queue.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct QueueCount {
+    /// The queue.
+    pub queue: u32,
+    /// Frames.
+    pub frames: u64,
+    /// Their bytes on the wire.
+    pub bytes: u64,
+    /// Frames that lay in several chunks.
+    pub multi_buffer: u64,
+    /// Frames without the XDP program's metadata: stamped when received, without a hash.
+    pub without_metadata: u64,
+}
+
+/// Frames for one shard, from all the queues that it has sockets on.
+#[derive(Debug)]
+pub struct XdpSource {
+    shard: u32,
+    idle: Idle,
+    clock: Clock,
+    custody: Custody,
+    ends: Vec<End>,
+    counts: Vec<QueueCount>,
+    /// The end that is asked first in the coming turn.
+    first: usize,
+    /// A chunk's address shifted by this is its queue ...
+    queue_shift: u32,
+    /// ... and this is the queue's place in `ends`.
+    end_of_queue: Vec<usize>,
+    /// Packets of the turn before they are in the batch.
+    heads: [Head; BATCH],
+    waiter: Waiter,
+}
+
+/// The socket on one queue.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) queue: u32,
+    pub(super) socket: Socket,
+    pub(super) rx: RxRing,
+    pub(super) role: Role,
+    /// A packet whose last chunk has not been seen yet.
+    pub(super) open: Option<Head>,
+}
+
+/// What becomes of used chunks.
+#[derive(Debug)]
+pub(super) enum Role {
+    /// This shard owns the queue's fill ring.
+    Owner(Owner),
+    /// Another one does.
+    Guest(Guest),
+}
+
+#[derive(Debug)]
+pub(super) struct Owner {
+    pub(super) fill: FillRing,
+    /// Nothing is sent, so nothing completes; it has to stay for the socket's sake.
+    pub(super) _completion: CompletionRing,
+    /// Free chunks beside those in the fill ring; the last is the one used last. Has room for all
+    /// chunks of the queue.
+    pub(super) spare: Vec<Chunk>,
+    pub(super) returns: Vec<HomeReceiver>,
+}
+
+#[derive(Debug)]
+pub(super) struct Guest {
+    pub(super) home: HomeSender,
+    /// Chunks that may wait for the owner before it is woken.
+    pub(super) threshold: u64,
+    /// Wakes the owner.
+    pub(super) bell: Arc<OwnedFd>,
+}
+
+/// The first chunk of a packet.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Head {
+    addr: u64,
+    bytes: u32,
+    wire_bytes: u32,
+}
+
+/// What [`XdpSource::new`] is made from.
+pub(super) struct Parts {
+    pub(super) shard: u32,
+    pub(super) idle: Idle,
+    pub(super) custody: Custody,
+    pub(super) ends: Vec<End>,
+    pub(super) queues: u32,
+    pub(super) queue_shift: u32,
+    pub(super) bell: Arc<OwnedFd>,
+}
+
+impl XdpSource {
+    pub(super) fn new(parts: Parts) -> io::Result<XdpSource> {
+        let Parts { shard, idle, custody, ends, queues, queue_shift, bell } = parts;
+        let place = |queue: u32| ends.iter().position(|end| end.queue == queue);
+        // Chunks of queues without a socket here never come here.
+        let end_of_queue = (0..queues).map(|queue| place(queue).unwrap_or(usize::MAX)).collect();
+        let counts =
+            ends.iter().map(|end| QueueCount { queue: end.queue, ..QueueCount::default() });
+        let waiter = Waiter::new(bell, &ends)?;
+        Ok(XdpSource {
+            shard,
+            idle,
+            clock: Clock::new(),
+            custody,
+            counts: counts.collect(),
+            first: 0,
+            queue_shift,
+            end_of_queue,
+            heads: [Head::default(); BATCH],
+            waiter,
+            ends,
+        })
+    }
+
+    /// Which shard this is.
+    pub fn shard(&self) -> u32 {
+        self.shard
+    }
+
+    /// What was received, by queue.
+    pub fn counts(&self) -> &[QueueCount] {
+        &self.counts
+    }
+
+    /// Frames received and not yet released.
+    pub fn held(&self) -> u32 {
+        self.custody.count()
+    }
+
+    /// Takes in what guests sent home and puts free chunks into the fill rings.
+    fn refill(&mut self) {
+        for end in &mut self.ends {
+            if let Role::Owner(owner) = &mut end.role {
+                for ring in &mut owner.returns {
+                    ring.drain(&mut owner.spare);
+                }
+                if !owner.spare.is_empty() {
+                    owner.fill.fill(&mut owner.spare);
+                }
+            }
+        }
+    }
+
+    /// Takes what fits from one queue.
+    fn receive_from(&mut self, at: usize, batch: &mut Batch) {
+        let (Some(end), Some(count)) = (self.ends.get_mut(at), self.counts.get_mut(at)) else {
+            return;
+        };
+        let room = u32::try_from(batch.room()).unwrap_or(0);
+        let End { rx, role, open, .. } = end;
+        let custody = &mut self.custody;
+        let mut slots = self.heads.iter_mut();
+        let mut taken = 0;
+        // A packet ends with some descriptor, so there are no more packets than descriptors.
+        rx.receive(room, |packet| {
+            if let Some(head) = join(open, packet, custody, role, count)
+                && let Some(slot) = slots.next()
+            {
+                *slot = head;
+                taken += 1;
+            }
+        });
+        if let Role::Guest(guest) = role {
+            guest.home.publish();
+        }
+        // A second loop: the loads of the metadata do not depend on each other and overlap.
+        for head in self.heads.iter().take(taken) {
+            count.frames += 1;
+            count.bytes += u64::from(head.wire_bytes);
+            let metadata = custody.before::<METADATA_BYTES>(head.addr).and_then(Metadata::read);
+            let metadata = metadata.unwrap_or_else(|| {
+                count.without_metadata += 1;
+                Metadata { monotonic_ns: self.clock.monotonic_ns(), ..Metadata::default() }
+            });
+            let has_vlan = metadata.flags & FLAG_VLAN != 0;
+            batch.push(Frame {
+                addr: head.addr,
+                timestamp_ns: self.clock.unix_ns(metadata.monotonic_ns),
+                captured_bytes: head.bytes,
+                wire_bytes: head.wire_bytes,
+                hash: metadata.hash,
+                vlan: if has_vlan { metadata.vlan } else { 0 },
+                interface: 0,
+                link: LinkType::Ethernet,
+            });
+        }
+    }
+
+    /// Lets the kernel work where it waits for that.
+    fn kick(&self) {
+        for end in &self.ends {
+            let asked = match (&end.role, self.idle) {
+                (_, Idle::BusyPoll) => true,
+                (Role::Owner(owner), Idle::Sleep) => owner.fill.needs_wakeup(),
+                (Role::Guest(_), Idle::Sleep) => false,
+            };
+            if asked {
+                end.socket.wake_receive();
+            }
+        }
+    }
+}
+
+impl Source for XdpSource {
+    fn receive(&mut self, batch: &mut Batch) -> Received {
+        self.refill();
+        let ends = self.ends.len();
+        for step in 0..ends {
+            if batch.is_full() {
+                break;
+            }
+            // The first of the turn changes, so that a busy queue does not starve the others.
+            self.receive_from((self.first + step) % ends, batch);
+        }
+        self.first = (self.first + 1) % ends.max(1);
+        if batch.as_slice().is_empty() {
+            self.kick();
+            return Received::Idle;
+        }
+        Received::Frames
+    }
+
+    #[inline]
+    fn bytes(&self, frame: &Frame) -> &[u8] {
+        self.custody.bytes(frame.addr, frame.captured_bytes)
+    }
+
+    fn release(&mut self, batch: &Batch) {
+        for frame in batch.as_slice() {
+            let queue = usize::try_from(frame.addr >> self.queue_shift).unwrap_or(usize::MAX);
+            let end = self.end_of_queue.get(queue).and_then(|at| self.ends.get_mut(*at));
+            let chunk = self.custody.release(frame.addr);
+            debug_assert!(chunk.is_some(), "a frame is released once");
+            if let (Some(end), Some(chunk)) = (end, chunk) {
+                give(&mut end.role, chunk);
+            }
+        }
+        for end in &mut self.ends {
+            match &mut end.role {
+                Role::Owner(owner) => {
+                    owner.fill.fill(&mut owner.spare);
+                }
+                Role::Guest(guest) => guest.send_home(),
+            }
+        }
+    }
+
+    fn now_ns(&mut self) -> u64 {
+        self.clock.now_ns()
+    }
+
+    fn wait(&mut self, timeout: Duration) {
+        if self.idle == Idle::BusyPoll {
+            return;
+        }
+        self.refill();
+        self.kick();
+        self.waiter.wait(timeout);
+    }
+}
+
+/// Takes a descriptor in. Gives the packet that it completes; chunks after a packet's first go back
+/// at once, since its head is all that is read.
+#[inline]
+fn join(
+    open: &mut Option<Head>,
+    packet: Packet,
+    custody: &mut Custody,
+    role: &mut Role,
+    count: &mut QueueCount,
+) -> Option<Head> {
+    let Packet { chunk, addr, bytes, more } = packet;
+    let head = if let Some(mut head) = open.take() {
+        head.wire_bytes = head.wire_bytes.saturating_add(bytes);
+        give(role, chunk);
+        head
+    } else {
+        custody.hold_chunk(chunk);
+        count.multi_buffer += u64::from(more);
+        Head { addr, bytes, wire_bytes: bytes }
+    };
+    if more {
+        *open = Some(head);
+        return None;
+    }
+    Some(head)
+}
+
+/// Brings a chunk on its way to the fill ring.
+#[inline]
+fn give(role: &mut Role, chunk: Chunk) {
+    match role {
+        Role::Owner(owner) => owner.spare.push(chunk),
+        Role::Guest(guest) => {
+            let sent = guest.home.push(chunk);
+            debug_assert!(sent.is_ok(), "the ring has room for all chunks of the queue");
+        }
+    }
+}
+
+impl Guest {
+    /// Makes the turn's chunks visible to the owner, and wakes it if many wait: it sleeps then, or
+    /// is slow, and the eventfd does not block either way.
+    fn send_home(&mut self) {
+        self.home.publish();
+        if self.home.waiting(self.threshold) {
+            let one = 1_u64.to_ne_bytes();
+            // Refused only if the counter is full, which wakes the owner just as well.
+            drop(rustix::io::write(&self.bell, &one));
+        }
+    }
+}
+
+/// Sleeps on all sockets of a shard and on its bell at once, without allocating.
+struct Waiter {
+    epoll: OwnedFd,
+    bell: Arc<OwnedFd>,
+    events: Vec<epoll::Event>,
+}
+
+impl fmt::Debug for Waiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiter").field("epoll", &self.epoll).finish_non_exhaustive()
+    }
+}
+
+/// Marks the bell among the events; sockets need not be told apart.
+const BELL: u64 = u64::MAX;
+
+impl Waiter {
+    fn new(bell: Arc<OwnedFd>, ends: &[End]) -> io::Result<Waiter> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let readable = epoll::EventFlags::IN;
+        epoll::add(&epoll, bell.as_fd(), epoll::EventData::new_u64(BELL), readable)?;
+        for end in ends {
+            let data = epoll::EventData::new_u64(u64::from(end.queue));
+            epoll::add(&epoll, end.socket.as_fd(), data, readable)?;
+        }
+        Ok(Waiter { epoll, bell, events: Vec::with_capacity(8) })
+    }
+
+    fn wait(&mut self, timeout: Duration) {
+        let timeout = Timespec {
+            tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(timeout.subsec_nanos()),
+        };
+        self.events.clear();
+        // Interrupted or refused: the turn that follows looks for itself.
+        drop(epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&timeout)));
+        if self.events.iter().any(|event| event.data.u64() == BELL) {
+            let mut rung = [0; 8];
+            drop(rustix::io::read(&self.bell, &mut rung));
+        }
+    }
+}
+
+/// The eventfd that wakes a shard.
+pub(super) fn bell() -> io::Result<Arc<OwnedFd>> {
+    Ok(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
+}
