@@ -7,6 +7,7 @@ use weir_ebpf::{Attachment, Split};
 
 /// What was obtained, and why not more.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "four facts, each yes or no by itself")]
 pub struct XdpReport {
     /// The interface.
     pub interface: String,

@@ -1,14 +1,13 @@
 //! One shard's end of the capture.
 
-use std::fmt;
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use af_xdp::spsc::{HomeReceiver, HomeSender};
 use af_xdp::{Chunk, CompletionRing, Custody, FillRing, Packet, RxRing, Socket};
-use rustix::buffer::spare_capacity;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use weir_ebpf::metadata::{FLAG_VLAN, METADATA_BYTES, Metadata};
 
@@ -329,22 +328,16 @@ impl Guest {
         if self.home.waiting(self.threshold) {
             let one = 1_u64.to_ne_bytes();
             // Refused only if the counter is full, which wakes the owner just as well.
-            drop(rustix::io::write(&self.bell, &one));
+            rustix::io::write(&self.bell, &one).ok();
         }
     }
 }
 
 /// Sleeps on all sockets of a shard and on its bell at once, without allocating.
+#[derive(Debug)]
 struct Waiter {
     epoll: OwnedFd,
     bell: Arc<OwnedFd>,
-    events: Vec<epoll::Event>,
-}
-
-impl fmt::Debug for Waiter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Waiter").field("epoll", &self.epoll).finish_non_exhaustive()
-    }
 }
 
 /// Marks the bell among the events; sockets need not be told apart.
@@ -359,23 +352,28 @@ impl Waiter {
             let data = epoll::EventData::new_u64(u64::from(end.queue));
             epoll::add(&epoll, end.socket.as_fd(), data, readable)?;
         }
-        Ok(Waiter { epoll, bell, events: Vec::with_capacity(8) })
+        Ok(Waiter { epoll, bell })
     }
 
-    fn wait(&mut self, timeout: Duration) {
+    fn wait(&self, timeout: Duration) {
         let timeout = Timespec {
             tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(timeout.subsec_nanos()),
         };
-        self.events.clear();
+        let mut space = [MaybeUninit::uninit(); 8];
         // Interrupted or refused: the turn that follows looks for itself.
-        drop(epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&timeout)));
-        if self.events.iter().any(|event| event.data.u64() == BELL) {
+        let Ok((events, _)) = epoll::wait(&self.epoll, &mut space, Some(&timeout)) else { return };
+        if events.iter().any(|event| event.data.u64() == BELL) {
             let mut rung = [0; 8];
-            drop(rustix::io::read(&self.bell, &mut rung));
+            rustix::io::read(&self.bell, &mut rung).ok();
         }
     }
 }
+
+const _: () = {
+    const fn moves_to_its_thread<T: Send>() {}
+    moves_to_its_thread::<XdpSource>();
+};
 
 /// The eventfd that wakes a shard.
 pub(super) fn bell() -> io::Result<Arc<OwnedFd>> {
