@@ -187,6 +187,15 @@ protocols! {
     117 GIT "Git" DevelopmentTools;
     118 IRC "IRC" Chat;
     119 XMPP "XMPP" Chat;
+    // Over TLS from the first byte, on the port registered for that.
+    120 IMAPS "IMAPS" Email;
+    121 POP3S "POP3S" Email;
+    122 SMTPS "SMTPS" Email;
+    123 FTPS "FTPS" FileTransfer;
+    124 NNTPS "NNTPS" Email;
+    125 LDAPS "LDAPS" System;
+    126 SIPS "SIPS" VoiceVideoCall;
+    127 MQTTS "MQTTS" Messaging;
     // Databases and messaging.
     130 MYSQL "MySQL" Database;
     131 POSTGRESQL "PostgreSQL" Database;
@@ -357,6 +366,21 @@ pub const fn carrier(app: AppId) -> AppId {
     }
 }
 
+/// What TLS carries on a port that is registered for that and for nothing else.
+pub const fn over_tls(port: u16) -> Option<AppId> {
+    Some(match port {
+        465 => AppId::SMTPS,
+        563 => AppId::NNTPS,
+        636 => AppId::LDAPS,
+        989 | 990 => AppId::FTPS,
+        993 => AppId::IMAPS,
+        995 => AppId::POP3S,
+        5061 => AppId::SIPS,
+        8883 => AppId::MQTTS,
+        _ => return None,
+    })
+}
+
 /// Whether the host name in a flow of `protocol` tells a service.
 pub const fn carries_services(protocol: AppId) -> bool {
     matches!(
@@ -364,6 +388,10 @@ pub const fn carries_services(protocol: AppId) -> bool {
         AppId::HTTP
             | AppId::HTTP2
             | AppId::TLS
+            | AppId::IMAPS
+            | AppId::POP3S
+            | AppId::SMTPS
+            | AppId::MQTTS
             | AppId::DTLS
             | AppId::QUIC
             | AppId::DNS

@@ -29,6 +29,7 @@ counters! {
     flows_by_port "Flows named by a guess from the port alone.";
     flows_unknown "Flows that ended without a name.";
     gave_up "Flows given up because nothing fitted any more, or at the packet limit.";
+    taken_away "Flows without a name whose place was given to a new one, all being in use.";
     pool_exhausted "Flows not inspected because all inspections were in use.";
     streams_exhausted "Stream directions not kept because all buffers were in use.";
     segments_held "TCP segments kept because they came before their predecessors.";

@@ -161,8 +161,13 @@ impl Inspector {
         };
         self.counters.packets_inspected += 1;
         self.knowledge.now(segment.now_ns);
-        if slot.is_none() && !self.begin(slot, transport, segment) {
-            self.counters.pool_exhausted += 1;
+        let begun = if slot.is_none() {
+            self.begin(slot, transport, segment)
+        } else {
+            self.states.get(*slot).is_some()
+        };
+        if !begun {
+            *slot = Slot::NONE;
             let verdict = self.without_content(transport, segment.client, segment.server);
             return self.ended(verdict);
         }
@@ -258,13 +263,24 @@ impl Inspector {
 
     /// Takes a slot for a flow's first payload.
     fn begin(&mut self, slot: &mut Slot, transport: Transport, segment: &Segment<'_>) -> bool {
-        let Some(new) = self.states.begin() else { return false };
-        let Some(state) = self.states.get_mut(new) else { return false };
+        if self.states.is_full() && !self.take_away() {
+            self.counters.pool_exhausted += 1;
+            return false;
+        }
+        let Some((new, state)) = self.states.begin() else { return false };
         *slot = new;
         self.counters.flows_begun += 1;
         state.hinted = self.dispatch.hinted(segment.client.port, segment.server.port);
         state.alive = self.dispatch.possible(transport, state.hinted);
         state.announced = self.knowledge.expected(segment.client, segment.server);
+        true
+    }
+
+    /// Takes the place of a flow that has no name yet and was quiet for long.
+    fn take_away(&mut self) -> bool {
+        let Some(mut oldest) = self.states.oldest_unnamed() else { return false };
+        self.counters.taken_away += 1;
+        self.release(&mut oldest);
         true
     }
 

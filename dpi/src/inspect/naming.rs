@@ -15,7 +15,14 @@ pub(super) fn name(
     knowledge: &Knowledge,
 ) -> Verdict {
     state.meta.tidy_host_name();
-    let plain = Verdict::protocol(protocol, Confidence::Content);
+    let mut plain = Verdict::protocol(protocol, Confidence::Content);
+    let mut protocol = protocol;
+    if protocol == AppId::TLS
+        && let Some(app) = app::over_tls(segment.server.port)
+    {
+        protocol = app;
+        plain = Verdict::protocol(app, Confidence::Behaviour);
+    }
     if !app::carries_services(protocol) {
         return plain;
     }

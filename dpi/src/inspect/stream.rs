@@ -161,6 +161,11 @@ impl Stream {
         pool.get(self.buffer).get(..self.ready).unwrap_or_default()
     }
 
+    /// Whether a segment was taken.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
     /// Whether bytes are kept.
     pub(super) fn is_kept(&self) -> bool {
         self.buffer != NO_BUFFER

@@ -131,6 +131,18 @@ fn a_message_over_segments_is_named_when_it_is_whole() {
 }
 
 #[test]
+fn padding_before_the_first_byte_is_not_the_beginning() {
+    let mut inspector = inspector(&limits());
+    let mut slot = Slot::NONE;
+    for zeros in [&[0u8][..], &[0; 6]] {
+        assert_eq!(inspector.inspect(&mut slot, &tcp(100, ToServer, zeros)), Step::More);
+    }
+    assert_eq!(inspector.inspect(&mut slot, &tcp(100, ToServer, &sound(40))), Step::Ended(SSH));
+    inspector.release(&mut slot);
+    assert_empty(&inspector, &limits());
+}
+
+#[test]
 fn what_excludes_every_protocol_ends_the_inspection() {
     let limits = limits();
     let mut inspector = inspector(&limits);
@@ -218,24 +230,44 @@ fn every_datagram_is_looked_at_anew_up_to_the_limit() {
 }
 
 #[test]
-fn a_full_pool_is_counted_and_the_port_is_all_there_is() {
+fn in_a_full_pool_the_oldest_without_a_name_makes_room() {
     let limits = limits();
     let mut inspector = inspector(&limits);
-    let mut slots = [Slot::NONE; 6];
+    let mut slots = [Slot::NONE; 5];
     for slot in &mut slots[..4] {
         assert_eq!(inspector.inspect(slot, &udp(b"noise")), Step::More);
     }
     let https = Endpoint { port: 443, ..SERVER };
-    let step = inspector.inspect(&mut slots[4], &Segment { server: https, ..udp(&sound(9)) });
+    assert_eq!(inspector.inspect(&mut slots[4], &udp(&sound(9))), Step::Ended(SSH));
+    assert_eq!(inspector.counters().taken_away, 1);
+    inspector.release(&mut slots[4]);
+    // The first flow finds out with its next packet; the port is all there is.
+    let step = inspector.inspect(&mut slots[0], &Segment { server: https, ..udp(b"noise") });
     let Step::Ended(guess) = step else { panic!("{step:?}") };
     assert_eq!((guess.app, guess.confidence), (AppId::QUIC, Confidence::PortGuess));
-    assert!(slots[4].is_none() && inspector.meta(slots[4]).is_empty());
+    assert!(slots[0].is_none() && inspector.meta(slots[0]).is_empty());
+    for slot in &mut slots {
+        inspector.release(slot);
+    }
+    assert_empty(&inspector, &limits);
+}
+
+#[test]
+fn a_pool_full_of_names_is_counted() {
+    let limits = limits();
+    let mut inspector = inspector(&limits);
+    let mut slots = [Slot::NONE; 5];
+    for slot in &mut slots[..4] {
+        assert!(matches!(inspector.inspect(slot, &udp(b"Q")), Step::Refined(_)));
+    }
+    let step = inspector.inspect(&mut slots[4], &udp(&sound(9)));
+    assert_eq!(step, Step::Ended(Verdict::UNKNOWN));
+    assert!(slots[4].is_none());
     assert_eq!(inspector.counters().pool_exhausted, 1);
     for slot in &mut slots {
         inspector.release(slot);
     }
     assert_empty(&inspector, &limits);
-    assert_eq!(inspector.inspect(&mut slots[5], &udp(&sound(9))), Step::Ended(SSH));
 }
 
 #[test]

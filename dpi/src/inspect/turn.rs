@@ -15,6 +15,10 @@ const MIDSTREAM_PACKETS: u8 = 8;
 /// before it fits nothing.
 pub(super) const LATE_FIRST_PACKETS: u8 = 3;
 
+/// Zeros in a row that may be padding: an Ethernet frame has 46 bytes of payload at least, an IPv4
+/// and a TCP header take 40.
+const PADDING_BYTES: usize = 6;
+
 /// What the dissectors answered about a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Asked {
@@ -69,6 +73,9 @@ impl Turn<'_> {
 
     /// A TCP segment: the stream's beginning is looked at whenever there is more of it.
     pub(super) fn tcp(&mut self, tcp: TcpSegment) -> Asked {
+        if is_padding(self.segment.payload) && !self.stream_mut().0.has_begun() {
+            return Asked::Nothing;
+        }
         let packets_before = self.count_packet();
         if self.state.announced != AppId::UNKNOWN {
             return Asked::GaveUp;
@@ -245,6 +252,12 @@ fn ask_again(
         Outcome::NeedMore if !at_limit => Asked::Nothing,
         _ => Asked::Finished,
     }
+}
+
+/// Whether these bytes may be a short frame's padding that passed for payload, or a keep-alive
+/// probe: a few zeros. They must not count as a stream's beginning.
+fn is_padding(payload: &[u8]) -> bool {
+    payload.len() <= PADDING_BYTES && payload.iter().all(|&byte| byte == 0)
 }
 
 fn notes<'n>(state: &'n mut FlowState, shared: &'n mut Shared<'_>) -> Notes<'n> {

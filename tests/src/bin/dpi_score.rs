@@ -241,6 +241,11 @@ fn report_totals(pairs: &[Pair], content: &[&Pair]) {
     let same_master = |pairs: &[&Pair]| {
         pairs.iter().filter(|pair| master(&pair.theirs) == master(&pair.ours)).count()
     };
+    // The reference names the protocol alone, and we the service too.
+    let finer = |pair: &&&Pair| {
+        pair.equal() || (!pair.theirs.contains('.') && master(&pair.ours) == pair.theirs)
+    };
+    let agree = content.iter().filter(finer).count();
     let macro_average = |scores: &BTreeMap<&str, Score>| {
         let known: Vec<_> = scores.values().filter(|score| score.theirs > 0).collect();
         let sum: f64 = known.iter().map(|score| score.recall()).sum();
@@ -249,6 +254,7 @@ fn report_totals(pairs: &[Pair], content: &[&Pair]) {
     let all: Vec<&Pair> = pairs.iter().collect();
     println!("\nall rows, whole name equal        {}", share(equal(&all), all.len()));
     println!("rows by content, whole name equal {}", share(equal(content), content.len()));
+    println!("rows by content, equal or finer   {}", share(agree, content.len()));
     println!("rows by content, protocol equal   {}", share(same_master(content), content.len()));
     println!("macro average, whole names        {}", macro_average(&scores(content, |n| n)));
     println!("macro average, protocols          {}", macro_average(&scores(content, master)));

@@ -6,12 +6,9 @@
 const WHOLE: &[(&str, &str)] = &[
     ("netbios.smbv1", "smb"),
     ("netbios.smbv23", "smb"),
-    ("tls.imap", "imaps"),
-    ("tls.smtp", "smtps"),
-    ("tls.pop3", "pops"),
-    ("tls.ftp_control", "ftps"),
     ("gtp.gtp_c", "gtp_c"),
     ("gtp.gtp_u", "gtp_u"),
+    ("gtp.gtp_prime", "gtp_prime"),
 ];
 
 const PARTS: &[(&str, &str)] = &[
@@ -38,6 +35,18 @@ const PARTS: &[(&str, &str)] = &[
     ("dce/rpc", "dcerpc"),
     ("tacacs+", "tacacs_plus"),
     ("opc-ua", "opcua"),
+    ("pop3s", "pops"),
+    ("alicloudmessage", "alicloud"),
+    ("photon", "tocaboca"),
+    ("teamscall", "skype"),
+    ("telegramcall", "telegram"),
+    ("vibercall", "viber"),
+    ("signalcall", "signal"),
+    ("zoomcall", "zoom"),
+    ("gaijin", "gaijinentertainment"),
+    ("javarmi", "jrmi"),
+    ("gtp-prime", "gtp_prime"),
+    ("ubuntuone", "ubuntu"),
     ("appleicloud", "icloud"),
     ("appleitunes", "itunes"),
     ("appletvplus", "appletv"),
