@@ -11,9 +11,10 @@ const SERVER: Endpoint = Endpoint { address: [2; 16], port: 9 };
 const BOTH: &[Transport] = &[Transport::Tcp, Transport::Udp];
 
 /// A message: `M`, its length, that many bytes, the last of which is the sum of those before.
-/// Named only when whole and sound; a wrong byte anywhere excludes it.
+/// Named only when whole and sound; a wrong byte anywhere excludes it. None of its bytes is zero,
+/// which alone might pass for padding.
 fn message(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
-    let [b'M', high, low, rest @ ..] = view.data else {
+    let [b'M', high @ 1..=255, low @ 1..=255, rest @ ..] = view.data else {
         return if view.data.len() < 3 && view.data[0] == b'M' {
             Outcome::NeedMore
         } else {
@@ -21,15 +22,15 @@ fn message(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         };
     };
     notes.meta.put(&HOST_NAME, b"Partial.Example");
-    let length = usize::from(u16::from_be_bytes([*high, *low]));
+    let length = 250 * usize::from(high - 1) + usize::from(low - 1);
     let Some((sum, body)) = rest.get(..length).and_then(<[u8]>::split_last) else {
         return Outcome::NeedMore;
     };
-    if body.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte)) == *sum {
-        Outcome::found(AppId::SSH)
-    } else {
-        Outcome::NotMine
-    }
+    if sum_of(body) == *sum { Outcome::found(AppId::SSH) } else { Outcome::NotMine }
+}
+
+fn sum_of(body: &[u8]) -> u8 {
+    body.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte)).max(1)
 }
 
 /// `Q` in one direction asks, `R` in the other answers with the host name.
@@ -103,9 +104,9 @@ const SSH: Verdict =
 
 /// A sound message with a body of `length` bytes.
 fn sound(length: u16) -> Vec<u8> {
-    let body: Vec<u8> = (0..length - 1).map(|at| (at % 251) as u8).collect();
-    let sum = body.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
-    [b"M", &length.to_be_bytes()[..], &body, &[sum]].concat()
+    let body: Vec<u8> = (0..length - 1).map(|at| 1 + (at % 251) as u8).collect();
+    let head = [b'M', 1 + (length / 250) as u8, 1 + (length % 250) as u8];
+    [&head[..], &body, &[sum_of(&body)]].concat()
 }
 
 /// Everything that was taken is back: no slot and no buffer is leaked.
@@ -193,7 +194,7 @@ fn a_capture_from_the_middle_is_read_from_where_a_message_begins() {
     let mut step =
         |seq, payload| inspector.inspect(&mut slot, &midstream(tcp(seq, ToServer, payload)));
     assert_eq!(step(50, b"the end of something"), Step::More);
-    assert_eq!(step(70, b"M\x00\x02xy: not sound"), Step::More);
+    assert_eq!(step(70, b"M\x01\x03xy: not sound"), Step::More);
     assert_eq!(step(90, a), Step::More);
     assert_eq!(step(101, b), Step::Ended(SSH));
     inspector.release(&mut slot);

@@ -73,12 +73,13 @@ impl Turn<'_> {
 
     /// A TCP segment: the stream's beginning is looked at whenever there is more of it.
     pub(super) fn tcp(&mut self, tcp: TcpSegment) -> Asked {
-        if is_padding(self.segment.payload) && !self.stream_mut().0.has_begun() {
-            return Asked::Nothing;
-        }
         let packets_before = self.count_packet();
         if self.state.announced != AppId::UNKNOWN {
             return Asked::GaveUp;
+        }
+        if is_padding(self.segment.payload) && !self.stream_mut().0.has_begun() {
+            let at_limit = self.state.packets >= self.limits.packets_tcp;
+            return if at_limit { self.state.over() } else { Asked::Nothing };
         }
         if tcp.syn_seen {
             let at_limit = self.state.packets >= self.limits.packets_tcp;
@@ -200,6 +201,11 @@ impl Turn<'_> {
 }
 
 impl FlowState {
+    /// What the end of inspection means for the flow.
+    fn over(&self) -> Asked {
+        if self.dissector.is_some() { Asked::Finished } else { Asked::GaveUp }
+    }
+
     /// Gives up where no protocol fits any more, and the true first segment is not merely late.
     fn nobody_left(&self, tcp: TcpSegment) -> Option<Asked> {
         let may_be_late = tcp.syn_seen && self.packets < LATE_FIRST_PACKETS;
