@@ -3,7 +3,9 @@
 
 mod bittorrent;
 mod broker;
+mod chat;
 mod coins;
+mod database;
 mod ftp;
 mod games;
 mod mailbox;
@@ -14,14 +16,18 @@ mod own_port;
 mod p2p;
 mod postgresql;
 mod redis;
+mod remote;
 mod rtp;
 mod signature;
 mod sip;
 mod smtp;
 mod ssh;
+mod streaming;
 mod stun;
+mod telephony;
 mod telnet;
 mod text;
+mod tunnel;
 
 use crate::view::Dissector;
 
@@ -55,6 +61,25 @@ pub(crate) const DISSECTORS: &[Dissector] = &[
     broker::AMQP,
     broker::NATS,
     broker::STOMP,
+    database::MONGODB,
+    database::CASSANDRA,
+    database::TDS,
+    database::ORACLE,
+    database::DRDA,
+    chat::IRC,
+    chat::XMPP,
+    chat::NNTP,
+    remote::VNC,
+    remote::X11,
+    remote::RSYNC,
+    remote::GIT,
+    streaming::RTSP,
+    streaming::RTMP,
+    telephony::MGCP,
+    telephony::H323,
+    tunnel::PPTP,
+    tunnel::L2TP,
+    tunnel::Z3950,
     signature::TCP,
     signature::UDP,
     own_port::TCP,

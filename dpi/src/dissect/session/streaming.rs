@@ -1,0 +1,125 @@
+//! RTSP (RFC 7826, RFC 2326) and RTMP (Adobe's published specification 1.0, section 5.2).
+
+use super::text::{self, Match};
+use crate::app::AppId;
+use crate::attr;
+use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
+
+pub(super) const RTSP: Dissector = Dissector {
+    app: AppId::RTSP,
+    over: &[Transport::Tcp],
+    ports: &[554, 8554],
+    ports_only: false,
+    first: First::OneOf(b"RODSPTGA"),
+    run: rtsp,
+};
+
+pub(super) const RTMP: Dissector = Dissector {
+    app: AppId::RTMP,
+    over: &[Transport::Tcp],
+    ports: &[1935],
+    ports_only: false,
+    first: First::OneOf(&[3]),
+    run: rtmp,
+};
+
+/// Version and the first message of the handshake.
+const HANDSHAKE_BYTES: usize = 1 + 1536;
+
+fn rtsp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    const METHODS: &[&[u8]] = &[
+        b"OPTIONS rtsp",
+        b"DESCRIBE rtsp",
+        b"SETUP rtsp",
+        b"PLAY rtsp",
+        b"PAUSE rtsp",
+        b"TEARDOWN rtsp",
+        b"GET_PARAMETER rtsp",
+        b"SET_PARAMETER rtsp",
+        b"ANNOUNCE rtsp",
+        b"RECORD rtsp",
+        b"REDIRECT rtsp",
+        b"OPTIONS * RTSP/",
+    ];
+    match text::any_keyword(view.data, &[b"RTSP/1.0 ", b"RTSP/2.0 "]) {
+        Match::Yes(rest) => {
+            let Some((_, headers)) = text::line(view.data) else {
+                return text::open_line(view.data);
+            };
+            let Some((status @ 100..=699, _)) = text::number(rest) else { return Outcome::NotMine };
+            notes.meta.put_number(&attr::RTSP_STATUS, u64::from(status));
+            let agent = text::header(headers, b"Server", None).unwrap_or_default();
+            notes.meta.put(&attr::RTSP_AGENT, agent);
+            return Outcome::found(AppId::RTSP);
+        }
+        Match::Partly => return Outcome::NeedMore,
+        Match::No => {}
+    }
+    match text::any_keyword(view.data, METHODS) {
+        Match::Yes(_) => {}
+        Match::Partly => return Outcome::NeedMore,
+        Match::No => return Outcome::NotMine,
+    }
+    let Some((line, headers)) = text::line(view.data) else { return text::open_line(view.data) };
+    let (method, rest) = text::word(line);
+    let (url, version) = text::word(rest);
+    if !version.starts_with(b"RTSP/") {
+        return Outcome::NotMine;
+    }
+    notes.meta.put(&attr::RTSP_METHOD, method);
+    notes.meta.put(&attr::RTSP_URL, url);
+    if let Some(agent) = text::header(headers, b"User-Agent", None) {
+        notes.meta.put(&attr::RTSP_AGENT, agent);
+    }
+    Outcome::found_more(AppId::RTSP)
+}
+
+/// Version 3, a time, then zeros (or the player's version, which only its port makes certain),
+/// and 1528 bytes of filler.
+fn rtmp(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
+    let Some(version) = view.data.get(5..9) else { return Outcome::NeedMore };
+    let certain =
+        version == [0; 4] || (view.port_is(1935) && version.first().is_some_and(|v| *v < 32));
+    if !certain {
+        return Outcome::NotMine;
+    }
+    if view.data.len() < HANDSHAKE_BYTES {
+        return if view.last { Outcome::GiveUp } else { Outcome::NeedMore };
+    }
+    Outcome::found(AppId::RTMP)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dissect::testing::{Flow, check_never, check_prefixes, run};
+    use crate::view::Direction::{ToClient, ToServer};
+
+    const TCP: Transport = Transport::Tcp;
+
+    #[test]
+    fn rtsp_request_and_response() {
+        let request =
+            b"OPTIONS rtsp://10.2.2.2:8554/ RTSP/1.0\r\nCSeq: 2\r\nUser-Agent: VLC\r\n\r\n";
+        let response = b"RTSP/1.0 200 OK\r\nServer: VLC/3.0.12\r\n\r\n";
+        let mut flow = Flow::new(TCP, (1, 8554));
+        assert_eq!(flow.ask(&RTSP, ToServer, request), Outcome::found_more(AppId::RTSP));
+        assert_eq!(flow.ask(&RTSP, ToClient, response), Outcome::found(AppId::RTSP));
+        assert_eq!(flow.meta.get(&attr::RTSP_AGENT), Some(&b"VLC"[..]));
+        check_prefixes(&RTSP, ToServer, TCP, request, (1, 2));
+        check_prefixes(&RTSP, ToClient, TCP, response, (1, 2));
+        for near in [&b"OPTIONS * HTTP/1.1\r\n"[..], b"OPTIONS sip:x SIP/2.0\r\n"] {
+            check_never(&RTSP, ToServer, TCP, near, (1, 2));
+        }
+    }
+
+    #[test]
+    fn rtmp_takes_the_whole_handshake() {
+        let mut hello = vec![3, 0, 7, 0xaa, 0x57, 0, 0, 0, 0];
+        hello.resize(HANDSHAKE_BYTES, 0x42);
+        check_prefixes(&RTMP, ToServer, TCP, &hello, (1, 2));
+        hello[5] = 9;
+        assert_eq!(run(&RTMP, ToServer, TCP, &hello, (1, 1935)).0, Outcome::found(AppId::RTMP));
+        check_never(&RTMP, ToServer, TCP, &hello, (1, 2));
+    }
+}
