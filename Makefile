@@ -1,0 +1,41 @@
+# Weir. `make run` shows it, `make test` proves it; both need only cargo and a Debian machine.
+
+CARGO ?= cargo
+PACKAGES = clang libelf-dev zlib1g-dev libhwloc-dev pkg-config make gcc libc6-dev linux-libc-dev
+LIVE_PACKAGES = iproute2 ethtool procps
+
+.PHONY: run test check bench live fuzz packages clean help
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make run            a generated capture through two namespaces, AF_XDP, two shards, `weir top`
+## make run PCAP=FILE  the same from a capture file (also what happens without root)
+run: packages build
+	@tools/demo.sh $(PCAP)
+
+## make test           every test; live ones need root and are counted as skipped without it
+test: packages
+	@tests/run.sh
+
+## make check          format, lints, docs
+check: packages
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
+
+## make bench          micro-benchmarks, then the pipeline beside ndpiReader (perf/offline.sh)
+bench: packages build
+	$(CARGO) bench --locked -p weir-benches
+	perf/offline.sh
+
+build:
+	$(CARGO) build --release --locked
+
+# Installs what is missing, by name, where this is Debian and we are root; else says what is.
+packages:
+	@tools/packages.sh $(PACKAGES) $(LIVE_PACKAGES)
+
+clean:
+	$(CARGO) clean
+.PHONY: build
