@@ -74,6 +74,8 @@ settings! {
         "Entries of each AF_XDP ring; a power of two.";
     PROMISCUOUS "capture.promiscuous" Kind::Flag(true),
         "Also take frames that are not addressed to this machine.";
+    IGNORE_OUTGOING "capture.ignore_outgoing" Kind::Flag(false),
+        "AF_PACKET: leave out what this machine sends.";
     BLOCK_BYTES "capture.block_bytes" number("bytes", 1 << 20, 1 << 16, 1 << 26),
         "Bytes of a block of the AF_PACKET ring; a power of two.";
     BLOCKS "capture.blocks" number("blocks", 32, 4, 4096),

@@ -1,6 +1,6 @@
 //! The books of a queue: what happened to its frames before a shard took them in.
 //!
-//! wire = NIC drops + XDP verdicts + ring full + fill empty + invalid + kernel drops + processed.
+//! wire = NIC drops + XDP verdicts + ring full + no buffer + kernel drops + processed.
 
 use weir_shm::counters::{CounterDef, CounterWriter, Role, Unit};
 
@@ -37,12 +37,13 @@ macro_rules! queue_counters {
 
 queue_counters! {
     wire "wire_frames" Wire "Frames that arrived at the queue, or that the file holds.";
-    nic_dropped "nic_dropped" WireDrop "Frames that the NIC had no buffer for.";
-    xdp_passed "xdp_passed" WireDrop "Frames that the XDP program left to the host.";
-    xdp_dropped "xdp_dropped" WireDrop "Frames that the XDP program could not hand over.";
+    nic_dropped "nic_dropped" WireDrop
+        "Frames that the NIC had no room for (all its queues, shown with the first).";
+    xdp_passed "xdp_passed" WireDrop "Frames left to the host: no socket on their queue.";
+    xdp_aborted "xdp_aborted" WireDrop "Frames that the XDP program could not hand over.";
     ring_full "ring_full" WireDrop "Frames lost because a shard's receive ring was full.";
-    fill_empty "fill_empty" WireDrop "Frames lost because no free frame buffer was left.";
-    invalid "invalid" WireDrop "Frames lost to an invalid descriptor or one too long.";
+    no_buffer "no_buffer" WireDrop
+        "Frames lost because no free frame buffer was left (fill ring empty), or too long for one.";
     kernel_dropped "kernel_dropped" WireDrop
         "Frames that AF_PACKET dropped because a shard's ring was full.";
 }

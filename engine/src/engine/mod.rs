@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use thiserror::Error;
 use weir_dpi::AppId;
@@ -35,12 +36,19 @@ pub enum EngineError {
     #[error(transparent)]
     File(#[from] crate::capture::file::FileError),
     #[error(transparent)]
+    Xdp(#[from] crate::capture::xdp::XdpError),
+    #[error(transparent)]
+    Packet(#[from] crate::capture::packet::PacketError),
+    #[error(transparent)]
     SharedMemory(#[from] weir_shm::Error),
     #[error("cannot start a thread for shard {shard}: {error}")]
     Thread { shard: u16, error: std::io::Error },
     #[error("the system gives no random numbers: {0}")]
     Random(std::io::Error),
 }
+
+/// How long frames may be on their way from a closed port to a shard.
+const SETTLE: Duration = Duration::from_millis(20);
 
 /// What a caller decides besides the configuration.
 #[derive(Clone, Debug)]
@@ -114,9 +122,11 @@ impl Engine {
     /// Whatever of these fails, with what would help.
     pub fn start(config: &Config, options: &Options) -> Result<Engine, EngineError> {
         let cores = place::cores();
-        let Opened { sources, ports, notes, node, live } = open::open(config, cores.len())?;
+        let secret = secret()?;
+        let Opened { sources, mut ports, notes, node, live } =
+            open::open(config, cores.len(), secret)?;
         let shards = u16::try_from(sources.len()).unwrap_or(u16::MAX);
-        let labels: Vec<String> = ports.iter().flat_map(Port::labels).collect();
+        let labels: Vec<String> = ports.iter_mut().flat_map(Port::labels).collect();
         let names: Vec<String> = config.sources.iter().map(ToString::to_string).collect();
         let control = ControlWriter::create(&ControlSpec {
             name: &config.name,
@@ -127,7 +137,6 @@ impl Engine {
             queue_counters: QUEUE_COUNTERS,
         })?;
         let mut segments = vec![control.export()];
-        let secret = secret()?;
         let stop = Arc::new(AtomicBool::new(false));
         let seats = place::assign(&cores, node, sources.len());
         let (mut prepared, mut gates) = (Vec::new(), Vec::new());
@@ -195,15 +204,15 @@ impl Engine {
         slowest
     }
 
-    /// Asks the shards to end. They finish their turn, end their flows and report.
-    pub fn stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-
     /// Ends the shards and returns what the run came to. The socket goes; readers that are attached
     /// see that the engine has ended.
     pub fn finish(mut self) -> Report {
-        self.stop();
+        for port in &mut self.ports {
+            port.close();
+        }
+        // Frames that the kernel was handing over at that moment arrive; then the shards drain.
+        clock::rest(SETTLE);
+        self.stop.store(true, Ordering::Relaxed);
         let reports: Vec<ShardReport> = self.threads.drain(..).map(ShardThread::join).collect();
         let elapsed_ns = clock::monotonic_ns() - self.started_ns;
         for port in &mut self.ports {

@@ -2,15 +2,23 @@
 
 use std::path::PathBuf;
 
+use af_xdp::HugePages;
+use weir_ebpf::AttachmentWish;
+
 use super::ledger::QueueCounts;
 use super::{EngineError, ShardReport};
 use crate::capture::files::Files;
-use crate::config::{Config, SourceSpec};
+use crate::capture::packet::{PacketConfig, PacketPort, PacketSource};
+use crate::capture::xdp::{Idle, SplitWish, XdpConfig, XdpPort, XdpSource, ZeroCopy};
+use crate::config::{Config, SourceSpec, SplitMode, Wish, XdpPath};
+use crate::sys::place;
 
 /// The source of one shard.
 #[derive(Debug)]
 pub(super) enum AnySource {
     Files(Box<Files>),
+    Xdp(Box<XdpSource>),
+    Packet(Box<PacketSource>),
 }
 
 /// A shard's source and what to call it.
@@ -24,10 +32,12 @@ pub(super) struct Labelled {
 #[derive(Debug)]
 pub(super) enum Port {
     Files { label: String, counts: QueueCounts },
+    Xdp { label: String, port: Box<XdpPort> },
+    Packet { label: String, port: PacketPort, shards: usize },
 }
 
 /// Everything that the sources of a run came to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Opened {
     pub(super) sources: Vec<Labelled>,
     pub(super) ports: Vec<Port>,
@@ -40,8 +50,30 @@ pub(super) struct Opened {
 }
 
 /// Opens the configuration's sources on a machine of `cores` cores.
-pub(super) fn open(config: &Config, _cores: usize) -> Result<Opened, EngineError> {
-    open_files(config)
+pub(super) fn open(
+    config: &Config,
+    cores: usize,
+    secret: [u64; 4],
+) -> Result<Opened, EngineError> {
+    if config.sources.iter().all(SourceSpec::is_file) {
+        return open_files(config);
+    }
+    // One core is for the rest of the system, where there is more than one.
+    let free = u16::try_from(cores.saturating_sub(1) / config.sources.len()).unwrap_or(u16::MAX);
+    let shards = if config.shards == 0 { free.clamp(1, 64) } else { config.shards };
+    let mut opened = Opened { live: true, ..Opened::default() };
+    for source in &config.sources {
+        match source {
+            SourceSpec::Xdp(interface) => {
+                opened.add_xdp(&xdp_config(config, interface, shards, secret), source)?;
+            }
+            SourceSpec::Packet(interface) => {
+                opened.add_packet(&packet_config(config, interface, shards, secret), source)?;
+            }
+            SourceSpec::File(_) => {}
+        }
+    }
+    Ok(opened)
 }
 
 fn open_files(config: &Config) -> Result<Opened, EngineError> {
@@ -56,7 +88,7 @@ fn open_files(config: &Config) -> Result<Opened, EngineError> {
         sources.push(Labelled { source, label: label.clone() });
     }
     let ports = vec![Port::Files { label, counts: QueueCounts::default() }];
-    Ok(Opened { sources, ports, notes: Vec::new(), node: None, live: false })
+    Ok(Opened { sources, ports, ..Opened::default() })
 }
 
 fn file_of(source: &SourceSpec) -> Option<PathBuf> {
@@ -66,28 +98,140 @@ fn file_of(source: &SourceSpec) -> Option<PathBuf> {
     }
 }
 
+impl Opened {
+    fn add_xdp(&mut self, config: &XdpConfig, source: &SourceSpec) -> Result<(), EngineError> {
+        let (sources, port) = XdpPort::open(config)?;
+        self.notes.push(port.report().to_string());
+        self.node = self.node.or_else(|| place::node_of_interface(&config.interface));
+        self.sources.extend(sources.into_iter().map(|found| Labelled {
+            label: format!("{source} shard {}", found.shard()),
+            source: AnySource::Xdp(Box::new(found)),
+        }));
+        self.ports.push(Port::Xdp { label: source.to_string(), port: Box::new(port) });
+        Ok(())
+    }
+
+    fn add_packet(
+        &mut self,
+        config: &PacketConfig,
+        source: &SourceSpec,
+    ) -> Result<(), EngineError> {
+        let (sources, port) = PacketPort::open(config)?;
+        self.node = self.node.or_else(|| place::node_of_interface(&config.interface));
+        let shards = sources.len();
+        self.sources.extend((0..).zip(sources).map(|(shard, found)| Labelled {
+            label: format!("{source} shard {shard}"),
+            source: AnySource::Packet(Box::new(found)),
+        }));
+        self.ports.push(Port::Packet { label: source.to_string(), port, shards });
+        Ok(())
+    }
+}
+
+fn xdp_config(config: &Config, interface: &str, shards: u16, secret: [u64; 4]) -> XdpConfig {
+    XdpConfig {
+        interface: interface.into(),
+        shards: shards.into(),
+        split: match config.split {
+            SplitMode::Auto => SplitWish::Auto,
+            SplitMode::Nic => SplitWish::Nic,
+            SplitMode::Xdp => SplitWish::Xdp,
+        },
+        queues: None,
+        frame_bytes: config.frame_bytes,
+        frames_per_shard: config.frames_per_shard,
+        ring_entries: config.ring_descriptors,
+        idle: if config.busy_poll { Idle::BusyPoll } else { Idle::Sleep },
+        zero_copy: match config.zero_copy {
+            Wish::Auto => ZeroCopy::Auto,
+            Wish::Off => ZeroCopy::Off,
+            Wish::Require => ZeroCopy::Require,
+        },
+        native: match config.xdp_mode {
+            XdpPath::Auto => AttachmentWish::Best,
+            XdpPath::Native => AttachmentWish::Native,
+            XdpPath::Generic => AttachmentWish::Generic,
+        },
+        huge_pages: if config.huge_pages { HugePages::Try } else { HugePages::No },
+        promiscuous: config.promiscuous,
+        hash_key: [secret[2], secret[3]],
+    }
+}
+
+fn packet_config(config: &Config, interface: &str, shards: u16, secret: [u64; 4]) -> PacketConfig {
+    PacketConfig {
+        interface: interface.into(),
+        shards,
+        block_bytes: config.block_bytes,
+        blocks: config.blocks,
+        promiscuous: config.promiscuous,
+        ignore_outgoing: config.ignore_outgoing,
+        busy_poll: config.busy_poll,
+        secret: secret[2],
+    }
+}
+
 impl Port {
     /// One label for each of its queues.
-    pub(super) fn labels(&self) -> Vec<String> {
-        match self {
-            Port::Files { label, .. } => vec![label.clone()],
-        }
+    pub(super) fn labels(&mut self) -> Vec<String> {
+        self.refreshed().into_iter().map(|(label, _)| label).collect()
     }
 
     /// The counts of each queue, asked from the kernel anew.
     pub(super) fn refreshed(&mut self) -> Vec<(String, QueueCounts)> {
         match self {
             Port::Files { label, counts } => vec![(label.clone(), *counts)],
+            Port::Xdp { label, port } => xdp_counts(label, port),
+            Port::Packet { label, port, shards } => {
+                let rows = port.statistics().iter().take(*shards);
+                let counts = rows.map(|row| QueueCounts {
+                    wire: row.packets,
+                    kernel_dropped: row.dropped,
+                    ..QueueCounts::default()
+                });
+                (0..).zip(counts).map(|(at, row)| (format!("{label} socket {at}"), row)).collect()
+            }
+        }
+    }
+
+    /// Lets no more frames in: what the shards then drain is all there is.
+    pub(super) fn close(&mut self) {
+        match self {
+            Port::Files { .. } => {}
+            Port::Xdp { port, .. } => port.detach(),
+            Port::Packet { port, .. } => port.close(),
         }
     }
 
     /// The counts once the shards have ended.
     pub(super) fn settle(&mut self, reports: &[ShardReport]) {
-        match self {
-            // Every shard reads the whole file, so each has seen all its frames.
-            Port::Files { counts, .. } => {
-                counts.wire = reports.iter().map(|report| report.frames_read).max().unwrap_or(0);
-            }
+        // Every shard reads the whole file, so each has seen all its frames.
+        if let Port::Files { counts, .. } = self {
+            counts.wire = reports.iter().map(|report| report.frames_read).max().unwrap_or(0);
         }
     }
+}
+
+/// A row for each queue, and a last one for queues that came later.
+fn xdp_counts(label: &str, port: &XdpPort) -> Vec<(String, QueueCounts)> {
+    let rows = port.ledger().unwrap_or_default();
+    let mut missed = port.nic_missed().unwrap_or(0);
+    let counts = rows.iter().map(|row| {
+        let nic_dropped = std::mem::take(&mut missed);
+        let name = match row.queue {
+            u32::MAX => format!("{label} later queues"),
+            queue => format!("{label} queue {queue}"),
+        };
+        let counts = QueueCounts {
+            wire: row.seen() + nic_dropped,
+            nic_dropped,
+            xdp_passed: row.passed_no_socket(),
+            xdp_aborted: row.aborted(),
+            ring_full: row.ring_full,
+            no_buffer: row.dropped,
+            kernel_dropped: 0,
+        };
+        (name, counts)
+    });
+    counts.collect()
 }

@@ -47,6 +47,8 @@ impl ShardThread {
             }
             match source {
                 AnySource::Files(source) => run(*source, order, &stop, &told),
+                AnySource::Xdp(source) => run(*source, order, &stop, &told),
+                AnySource::Packet(source) => run(*source, order, &stop, &told),
             }
         };
         let handle = std::thread::Builder::new()
@@ -103,7 +105,7 @@ impl Progress {
 const LINGER: Duration = Duration::from_millis(5);
 
 fn run<S: Source>(source: S, order: Order, stop: &AtomicBool, progress: &Progress) -> ShardReport {
-    let number = order.plan.shard;
+    let (number, live) = (order.plan.shard, order.plan.live);
     let mut shard = Shard::new(source, order.plan, order.shared, order.gate);
     shard.run(|source| {
         source.progress().inspect(|now| progress.set(*now));
@@ -113,6 +115,9 @@ fn run<S: Source>(source: S, order: Order, stop: &AtomicBool, progress: &Progres
     // The flows stay in the table, for readers to see, until the run ends.
     while !stop.load(Ordering::Relaxed) {
         clock::rest(LINGER);
+    }
+    if live {
+        shard.drain();
     }
     shard.finish();
     ShardReport {

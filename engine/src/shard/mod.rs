@@ -152,6 +152,11 @@ impl<S: Source> Shard<S> {
         }
     }
 
+    /// Takes in what a source that was closed still holds.
+    pub fn drain(&mut self) {
+        while self.turn() == Turn::Worked {}
+    }
+
     /// Ends every flow and publishes the last counts.
     pub fn finish(&mut self) {
         self.end_all();
