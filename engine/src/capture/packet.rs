@@ -142,6 +142,14 @@ impl PacketPort {
         Ok((sources, PacketPort { sockets, statistics }))
     }
 
+    /// Lets no more packets in. What the rings hold can still be received.
+    pub fn close(&self) {
+        for socket in &self.sockets {
+            // A socket that cannot take a filter any more has no interface either.
+            socket.attach_filter(&share::NOTHING).ok();
+        }
+    }
+
     /// The kernel's counts, shard by shard. What cannot be asked for keeps its last value.
     pub fn statistics(&mut self) -> &[PacketStatistics] {
         for (socket, sum) in self.sockets.iter().zip(&mut self.statistics) {

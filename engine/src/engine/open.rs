@@ -50,11 +50,7 @@ pub(super) struct Opened {
 }
 
 /// Opens the configuration's sources on a machine of `cores` cores.
-pub(super) fn open(
-    config: &Config,
-    cores: usize,
-    secret: [u64; 4],
-) -> Result<Opened, EngineError> {
+pub(super) fn open(config: &Config, cores: usize, secret: [u64; 4]) -> Result<Opened, EngineError> {
     if config.sources.iter().all(SourceSpec::is_file) {
         return open_files(config);
     }
@@ -152,7 +148,7 @@ fn xdp_config(config: &Config, interface: &str, shards: u16, secret: [u64; 4]) -
             XdpPath::Native => AttachmentWish::Native,
             XdpPath::Generic => AttachmentWish::Generic,
         },
-        huge_pages: if config.huge_pages { HugePages::Try } else { HugePages::No },
+        huge_pages: if config.huge_pages { HugePages::Try } else { HugePages::Off },
         promiscuous: config.promiscuous,
         hash_key: [secret[2], secret[3]],
     }

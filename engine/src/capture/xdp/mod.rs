@@ -148,7 +148,7 @@ pub enum XdpError {
 #[derive(Debug)]
 pub struct XdpPort {
     // In the order in which they have to go: no frames any more, then the rest.
-    _attached: Attached,
+    attached: Option<Attached>,
     program: Program,
     _promiscuous: Option<Promiscuous>,
     _symmetric: Option<SymmetricRss>,
@@ -168,6 +168,11 @@ impl XdpPort {
     /// What was tried, where, and what would help.
     pub fn open(config: &XdpConfig) -> Result<(Vec<XdpSource>, XdpPort), XdpError> {
         open::open(config)
+    }
+
+    /// Takes the program off the interface: no more frames come, and the counts stay readable.
+    pub fn detach(&mut self) {
+        self.attached = None;
     }
 
     /// What was obtained.

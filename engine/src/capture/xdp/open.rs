@@ -70,7 +70,7 @@ pub(super) fn open(config: &XdpConfig) -> Result<(Vec<XdpSource>, XdpPort), XdpE
         memory_bytes: set_up.umem.area().bytes(),
     };
     let port = XdpPort {
-        _attached: attached,
+        attached: Some(attached),
         program,
         _promiscuous: promiscuous,
         _symmetric: choice.symmetric,
