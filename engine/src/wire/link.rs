@@ -74,7 +74,9 @@ pub(super) fn llc(rest: Rest<'_>) -> Result<Next<'_>, Reason> {
 }
 
 /// RFC 3032. What follows the labels is not said, so its first nibble decides, as RFC 4385 (control
-/// word) and RFC 4928 (section 3) have it: an IP version, or zero before pseudowire Ethernet.
+/// word) and RFC 4928 (section 3) have it: an IP version, or zero before pseudowire Ethernet. The
+/// control word may be left out, and many Ethernet addresses begin with zero as well: the ethertype
+/// tells then.
 pub(super) fn mpls(rest: Rest<'_>) -> Result<Next<'_>, Reason> {
     let mut rest = rest;
     for _ in 0..MAX_LABELS {
@@ -87,13 +89,21 @@ pub(super) fn mpls(rest: Rest<'_>) -> Result<Next<'_>, Reason> {
         return Ok(match nibble {
             4 => Next::Layer(Layer::Ipv4, rest),
             6 => Next::Layer(Layer::Ipv6, rest),
-            0 => Next::Layer(Layer::Ethernet, rest.skip(4).ok_or(Reason::MplsTruncated)?),
+            0 if !has_known_type(rest) => {
+                Next::Layer(Layer::Ethernet, rest.skip(4).ok_or(Reason::MplsTruncated)?)
+            }
             // The associated channel of a pseudowire.
             1 => return Err(Reason::NotIp),
             _ => Next::Layer(Layer::Ethernet, rest),
         });
     }
     Err(Reason::TagsTooMany)
+}
+
+/// Whether an Ethernet header here would have an ethertype of those that are common.
+fn has_known_type(rest: Rest<'_>) -> bool {
+    let number = rest.peek::<14>().map(|head| be16(head[12], head[13]));
+    matches!(number, Some(0x0800 | 0x0806 | 0x86dd | 0x8100 | 0x88a8 | 0x8847 | 0x8864))
 }
 
 /// RFC 2516, section 4.
