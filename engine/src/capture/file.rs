@@ -221,4 +221,12 @@ impl Source for FileSource {
     }
 
     fn wait(&mut self, _timeout: Duration) {}
+
+    fn progress(&self) -> Option<(u64, u64)> {
+        Some(self.window.progress())
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.problem.as_ref().map(ToString::to_string)
+    }
 }

@@ -18,9 +18,9 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::netdevice::name_to_index;
 use rustix::net::sockopt::socket_error;
-use rustix::time::{ClockId, clock_gettime};
 
 use super::{Batch, Frame, Received, Source};
+use crate::sys::clock;
 use crate::sys::packet_ring::{PacketRing, PacketSocket, RingShape};
 use crate::wire::LinkType;
 
@@ -297,11 +297,6 @@ impl PacketSource {
         self.given
     }
 
-    /// Why there will be no more packets, where that is so.
-    pub fn trouble(&self) -> Option<String> {
-        self.gone.then(|| "the interface was removed".to_owned())
-    }
-
     /// Blocks whose headers made no sense, which the kernel never writes.
     pub const fn malformed_blocks(&self) -> u64 {
         self.malformed_blocks
@@ -434,9 +429,7 @@ impl Source for PacketSource {
     }
 
     fn now_ns(&mut self) -> u64 {
-        let now = clock_gettime(ClockId::Realtime);
-        let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-        seconds * 1_000_000_000 + u64::try_from(now.tv_nsec).unwrap_or(0)
+        clock::unix_ns()
     }
 
     fn wait(&mut self, timeout: Duration) {
@@ -455,6 +448,10 @@ impl Source for PacketSource {
         if answered != 0 && asked[0].revents().intersects(PollFlags::ERR | PollFlags::HUP) {
             self.look();
         }
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.gone.then(|| "the interface was removed".to_owned())
     }
 }
 

@@ -115,4 +115,8 @@ impl Source for Preloaded {
     }
 
     fn wait(&mut self, _timeout: Duration) {}
+
+    fn trouble(&self) -> Option<String> {
+        self.frames.problem.as_ref().map(ToString::to_string)
+    }
 }

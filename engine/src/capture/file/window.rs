@@ -29,6 +29,8 @@ pub(super) struct Unpacked {
     start: usize,
     end: usize,
     position: u64,
+    /// What went wrong beyond the bytes at hand; told when they do not suffice.
+    failed: Option<io::Error>,
 }
 
 /// A file that knows how much of it was read.
@@ -64,6 +66,7 @@ impl Window {
             start: 0,
             end: 0,
             position: 0,
+            failed: None,
         })))
     }
 
@@ -166,16 +169,21 @@ impl Unpacked {
         self.start = 0;
         // More than is needed, so that moving the rest is seldom.
         let wanted = needed.max(BUFFER_BYTES / 2);
-        while self.end < wanted {
+        while self.end < wanted && self.failed.is_none() {
             let room = self.buffer.get_mut(self.end..).unwrap_or(&mut []);
             match self.reader.read(room) {
                 Ok(0) => break,
                 Ok(count) => self.end += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // What was unpacked before the damage is still to be read.
-                Err(_) if self.end >= needed => break,
-                Err(error) => return Err(error),
+                // What was unpacked before the damage is still to be read. The reader tells of the
+                // damage once and of an end from then on, so it is kept.
+                Err(error) => self.failed = Some(error),
             }
+        }
+        if self.end < needed
+            && let Some(error) = self.failed.take()
+        {
+            return Err(error);
         }
         Ok(())
     }
