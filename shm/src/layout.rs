@@ -369,3 +369,57 @@ pub(crate) fn unix_ns() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{arena, flow, histogram, records};
+
+    const PAGE_TEXT: &str = include_str!("../../docs/SHM_FORMAT.md");
+
+    /// The table of sections in the documentation is the one of the code.
+    #[test]
+    fn the_documentation_names_every_section() {
+        use SectionKind as K;
+        let sections = [
+            (K::Strings, 1),
+            (K::Flows, flow::SLOT_BYTES),
+            (K::RecordHead, records::HEAD_WORDS * WORD),
+            (K::RecordRing, WORD),
+            (K::Arena, arena::TOP_BYTES),
+            (K::CounterDefs, DEF_WORDS * WORD),
+            (K::Counters, 0),
+            (K::HistogramDefs, DEF_WORDS * WORD),
+            (K::Histograms, histogram::WORDS * WORD),
+            (K::Engine, ENGINE_WORDS * WORD),
+            (K::Live, LIVE_WORDS * WORD),
+            (K::Sources, WORD),
+            (K::Queues, WORD),
+        ];
+        for (kind, stride) in sections {
+            let row = format!("| {} | {kind:?} | ", kind as u32);
+            let line = PAGE_TEXT.lines().find(|line| line.starts_with(&row));
+            let line = line.unwrap_or_else(|| panic!("no row {row}"));
+            assert!(stride == 0 || line.contains(&format!(" | {stride} | ")), "{line}");
+        }
+        let rows = PAGE_TEXT.split("## Sections").nth(1).unwrap().split("###").next().unwrap();
+        let rows = rows.lines().filter(|line| line.starts_with("| ")).count();
+        assert_eq!(rows, sections.len() + 2, "a row for each, the heading and its rule");
+    }
+
+    #[test]
+    fn the_documentation_has_the_numbers_of_the_code() {
+        for said in [
+            format!("format, version {FORMAT_VERSION}\n"),
+            format!("The first {HEADER_BYTES} bytes"),
+            format!("at most {SECTIONS_MAX};"),
+            format!("at most {OBJECTS_MAX} "),
+            format!("readers stop at {TEXT_BYTES_MAX}"),
+            format!("bucket *b*, 0 to {}", histogram::BUCKETS - 1),
+            format!("a power of two, from {}", records::RING_BYTES_MIN / WORD),
+            format!("at most {}), then comes", arena::META_BYTES_MAX),
+        ] {
+            assert!(PAGE_TEXT.contains(&said), "{said}");
+        }
+    }
+}

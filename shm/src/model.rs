@@ -132,3 +132,40 @@ fn a_reader_of_records_balances() {
         assert_eq!(expected, RECORDS);
     });
 }
+
+/// A reader that comes while the writer is at work knows where it stands: it never takes a sound
+/// ring for corrupt, and reads to the end.
+#[test]
+fn a_reader_of_records_starts_at_any_time() {
+    check(|| {
+        let ((head_write, head), (ring_write, ring)) = (pair(HEAD_WORDS), pair(32));
+        let mut records = RecordWriter::new(head_write, ring_write);
+        let push = |records: &mut RecordWriter, number| {
+            let mut flow = FlowSnapshot::default();
+            flow.words[0] = number * 7;
+            records.push(RecordKind::Updated, EndReason::None, number, &flow, &[]);
+        };
+        push(&mut records, 0);
+        let writer = thread::spawn(move || {
+            push(&mut records, 1);
+            push(&mut records, 2);
+            records
+        });
+        let mut reader = RecordReader::new(head, ring, StartAt::Now);
+        let mut records = writer.join().unwrap();
+        push(&mut records, 3);
+        let (mut record, mut last) = (Record::default(), None);
+        loop {
+            match reader.next(&mut record) {
+                Next::Record => {
+                    assert_eq!(record.flow.words[0], record.sequence * 7);
+                    last = Some(record.sequence);
+                }
+                Next::Missed(_) => {}
+                Next::Empty => break,
+                Next::Corrupt => panic!("the ring is sound"),
+            }
+        }
+        assert_eq!(last, Some(3));
+    });
+}

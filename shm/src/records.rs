@@ -260,7 +260,8 @@ pub enum Next {
 /// Where a new reader begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartAt {
-    /// With the record that is written next.
+    /// With the record that is written next; if the writer never pauses for long enough to tell
+    /// which that is, up to an eighth of the ring earlier.
     Now,
     /// With the oldest that the ring still holds (to a sixteenth of the ring).
     Oldest,
