@@ -276,7 +276,7 @@ protocols! {
     303 VIBER_CALL "ViberCall" VoiceVideoCall;
     304 TEAMS_CALL "TeamsCall" VoiceVideoCall;
     305 GOOGLE_CALL "GoogleCall" VoiceVideoCall;
-    306 KAKAOTALK_VOICE "KakaoTalk_Voice" VoiceVideoCall;
+    307 ZOOM_CALL "ZoomCall" VoiceVideoCall;
     // Applications with a protocol of their own. Those that are also told by host name have one
     // id, among the services.
     324 TEAMSPEAK "TeamSpeak" VoiceVideoCall;
@@ -310,7 +310,6 @@ protocols! {
     400 AJP "AJP" Web;
     401 FASTCGI "FastCGI" Web;
     402 HAPROXY "HAProxy" Web;
-    403 PROTOBUF "Protobuf" Rpc;
     404 CORBA "CORBA" Rpc;
     405 JRMI "JavaRMI" Rpc;
     406 OPENWIRE "OpenWire" Messaging;
@@ -361,7 +360,8 @@ pub const fn carrier(app: AppId) -> AppId {
         | AppId::SIGNAL_CALL
         | AppId::VIBER_CALL
         | AppId::TEAMS_CALL
-        | AppId::GOOGLE_CALL => AppId::STUN,
+        | AppId::GOOGLE_CALL
+        | AppId::ZOOM_CALL => AppId::STUN,
         _ => app,
     }
 }

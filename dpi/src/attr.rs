@@ -221,7 +221,6 @@ attributes! {
     406 STRATUM_AGENT "stratum" "agent" Text one;
     407 GNUTELLA_AGENT "gnutella" "agent" Text one;
     410 GAME_SERVER "game" "server" Text one;
-    411 GAME_USER "game" "user" Text one;
 }
 
 /// The attribute with this id, if there is one.

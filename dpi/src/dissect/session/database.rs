@@ -46,7 +46,7 @@ fn mongodb(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     }
     let fits = match operation {
         // Query, get more, insert, update, delete: flags or zero, then `database.collection`.
-        2001 | 2002 | 2004..=2006 if answered == 0 => {
+        2001 | 2002 | 2004..=2006 if matches!(answered, 0 | u32::MAX) => {
             let (Some(flags), Some(first)) = (reader.u32_le(), reader.rest().first()) else {
                 return Outcome::NeedMore;
             };

@@ -84,7 +84,7 @@ fn marked(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
     }
     // Telegram's reflectors: a 16-byte tag, then a field of ones that no media packet has.
     if data.get(16..28) == Some(&[0xff; 12]) && matches!(data.len(), 32..=96) {
-        return Outcome::found(AppId::TELEGRAM_CALL);
+        return Outcome::found(AppId::TELEGRAM);
     }
     if is_photon(data) {
         return Outcome::found(AppId::PHOTON);
@@ -206,7 +206,7 @@ mod tests {
         let mut reflector = vec![7; 16];
         reflector.extend_from_slice(&[0xff; 12]);
         reflector.extend_from_slice(&[1; 12]);
-        assert_eq!(outcome(&reflector), Outcome::found(AppId::TELEGRAM_CALL));
+        assert_eq!(outcome(&reflector), Outcome::found(AppId::TELEGRAM));
         reflector[20] = 0;
         assert_eq!(outcome(&reflector), Outcome::NotMine);
         let mut riot = b"\xa4\x9f\x9c\x31\xa0\x32\x42\x04\x01\0\0\0".to_vec();

@@ -129,7 +129,7 @@ const STREAM_ROWS: [Signature; 38] = [
     check(AppId::ZEROMQ, b"\xff\0\0\0\0\0\0\0", |view| Some(view.data.get(9)? & 0xfe == 0x7e)),
 ];
 
-const DATAGRAM_ROWS: [Signature; 20] = [
+const DATAGRAM_ROWS: [Signature; 19] = [
     row(AppId::SPOTIFY, b"SpotUdp0"),
     row(AppId::SYNCTHING, b"\x2e\xa7\xd9\x0b"),
     row(AppId::TEAMSPEAK, b"TS3INIT1\0"),
@@ -149,21 +149,13 @@ const DATAGRAM_ROWS: [Signature; 20] = [
     check(AppId::ENET, b"\x8f\xff", |view| Some(view.data.get(4..6)? == [0x82, 0xff])),
     check(AppId::CRYENGINE, b"\x3c\0\0", |view| {
         let zeros = view.data.get(6..16)?;
-        Some(view.data.len() == 70 && zeros == [0; 10] && view.data.get(16..20)? == [0, 1, 0, 0])
+        Some(view.data.len() == 70 && zeros == [0; 10] && view.data.get(16..20)? == [1, 0, 0, 0])
     }),
     row(AppId::GAIJIN, b"embeddedupdater."),
     row(AppId::GAIJIN, b"app.stage,env="),
     // Zoom between two clients: a call's kind and an address in text.
     check(AppId::ZOOM, b"\x1f\x02\x01\0", |view| {
         Some(matches!(view.data.get(4..12)?, [4 | 8, 0, 1, 0, 4 | 8, 0, ..]))
-    }),
-    check(AppId::KAKAOTALK_VOICE, b"\x81\xc9\0\x07", |view| {
-        // An encrypted report of a size of its own.
-        Some(
-            view.data.len() == 78
-                && view.data.get(32)? & 0x80 != 0
-                && view.data.get(66..68)? == [0, 0],
-        )
     }),
     check(AppId::MEGACO, b"!/1 ", |view| Some(matches!(view.data.get(4)?, b'<' | b'['))),
 ];
@@ -252,6 +244,9 @@ mod tests {
         is(&TCP, tcp, b"\0\0\0\xda\x01ActiveMQ", 61616, AppId::OPENWIRE);
         is(&TCP, tcp, b"HI 8e17cb65-c6b5-4b39-adcc-97006a1e4537\n", 8080, AppId::SPEEDTEST);
         is(&TCP, tcp, b"\x17\x24\x0a\x20\0", 5938, AppId::TEAMVIEWER);
+        let mut cry = b"\x3c\0\0\x08\xed\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\x07".to_vec();
+        cry.resize(70, 0);
+        is(&UDP, udp, &cry, 25383, AppId::CRYENGINE);
         is(&UDP, udp, b"\x13\x37\xca\xfe\x0e\0\0\0", 50004, AppId::DISCORD);
         is(&UDP, udp, b"{\"version\": [2, 0]", 17500, AppId::DROPBOX);
     }

@@ -134,7 +134,7 @@ fn by_realm(realm: &[u8]) -> Option<AppId> {
         (b"viber.com", AppId::VIBER_CALL),
         (b"google.com", AppId::GOOGLE_CALL),
         (b"whatsapp.net", AppId::WHATSAPP_CALL),
-        (b"zoom.us", AppId::ZOOM),
+        (b"zoom.us", AppId::ZOOM_CALL),
     ];
     let of = |suffix: &[u8]| {
         let Some(at) = realm.len().checked_sub(suffix.len()) else { return false };
@@ -205,7 +205,7 @@ fn classic(view: &View<'_>, data: &[u8]) -> Outcome {
         _ => all_known = false,
     });
     match (whole && all_known, zoom) {
-        (true, true) => Outcome::found(AppId::ZOOM),
+        (true, true) => Outcome::found(AppId::ZOOM_CALL),
         (true, false) => Outcome::found_more(AppId::STUN),
         _ => Outcome::NotMine,
     }
