@@ -66,10 +66,12 @@ fn read_replies(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         proven |= matches!(text::any_keyword(reply, REPLIES), Match::Yes(_));
         proven |= reply.starts_with(b"220") && text::contains(reply, b"FTP");
         encrypted |= reply.starts_with(b"234");
-        announce_passive(view, notes, reply);
     }
     if !proven {
         return if greeted { Outcome::NeedMore } else { Outcome::NotMine };
+    }
+    for reply in text::lines(view.data) {
+        announce_passive(view, notes, reply);
     }
     if greeted {
         notes.meta.put(&attr::FTP_SERVER, greeting.get(4..).unwrap_or_default());
@@ -92,7 +94,6 @@ fn read_commands(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
             notes.meta.put(&attr::FTP_USER, user);
             begun = true;
         }
-        announce_active(notes, command);
     }
     match text::any_keyword(view.data, COMMANDS) {
         Match::Yes(_) => proven = true,
@@ -100,6 +101,9 @@ fn read_commands(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         Match::No => {}
     }
     if proven || (begun && notes.meta.get(&attr::FTP_SERVER).is_some()) {
+        for command in text::lines(view.data) {
+            announce_active(view, notes, command);
+        }
         return Outcome::found_more(AppId::FTP_CONTROL);
     }
     match text::any_keyword(view.data, &[b"USER ", b"HOST "]) {
@@ -115,8 +119,8 @@ fn announce_passive(view: &View<'_>, notes: &mut Notes<'_>, reply: &[u8]) {
     if let Match::Yes(rest) = text::keyword(reply, b"227 ") {
         // The numbers may stand without brackets (RFC 1123 section 4.1.2.6).
         let digits = rest.iter().position(u8::is_ascii_digit).unwrap_or(rest.len());
-        if let Some((address, port)) = rest.get(digits..).and_then(host_port) {
-            notes.knowledge.expect_flow(address, port, AppId::FTP_DATA);
+        if let Some((_, port)) = rest.get(digits..).and_then(host_port) {
+            announce(view, notes, port);
         }
     } else if let Match::Yes(rest) = text::keyword(reply, b"229 ")
         && let Some([mark, again, third, port @ ..]) = text::between(rest, b'(', b')')
@@ -125,22 +129,30 @@ fn announce_passive(view: &View<'_>, notes: &mut Notes<'_>, reply: &[u8]) {
         && let Some((port, _)) = text::number(port)
         && let Ok(port) = u16::try_from(port)
     {
-        let server = if view.from_client() { view.client } else { view.server };
-        notes.knowledge.expect_flow(server.address, port, AppId::FTP_DATA);
+        announce(view, notes, port);
     }
 }
 
 /// Announces the data connection of a `PORT` or `EPRT` command.
-fn announce_active(notes: &mut Notes<'_>, command: &[u8]) {
-    if let Match::Yes(rest) = text::keyword(command, b"PORT ") {
-        if let Some((address, port)) = host_port(rest) {
-            notes.knowledge.expect_flow(address, port, AppId::FTP_DATA);
-        }
-    } else if let Match::Yes(rest) = text::keyword(command, b"EPRT ")
-        && let Some((address, port)) = extended(rest)
-    {
-        notes.knowledge.expect_flow(address, port, AppId::FTP_DATA);
+fn announce_active(view: &View<'_>, notes: &mut Notes<'_>, command: &[u8]) {
+    let named = if let Match::Yes(rest) = text::keyword(command, b"PORT ") {
+        host_port(rest)
+    } else if let Match::Yes(rest) = text::keyword(command, b"EPRT ") {
+        extended(rest)
+    } else {
+        None
+    };
+    if let Some((_, port)) = named {
+        announce(view, notes, port);
     }
+}
+
+/// Announces `port` of whoever sent these bytes. The address they name is not used: behind a
+/// translator it is wrong, and a hostile peer could name a stranger's flow by it (RFC 2577
+/// section 3).
+fn announce(view: &View<'_>, notes: &mut Notes<'_>, port: u16) {
+    let sender = if view.from_client() { view.client } else { view.server };
+    notes.knowledge.expect_flow(sender.address, port, AppId::FTP_DATA);
 }
 
 /// `h1,h2,h3,h4,p1,p2`.
@@ -177,8 +189,9 @@ fn extended(bytes: &[u8]) -> Option<([u8; 16], u16)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dissect::testing::{Flow, check_never, check_prefixes, run};
+    use crate::dissect::testing::{CLIENT, Flow, SERVER, check_never, check_prefixes, run};
     use crate::view::Direction::{ToClient, ToServer};
+    use crate::view::Endpoint;
 
     const FOUND: Outcome = Outcome::found_more(AppId::FTP_CONTROL);
 
@@ -221,6 +234,46 @@ mod tests {
         ] {
             check_never(&DISSECTOR, ToClient, Transport::Tcp, near, (5000, 21));
         }
+    }
+
+    #[test]
+    fn only_the_senders_own_flow_is_announced_and_only_by_ftp() {
+        let announced = |direction, data: &[u8]| {
+            let mut meta = crate::meta::Meta::default();
+            let mut scratch = crate::scratch::Scratch::default();
+            let mut knowledge = crate::knowledge::Knowledge::default();
+            let mut crypto = crate::crypto_pool::CryptoPool::new(1);
+            let (client, server) =
+                (Endpoint { address: CLIENT, port: 5000 }, Endpoint { address: SERVER, port: 21 });
+            let view = View {
+                data,
+                direction,
+                transport: Transport::Tcp,
+                client,
+                server,
+                last: false,
+                packets_before: 0,
+            };
+            let mut notes = Notes {
+                meta: &mut meta,
+                scratch: &mut scratch,
+                knowledge: &mut knowledge,
+                crypto: &mut crypto,
+            };
+            super::run(&view, &mut notes);
+            let at = |address| {
+                let end = Endpoint { address, port: 5001 };
+                knowledge.expected(end, end) == AppId::FTP_DATA
+            };
+            let stranger = std::net::Ipv4Addr::new(203, 0, 113, 9).to_ipv6_mapped().octets();
+            (at(CLIENT), at(SERVER), at(stranger))
+        };
+        let passive = b"220 FTP\r\n227 Entering Passive Mode (203,0,113,9,19,137).\r\n";
+        assert_eq!(announced(ToClient, passive), (false, true, false));
+        let active = b"PORT 203,0,113,9,19,137\r\n";
+        assert_eq!(announced(ToServer, active), (true, false, false));
+        let mail = b"220 mx ESMTP\r\n227 (203,0,113,9,19,137)\r\n";
+        assert_eq!(announced(ToClient, mail), (false, false, false));
     }
 
     #[test]

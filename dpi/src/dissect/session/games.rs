@@ -218,7 +218,8 @@ mod tests {
         riot[30] = 1;
         assert_eq!(outcome(&riot), Outcome::NotMine);
         // An acknowledgement alone.
-        let photon = b"\x16\xe6\0\x01\0\0\x35\x5f\x4b\x58\x55\x50\x01\xff\0\0\0\0\0\x14\0\0\0\0\0\0\0\x02\x8b\x0c\xfa\x1e";
+        let photon = b"\x16\xe6\0\x01\0\0\x35\x5f\x4b\x58\x55\x50\
+            \x01\xff\0\0\0\0\0\x14\0\0\0\0\0\0\0\x02\x8b\x0c\xfa\x1e";
         assert_eq!(outcome(photon), Outcome::found(AppId::PHOTON));
         assert_eq!(outcome(&photon[..31]), Outcome::NotMine);
     }

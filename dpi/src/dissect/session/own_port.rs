@@ -297,14 +297,24 @@ mod tests {
         let cases: &[(u16, AppId, &[u8])] = &[
             (8801, AppId::ZOOM, &hello),
             (8801, AppId::ZOOM, b"\x03\0\0\0\x01\x76\x2a\x8d\x74\0\x5a\x0e\x3e"),
-            (7987, AppId::VIBER, b"\x05\xb8\x1a\0\x35\x18\xf5\x18\x98\x64\xe4\x47\x32\x43\x7c\x5e\x2e\x95\0\xc8"),
+            (
+                7987,
+                AppId::VIBER,
+                b"\x05\xb8\x1a\0\x35\x18\xf5\x18\x98\x64\xe4\x47\
+                \x32\x43\x7c\x5e\x2e\x95\0\xc8",
+            ),
             (6000, AppId::EAQ, b"\0\0\0\0\0\0\x0d\xda\0\x01\x4b\x07\0\0\x90\0"),
             (64738, AppId::MUMBLE, b"\0\0\0\0\x03\xd7\x20\0\xfa\x76\x28\x7e"),
             (4000, AppId::NOMACHINE, b"\x01\0\x01\0\x0a\0\0\0\0\0"),
             (177, AppId::XDMCP, b"\0\x01\0\x02\0\x01\0"),
             (5070, AppId::BFCP, b"\x20\x03\0\x01\0\0\0\x01\0\x02\x05\x04\x01\x02\x03\x04"),
             (22023, AppId::AMONG_US, b"\x08\0\x01\0\x80\xd9\x02\x03\x06AAAAAA"),
-            (7002, AppId::RX, b"\x57\x0f\xb5\x60\x5c\x3f\xc9\x88\0\0\0\x01\0\0\0\x01\0\0\0\x01\x01\x05\0\0\0\0\0\x49"),
+            (
+                7002,
+                AppId::RX,
+                b"\x57\x0f\xb5\x60\x5c\x3f\xc9\x88\0\0\0\x01\
+                \0\0\0\x01\0\0\0\x01\x01\x05\0\0\0\0\0\x49",
+            ),
             (4569, AppId::IAX, b"\x80\x01\0\0\0\0\0\x03\0\0\x06\x01"),
         ];
         for (port, app, bytes) in cases {

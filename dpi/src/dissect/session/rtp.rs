@@ -198,7 +198,8 @@ mod tests {
 
     #[test]
     fn other_protocols_with_the_same_first_byte() {
-        let dns = b"\x80\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03www\x07example\x03com\0\0\x01\0\x01";
+        let dns = b"\x80\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\
+            \x03www\x07example\x03com\0\0\x01\0\x01";
         let mut flow = Flow::new(Transport::Udp, (4000, 4001));
         for id in 0..6 {
             let mut query = dns.to_vec();
