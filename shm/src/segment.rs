@@ -117,7 +117,7 @@ impl AsFd for WriteMap {
     }
 }
 
-/// A part of a [`WriteMap`], as a slice of atomics. Keeps the map alive.
+/// A part of a segment that this process made, as a slice of atomics. Keeps the memory mapped.
 pub struct WriteSection<T: Shared> {
     base: NonNull<T>,
     count: usize,
