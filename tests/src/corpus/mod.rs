@@ -184,8 +184,18 @@ impl<'a> Capture<'a> {
             }
         }
         for (frame, parsed, at) in &self.packets {
-            if let Some(flow) = flows.get_mut(*at) {
-                packet(flow, parsed, frame, inspector);
+            let Some(flow) = flows.get_mut(*at) else { continue };
+            let Some(segment) = segment(flow, parsed, frame) else { continue };
+            flow.inspected += u32::from(!segment.payload.is_empty());
+            match inspector.inspect(&mut flow.slot, &segment) {
+                Step::More => {}
+                Step::Refined(verdict) => flow.verdict = verdict,
+                Step::Ended(verdict) => {
+                    flow.verdict = verdict;
+                    flow.meta = inspector.meta(flow.slot).to_vec();
+                    inspector.release(&mut flow.slot);
+                    flow.ended = true;
+                }
             }
         }
         for flow in flows.iter_mut().filter(|flow| !flow.ended) {
@@ -196,6 +206,27 @@ impl<'a> Capture<'a> {
             inspector.release(&mut flow.slot);
         }
         flows
+    }
+
+    /// Every segment, with its flow's slot, to `each`, until that answers that the flow's
+    /// inspection is over; `end` is called for the flows of which it never said so.
+    pub fn replay(
+        &self,
+        inspector: &mut Inspector,
+        mut each: impl FnMut(&mut Inspector, &mut Slot, &Segment<'_>) -> bool,
+        mut end: impl FnMut(&mut Inspector, &mut Slot, u8, Endpoint, Endpoint),
+    ) {
+        let mut flows = self.flows.clone();
+        for (frame, parsed, at) in &self.packets {
+            let Some(flow) = flows.get_mut(*at) else { continue };
+            if let Some(segment) = segment(flow, parsed, frame) {
+                flow.ended = each(inspector, &mut flow.slot, &segment);
+            }
+        }
+        for flow in flows.iter_mut().filter(|flow| !flow.ended) {
+            let (client, server) = sides(flow);
+            end(inspector, &mut flow.slot, flow.ends.protocol, client, server);
+        }
     }
 }
 
@@ -226,7 +257,8 @@ fn flow(parsed: &Parsed) -> Flow {
     }
 }
 
-fn packet(flow: &mut Flow, parsed: &Parsed, frame: &Frame<'_>, inspector: &mut Inspector) {
+/// The packet as inspection is given it; none once the flow's has ended.
+fn segment<'a>(flow: &mut Flow, parsed: &Parsed, frame: &Frame<'a>) -> Option<Segment<'a>> {
     flow.packets += 1;
     let flags = parsed.tcp.flags;
     let syn = flow.ends.protocol == 6 && flags & TcpHead::SYN != 0;
@@ -236,39 +268,27 @@ fn packet(flow: &mut Flow, parsed: &Parsed, frame: &Frame<'_>, inspector: &mut I
         flow.client_is_low = parsed.swapped == (flags & TcpHead::ACK != 0);
     }
     if flow.ended {
-        return;
+        return None;
     }
     let from_client = flow.client_is_low != parsed.swapped;
     let (client, server) = sides(flow);
-    let seq = parsed.tcp.sequence.wrapping_add(u32::from(syn));
-    let tcp = (flow.ends.protocol == 6).then_some(TcpSegment {
-        seq,
+    let tcp = TcpSegment {
+        seq: parsed.tcp.sequence.wrapping_add(u32::from(syn)),
         syn_seen: flow.syn_seen,
         fin: flags & TcpHead::FIN != 0,
         rst: flags & TcpHead::RST != 0,
-    });
-    let segment = Segment {
+    };
+    Some(Segment {
         payload: parsed.payload(frame.bytes),
         direction: if from_client { Direction::ToServer } else { Direction::ToClient },
         client,
         server,
         protocol: flow.ends.protocol,
-        tcp,
+        tcp: (flow.ends.protocol == 6).then_some(tcp),
         now_ns: frame.timestamp_ns,
         payload_missing: parsed.payload_wire_bytes > parsed.payload_bytes
             || parsed.fragment != Fragment::No,
-    };
-    flow.inspected += u32::from(!segment.payload.is_empty());
-    match inspector.inspect(&mut flow.slot, &segment) {
-        Step::More => {}
-        Step::Refined(verdict) => flow.verdict = verdict,
-        Step::Ended(verdict) => {
-            flow.verdict = verdict;
-            flow.meta = inspector.meta(flow.slot).to_vec();
-            inspector.release(&mut flow.slot);
-            flow.ended = true;
-        }
-    }
+    })
 }
 
 /// Client and server.
