@@ -156,3 +156,79 @@ impl Table {
         usize::try_from(mixed >> 32).unwrap_or_default() & mask
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: u64 = 1_000_000_000;
+
+    fn address(number: u32) -> [u8; 16] {
+        let mut address = [0; 16];
+        address[10..12].fill(0xff);
+        address[12..].copy_from_slice(&number.to_be_bytes());
+        address
+    }
+
+    #[test]
+    fn names_last_as_long_as_they_are_good_within_bounds() {
+        let mut knowledge = Knowledge::new(64);
+        knowledge.now(1000 * S);
+        for (at, name, ttl_s) in [
+            (1, &b"www.youtube.com"[..], 300),
+            (2, b"www.netflix.com", 1),
+            (3, b"WWW.GitHub.com", u32::MAX),
+            (4, b"nothing.example", 300),
+        ] {
+            knowledge.learn_name(address(at), name, ttl_s);
+        }
+        let known =
+            |knowledge: &Knowledge| [1, 2, 3, 4].map(|at| knowledge.service_of(address(at)));
+        let (youtube, netflix, github) =
+            (Some(AppId::YOUTUBE), Some(AppId::NETFLIX), Some(AppId::GITHUB));
+        assert_eq!(known(&knowledge), [youtube, netflix, github, None]);
+        knowledge.now((1000 + u64::from(NAME_LEAST_S)) * S);
+        assert_eq!(known(&knowledge), [youtube, None, github, None]);
+        knowledge.now(1300 * S);
+        assert_eq!(known(&knowledge), [None, None, github, None]);
+        knowledge.now((1000 + u64::from(NAME_MOST_S)) * S);
+        assert_eq!(known(&knowledge), [None; 4]);
+        assert_eq!((knowledge.learned(), knowledge.replaced()), (3, 0));
+        // What is learned anew replaces what was known, and that is no loss.
+        knowledge.learn_name(address(1), b"www.netflix.com", 300);
+        knowledge.learn_name(address(1), b"www.youtube.com", 300);
+        assert_eq!(knowledge.service_of(address(1)), youtube);
+        assert_eq!(knowledge.replaced(), 0);
+    }
+
+    #[test]
+    fn a_full_table_forgets_what_ends_first_and_counts_it() {
+        let mut knowledge = Knowledge::new(16);
+        knowledge.now(S);
+        for at in 0..200 {
+            knowledge.learn_name(address(at), b"www.youtube.com", 200 + at);
+        }
+        let known: Vec<u32> =
+            (0..200).filter(|&at| knowledge.service_of(address(at)).is_some()).collect();
+        assert!((4..=16).contains(&known.len()), "{} known", known.len());
+        let forgotten = 200 - u64::try_from(known.len()).unwrap();
+        assert_eq!(knowledge.replaced(), forgotten);
+        assert_eq!(known.last(), Some(&199), "the newest ends last");
+        let mut nothing = Knowledge::new(0);
+        nothing.learn_name(address(1), b"www.youtube.com", 300);
+        assert_eq!(nothing.service_of(address(1)), None);
+    }
+
+    #[test]
+    fn announced_flows_are_known_by_either_end_for_a_while() {
+        let mut knowledge = Knowledge::new(16);
+        knowledge.now(S);
+        let end = |at, port| Endpoint { address: address(at), port };
+        knowledge.expect_flow(address(7), 5000, AppId::RTP);
+        assert_eq!(knowledge.expected(end(1, 1), end(7, 5000)), AppId::RTP);
+        assert_eq!(knowledge.expected(end(7, 5000), end(1, 1)), AppId::RTP);
+        assert_eq!(knowledge.expected(end(7, 5001), end(1, 5000)), AppId::UNKNOWN);
+        knowledge.now(u64::from(ANNOUNCED_S + 1) * S);
+        assert_eq!(knowledge.expected(end(1, 1), end(7, 5000)), AppId::UNKNOWN);
+    }
+}

@@ -282,3 +282,99 @@ impl Stream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const BYTES: u32 = 64;
+
+    /// The plain twin: a place for every byte, the first one put there stays.
+    struct Model {
+        places: Vec<Option<u8>>,
+    }
+
+    impl Model {
+        fn put(&mut self, offset: usize, bytes: &[u8]) {
+            for (place, &byte) in self.places.iter_mut().skip(offset).zip(bytes) {
+                place.get_or_insert(byte);
+            }
+        }
+
+        fn ready(&self) -> Vec<u8> {
+            self.places.iter().map_while(|place| *place).collect()
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// What is in order equals the plain twin's, byte by byte, as long as nothing had to be
+        /// dropped; and it never shrinks, nor changes what was there.
+        #[test]
+        fn what_is_in_order_equals_the_plain_twin(
+            base in any::<u32>(),
+            first in prop::collection::vec(any::<u8>(), 1..20),
+            others in prop::collection::vec(
+                (0u32..90, prop::collection::vec(any::<u8>(), 1..30)), 0..20),
+        ) {
+            let mut pool = Pool::new(1, BYTES);
+            let mut stream = Stream::default();
+            let mut model = Model { places: vec![None; BYTES as usize] };
+            prop_assert_eq!(stream.take(&mut pool, base, &first, false), Taken::First);
+            prop_assert!(stream.keep(&mut pool, &first));
+            model.put(0, &first);
+            for (offset, bytes) in others {
+                let before = stream.bytes(&pool).to_vec();
+                let taken = stream.take(&mut pool, base.wrapping_add(offset), &bytes, false);
+                if taken != Taken::Dropped {
+                    model.put(offset as usize, &bytes);
+                }
+                prop_assert_eq!(stream.bytes(&pool), model.ready());
+                prop_assert!(stream.bytes(&pool).starts_with(&before));
+                prop_assert_eq!(taken == Taken::Grown, stream.bytes(&pool).len() > before.len());
+            }
+            stream.clear(&mut pool);
+            prop_assert_eq!(pool.available(), 1);
+        }
+
+        /// The same where segments come before what was thought the beginning.
+        #[test]
+        fn an_earlier_beginning_moves_everything_up(
+            base in any::<u32>(),
+            back in 1u32..50,
+            first in prop::collection::vec(any::<u8>(), 1..20),
+            ahead in (0u32..40, prop::collection::vec(any::<u8>(), 1..20)),
+            earlier in prop::collection::vec(any::<u8>(), 1..60),
+        ) {
+            let mut pool = Pool::new(1, BYTES);
+            let mut stream = Stream::default();
+            let mut model = Model { places: vec![None; BYTES as usize] };
+            stream.take(&mut pool, base, &first, true);
+            stream.keep(&mut pool, &first);
+            model.put(back as usize, &first);
+            stream.take(&mut pool, base.wrapping_add(ahead.0), &ahead.1, true);
+            model.put((back + ahead.0) as usize, &ahead.1);
+            let taken = stream.take(&mut pool, base.wrapping_sub(back), &earlier, true);
+            prop_assert_eq!(taken, Taken::Rebased);
+            model.put(0, &earlier);
+            prop_assert_eq!(stream.bytes(&pool), model.ready());
+        }
+    }
+
+    #[test]
+    fn too_many_stretches_are_dropped() {
+        let mut pool = Pool::new(1, BYTES);
+        let mut stream = Stream::default();
+        stream.take(&mut pool, 0, b"a", false);
+        stream.keep(&mut pool, b"a");
+        let taken: Vec<Taken> =
+            (1..=6).map(|at| stream.take(&mut pool, at * 10, b"bb", false)).collect();
+        assert_eq!(taken.iter().filter(|taken| **taken == Taken::Held).count(), SPANS);
+        assert_eq!(taken[SPANS], Taken::Dropped);
+        assert_eq!(stream.take(&mut pool, 200, b"x", false), Taken::Nothing, "beyond the buffer");
+        assert_eq!(stream.take(&mut pool, 1, &[b'c'; 63], false), Taken::Grown);
+        assert!(stream.is_over(&pool));
+    }
+}

@@ -104,8 +104,9 @@ const SSH: Verdict =
 
 /// A sound message with a body of `length` bytes.
 fn sound(length: u16) -> Vec<u8> {
-    let body: Vec<u8> = (0..length - 1).map(|at| 1 + (at % 251) as u8).collect();
-    let head = [b'M', 1 + (length / 250) as u8, 1 + (length % 250) as u8];
+    let body: Vec<u8> = (0..length - 1).map(|at| u8::try_from(1 + at % 251).unwrap()).collect();
+    let byte = |part: u16| u8::try_from(part + 1).unwrap();
+    let head = [b'M', byte(length / 250), byte(length % 250)];
     [&head[..], &body, &[sum_of(&body)]].concat()
 }
 
