@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, exit, flows, run, stats, top};
+use crate::{bench, doctor, exit, flows, run, stats, top};
 
 /// Weir: a packet engine whose flows any program may read.
 ///
@@ -25,6 +25,7 @@ enum Command {
     Flows(flows::FlowsArgs),
     Stats(stats::StatsArgs),
     Top(top::TopArgs),
+    Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
 }
 
@@ -36,6 +37,7 @@ impl Cli {
             Command::Flows(args) => flows::run(args),
             Command::Stats(args) => stats::run(args),
             Command::Top(args) => top::run(args),
+            Command::Doctor(args) => doctor::run(args),
             Command::Bench(args) => bench::run(args),
         }
     }

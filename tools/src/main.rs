@@ -7,6 +7,7 @@ mod bench;
 mod cli;
 mod community;
 mod csv;
+mod doctor;
 mod exit;
 mod field;
 mod filter;
