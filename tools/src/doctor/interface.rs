@@ -7,7 +7,7 @@ use weir_engine::sys::ethtool::{Channels, Ethtool, Feature, Rings, Rss};
 use super::host::Host;
 use super::netlink::{self, Features};
 use super::report::Finding;
-use super::{irq, probe};
+use super::{Try, irq, probe};
 
 /// What was seen. Nothing in it decides anything.
 #[derive(Clone, Debug, Default)]
@@ -97,14 +97,11 @@ fn default_route(host: &Host, interface: &str) -> bool {
     v4 || v6
 }
 
-/// Everything about one interface. `try_it` allows a socket to be bound.
-pub(super) fn findings(host: &Host, seen: &Seen, try_it: bool) -> Vec<Finding> {
+/// Everything about one interface. `probe` allows a socket to be bound.
+pub(super) fn findings(host: &Host, seen: &Seen, probe: Try) -> Vec<Finding> {
     let mut all = vec![link(seen), driver(seen)];
     all.extend(program(seen));
-    if try_it {
-        let possible = seen.xdp.is_none_or(Features::zero_copy);
-        all.push(probe::finding(&seen.name, possible));
-    }
+    all.extend(mode(seen, probe));
     all.push(queues(seen));
     all.push(symmetry(seen));
     all.push(split(seen));
@@ -149,6 +146,20 @@ fn driver(seen: &Seen) -> Finding {
             format!("{name}: the kernel does not say what it can do with XDP"),
             "Linux 6.3 or newer says it; the trial below shows it, too",
         ),
+    }
+}
+
+/// The mode that AF_XDP gets, by trial.
+fn mode(seen: &Seen, probe: Try) -> Option<Finding> {
+    let zero_copy = seen.xdp.is_none_or(Features::zero_copy);
+    match probe {
+        Try::Never => None,
+        Try::Auto if zero_copy && seen.default_route => Some(Finding::unseen(
+            "AF_XDP mode",
+            "not tried: the trial restarts a queue, and the default route uses this interface",
+            format!("weir doctor {} --probe always", seen.name),
+        )),
+        Try::Auto | Try::Always => Some(probe::finding(&seen.name, zero_copy)),
     }
 }
 
@@ -345,7 +356,7 @@ mod tests {
     fn a_nic_out_of_the_box() {
         let root = tempfile::tempdir().unwrap();
         let host = Host::at(root.path());
-        let all = findings(&host, &nic(), false);
+        let all = findings(&host, &nic(), Try::Auto);
         for (subject, wanted) in [
             ("link", Level::Ok),
             ("driver", Level::Ok),
@@ -355,6 +366,7 @@ mod tests {
             ("receive rings", Level::Warn),
             ("frames", Level::Ok),
             ("default route", Level::Warn),
+            ("AF_XDP mode", Level::Unseen),
         ] {
             assert_eq!(level(&all, subject), Some(wanted), "{subject}");
         }
@@ -372,7 +384,7 @@ mod tests {
         seen.rss = Some(Rss { table: vec![0], symmetric_xor: true, ..Rss::default() });
         seen.default_route = false;
         let root = tempfile::tempdir().unwrap();
-        let all = findings(&Host::at(root.path()), &seen, false);
+        let all = findings(&Host::at(root.path()), &seen, Try::Never);
         assert!(all.iter().all(|f| matches!(f.level, Level::Ok | Level::Info)), "{all:?}");
     }
 

@@ -90,7 +90,11 @@ fn jit(host: &Host) -> Finding {
             "sysctl -w net.core.bpf_jit_enable=1",
         ),
         Some(_) => Finding::ok("BPF compiler", "on"),
-        None => Finding::unseen("BPF compiler", "not visible", "look as root"),
+        None => Finding::unseen(
+            "BPF compiler",
+            "not visible here",
+            "look as root and outside of network namespaces",
+        ),
     }
 }
 

@@ -11,7 +11,7 @@ mod report;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::exit::{Code, failure};
 use crate::live;
@@ -35,10 +35,21 @@ pub(crate) struct DoctorArgs {
     #[arg(long)]
     json: bool,
 
-    /// Do not bind an AF_XDP socket for trial. Where a driver has zero-copy, the trial restarts
+    /// Whether to bind an AF_XDP socket for trial. Where a driver has zero-copy, the trial restarts
     /// queue 0, which may cost a few packets.
-    #[arg(long)]
-    no_probe: bool,
+    #[arg(long, value_enum, default_value_t = Try::Auto)]
+    probe: Try,
+}
+
+/// `--probe`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+enum Try {
+    /// Unless the trial could disturb the interface that the default route uses.
+    Auto,
+    /// In any case.
+    Always,
+    /// Not at all.
+    Never,
 }
 
 /// Runs the command.
@@ -55,7 +66,7 @@ pub(crate) fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
             let message = format!("there is no interface {name}; there are {}", names.join(", "));
             return Err(failure(Code::Failed, message));
         };
-        let findings = interface::findings(&host, &seen, !args.no_probe);
+        let findings = interface::findings(&host, &seen, args.probe);
         sections.push(Section { title: format!("Interface {name}"), findings });
     }
     let mut out = BufWriter::new(io::stdout().lock());
