@@ -366,6 +366,11 @@ pub const fn carrier(app: AppId) -> AppId {
     }
 }
 
+/// Whether flows of `protocol` announce others as long as they last.
+pub const fn announces_flows(protocol: AppId) -> bool {
+    matches!(protocol, AppId::FTP_CONTROL | AppId::SIP | AppId::RTSP | AppId::H323)
+}
+
 /// What TLS carries on a port that is registered for that and for nothing else.
 pub const fn over_tls(port: u16) -> Option<AppId> {
     Some(match port {

@@ -17,11 +17,13 @@ pub(super) fn name(
     state.meta.tidy_host_name();
     let mut plain = Verdict::protocol(protocol, Confidence::Content);
     let mut protocol = protocol;
-    if protocol == AppId::TLS
-        && let Some(app) = app::over_tls(segment.server.port)
-    {
-        protocol = app;
-        plain = Verdict::protocol(app, Confidence::Behaviour);
+    if protocol == AppId::TLS {
+        // Either end: in a capture from the middle the server may pass for the client.
+        let (server, client) = (segment.server.port, segment.client.port);
+        if let Some(app) = app::over_tls(server).or_else(|| app::over_tls(client)) {
+            protocol = app;
+            plain = Verdict::protocol(app, Confidence::Behaviour);
+        }
     }
     if !app::carries_services(protocol) {
         return plain;

@@ -295,6 +295,26 @@ fn without_buffers_single_segments_are_still_read() {
 }
 
 #[test]
+fn a_flow_that_announces_others_is_read_for_longer() {
+    fn control(view: &View<'_>, _: &mut Notes<'_>) -> Outcome {
+        let app = if view.data[0] == b'T' { AppId::FTP_CONTROL } else { AppId::SSH };
+        Outcome::found_more(app)
+    }
+    const ROWS: &[Dissector] = &[made(AppId::FTP_CONTROL, First::Any, control)];
+    let limits = limits();
+    let mut inspector = Inspector::with_dissectors(&limits, &[ROWS]);
+    for (payload, most) in [(b"S", u32::from(limits.packets_tcp)), (b"T", 15 * 8)] {
+        let mut slot = Slot::NONE;
+        let ended = (1..=most).find(|&at| {
+            matches!(inspector.inspect(&mut slot, &tcp(at, ToServer, payload)), Step::Ended(_))
+        });
+        assert_eq!(ended, Some(most));
+        inspector.release(&mut slot);
+    }
+    assert_empty(&inspector, &limits);
+}
+
+#[test]
 fn announced_flows_and_learned_addresses_are_known() {
     let mut inspector = inspector(&limits());
     let mut slot = Slot::NONE;

@@ -4,7 +4,7 @@ use super::dispatch::{Dispatch, Mask};
 use super::state::FlowState;
 use super::stream::{Pool, Stream, Taken};
 use super::{Counters, Limits, Segment, TcpSegment};
-use crate::app::AppId;
+use crate::app::{self, AppId};
 use crate::crypto_pool::CryptoPool;
 use crate::knowledge::Knowledge;
 use crate::view::{Direction, Notes, Outcome, Transport, View};
@@ -14,6 +14,10 @@ const MIDSTREAM_PACKETS: u8 = 8;
 /// Among so many first packets a TCP flow's true first segment is waited for, when what came
 /// before it fits nothing.
 pub(super) const LATE_FIRST_PACKETS: u8 = 3;
+
+/// So many times the usual number of packets are read of a flow that announces others: an FTP
+/// session names a new data flow for every file.
+const ANNOUNCER_FACTOR: u8 = 8;
 
 /// Zeros in a row that may be padding: an Ethernet frame has 46 bytes of payload at least, an IPv4
 /// and a TCP header take 40.
@@ -58,7 +62,7 @@ impl Turn<'_> {
     /// A datagram: every one is looked at anew.
     pub(super) fn udp(&mut self) -> Asked {
         let packets_before = self.count_packet();
-        let at_limit = self.state.packets >= self.limits.packets_udp;
+        let at_limit = self.at_limit(self.limits.packets_udp);
         let view = view(self.segment, self.segment.payload, Transport::Udp, true, packets_before);
         if let Some(index) = self.state.dissector {
             return self.ask_again(index, &view, at_limit);
@@ -77,15 +81,17 @@ impl Turn<'_> {
         if self.state.announced != AppId::UNKNOWN {
             return Asked::GaveUp;
         }
+        let at_limit = self.at_limit(if tcp.syn_seen || self.state.dissector.is_some() {
+            self.limits.packets_tcp
+        } else {
+            self.limits.packets_tcp.min(MIDSTREAM_PACKETS)
+        });
         if is_padding(self.segment.payload) && !self.stream_mut().0.has_begun() {
-            let at_limit = self.state.packets >= self.limits.packets_tcp;
             return if at_limit { self.state.over() } else { Asked::Nothing };
         }
         if tcp.syn_seen {
-            let at_limit = self.state.packets >= self.limits.packets_tcp;
             return self.stream(tcp, packets_before, at_limit);
         }
-        let at_limit = self.state.packets >= self.limits.packets_tcp.min(MIDSTREAM_PACKETS);
         // The beginning was not captured: any segment may begin a message. One that does not
         // carry on what was begun is looked at once more by itself.
         let carried_on = self.stream_mut().0.is_kept();
@@ -158,6 +164,12 @@ impl Turn<'_> {
                 segment.tcp.and_then(|tcp| state.nobody_left(tcp)).unwrap_or(Asked::Nothing)
             }
         }
+    }
+
+    /// Whether this packet is the last one to be inspected, `most` being the usual number.
+    fn at_limit(&self, most: u8) -> bool {
+        let announces = app::announces_flows(self.state.verdict.master);
+        self.state.packets >= if announces { most.saturating_mul(ANNOUNCER_FACTOR) } else { most }
     }
 
     fn ask(&mut self, candidates: Mask, view: &View<'_>) -> (Asked, Mask) {
