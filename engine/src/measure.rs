@@ -19,6 +19,8 @@ use crate::sys::{clock, place};
 pub struct Measured {
     /// From the first turn to the last, nanoseconds.
     pub turns_ns: u64,
+    /// Processor time of the same, nanoseconds: less than `turns_ns` where others took the core.
+    pub turns_cpu_ns: u64,
     /// Ending the flows that were still there, nanoseconds.
     pub finish_ns: u64,
     /// The counts at the end.
@@ -97,14 +99,15 @@ pub fn run(
 }
 
 fn play(mut shard: Shard<Preloaded>) -> Measured {
-    let started = clock::monotonic_ns();
+    let (started, started_cpu) = (clock::monotonic_ns(), clock::thread_cpu_ns());
     while shard.turn() != Turn::End {}
-    let played = clock::monotonic_ns();
+    let (played, played_cpu) = (clock::monotonic_ns(), clock::thread_cpu_ns());
     let flows_live = u64::from(shard.table().live());
     let metadata_bytes = shard.export().metadata_bytes();
     shard.finish();
     Measured {
         turns_ns: played - started,
+        turns_cpu_ns: played_cpu - started_cpu,
         finish_ns: clock::monotonic_ns() - played,
         books: shard.books().clone(),
         flows_live,

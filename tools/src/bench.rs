@@ -62,6 +62,7 @@ struct Row {
     packets_per_second: f64,
     bits_per_second: f64,
     ns_per_packet: f64,
+    cpu_ns_per_packet: f64,
     flows_per_second: f64,
     slowest_seconds: f64,
     fastest_seconds: f64,
@@ -90,7 +91,7 @@ struct Outcome {
 #[derive(Serialize, Debug)]
 struct Stage {
     stage: &'static str,
-    ns_per_packet: f64,
+    cpu_ns_per_packet: f64,
 }
 
 /// Runs the measurement.
@@ -167,12 +168,14 @@ fn measure_depth(
     let time = seconds(took(&median).unwrap_or_default()).max(1e-9);
     let sum = |count| median.iter().map(|shard| shard.books.get(count)).sum::<u64>();
     let frames = float(sum(Count::Processed));
+    let cpu: u64 = median.iter().map(|shard| shard.turns_cpu_ns).sum();
     let row = Row {
         depth: name,
         seconds: time,
         packets_per_second: frames / time,
         bits_per_second: float(sum(Count::ProcessedBytes)) * 8.0 / time,
         ns_per_packet: time * 1e9 / frames.max(1.0),
+        cpu_ns_per_packet: float(cpu) / frames.max(1.0),
         flows_per_second: float(sum(Count::FlowsCreated)) / time,
         slowest_seconds: seconds(slowest),
         fastest_seconds: seconds(fastest),
@@ -187,9 +190,15 @@ fn stages(runs: &[Row], wanted: bool) -> Vec<Stage> {
         return Vec::new();
     }
     vec![
-        Stage { stage: "receive and parse", ns_per_packet: parse.ns_per_packet },
-        Stage { stage: "flow table", ns_per_packet: flow.ns_per_packet - parse.ns_per_packet },
-        Stage { stage: "inspection", ns_per_packet: full.ns_per_packet - flow.ns_per_packet },
+        Stage { stage: "receive and parse", cpu_ns_per_packet: parse.cpu_ns_per_packet },
+        Stage {
+            stage: "flow table",
+            cpu_ns_per_packet: flow.cpu_ns_per_packet - parse.cpu_ns_per_packet,
+        },
+        Stage {
+            stage: "inspection",
+            cpu_ns_per_packet: full.cpu_ns_per_packet - flow.cpu_ns_per_packet,
+        },
     ]
 }
 
@@ -206,16 +215,23 @@ fn text(outcome: &Outcome) -> String {
             outcome.loops
         ),
         format!(
-            "{:<14} {:>10} {:>12} {:>10} {:>14} {:>17}",
-            "", "Mpackets/s", "ns/packet", "Gbit/s", "flows/s", "fastest–slowest s"
+            "{:<14} {:>10} {:>10} {:>12} {:>8} {:>12} {:>17}",
+            "",
+            "Mpackets/s",
+            "ns/packet",
+            "CPU ns/packet",
+            "Gbit/s",
+            "flows/s",
+            "fastest–slowest s"
         ),
     ];
     lines.extend(outcome.runs.iter().map(|row| {
         format!(
-            "{:<14} {:>10.3} {:>12.1} {:>10.2} {:>14.0} {:>8.3}–{:.3}",
+            "{:<14} {:>10.3} {:>10.1} {:>13.1} {:>8.2} {:>12.0} {:>8.3}–{:.3}",
             row.depth,
             row.packets_per_second / 1e6,
             row.ns_per_packet,
+            row.cpu_ns_per_packet,
             row.bits_per_second / 1e9,
             row.flows_per_second,
             row.fastest_seconds,
@@ -226,7 +242,7 @@ fn text(outcome: &Outcome) -> String {
         outcome
             .stages
             .iter()
-            .map(|row| format!("  {:<20} {:>8.1} ns/packet", row.stage, row.ns_per_packet)),
+            .map(|row| format!("  {:<20} {:>8.1} CPU ns/packet", row.stage, row.cpu_ns_per_packet)),
     );
     lines.push(format!(
         "{:.0} bytes a flow, and {:.0} bytes of metadata; ending all flows took {:.3} s; books {}",

@@ -16,6 +16,11 @@ pub fn unix_ns() -> u64 {
     read(ClockId::Realtime)
 }
 
+/// Nanoseconds that the calling thread has spent on a processor.
+pub fn thread_cpu_ns() -> u64 {
+    read(ClockId::ThreadCPUTime)
+}
+
 /// Rests for `time`, for threads that handle no packets.
 pub fn rest(time: Duration) {
     #[expect(clippy::disallowed_methods, reason = "the one place; no packet waits here")]
