@@ -18,7 +18,7 @@ use weir_shm::flow::FlowSlot;
 
 use crate::books::{Books, Count};
 use crate::capture::{BATCH, Batch, Frame, Received, Source};
-use crate::flow::group::{GROUP_SLOTS, Group};
+use crate::flow::group::{GROUP_SLOTS, Group, prefetch};
 use crate::flow::record;
 use crate::flow::table::{FlowTable, Place};
 use crate::flow::wheel::Wheel;
@@ -29,6 +29,9 @@ pub use plan::{Depth, ShardPlan, Split};
 
 /// How long a shard with nothing to do waits at most before it looks at its timers.
 const NAP: Duration = Duration::from_millis(10);
+
+/// Frames between the one whose headers are asked for and the one that is parsed.
+const AHEAD: usize = 8;
 
 /// What a turn came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -203,7 +206,14 @@ impl<S: Source> Shard<S> {
         let mut packets = 0;
         let (mut processed, mut wire_bytes, mut parsed_bytes) = (0, 0, 0);
         let (mut pieces, mut tunnelled) = (0, 0);
-        for (index, frame) in (0_u8..).zip(self.batch.as_slice()) {
+        let frames = self.batch.as_slice();
+        for frame in frames.iter().take(AHEAD) {
+            fetch_head(self.source.bytes(frame));
+        }
+        for (index, frame) in (0_u8..).zip(frames) {
+            if let Some(later) = frames.get(usize::from(index) + AHEAD) {
+                fetch_head(self.source.bytes(later));
+            }
             let bytes = self.source.bytes(frame);
             let packet = &mut work.packet[packets];
             let outcome = wire::parse(frame.link, frame.vlan, bytes, frame.wire_bytes, packet);
@@ -314,6 +324,13 @@ impl<S: Source> Shard<S> {
         self.books.set(Count::FlowsLive, u64::from(self.table.live()));
         self.export.publish(&self.books);
     }
+}
+
+/// Asks for a frame's headers: nearly always in its first two cache lines.
+#[inline(always)]
+fn fetch_head(bytes: &[u8]) {
+    prefetch::<0, _>(bytes);
+    prefetch::<1, _>(bytes);
 }
 
 /// Who is the client of a flow that begins with this packet: the sender, unless the packet is

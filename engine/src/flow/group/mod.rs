@@ -139,7 +139,7 @@ fn equal_mask_plain(bytes: &[u8; 16], wanted: u8) -> u32 {
 /// Asks for the cache line `LINE` lines after the start of `value`, ahead of its use. Reads
 /// nothing.
 #[inline(always)]
-pub(crate) fn prefetch<const LINE: usize, T>(value: &T) {
+pub(crate) fn prefetch<const LINE: usize, T: ?Sized>(value: &T) {
     #[cfg(target_arch = "x86_64")]
     {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
