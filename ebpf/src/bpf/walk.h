@@ -49,6 +49,7 @@ struct walk {
 	__u32 flags;
 	__u8 found;
 	__u8 too_short;
+	__u8 piece; /* the IP header being read is of a piece of a datagram */
 	struct tuple now;   /* of the IP header being read */
 	struct tuple inner; /* of the innermost IP header that held what it promised */
 };
@@ -93,13 +94,22 @@ static __always_inline int limit(struct walk *w, __u32 bytes)
 	return 0;
 }
 
+/* The IP header being read held what it promised: it counts unless one within does better. Says
+ * whether to look for one: all pieces of a datagram must meet, so for a piece only what all of them
+ * have is hashed, and what it carries is not looked at. */
 static __always_inline int commit(struct walk *w)
 {
+	if (w->piece) {
+		w->now.protocol = 0;
+		w->now.from.port = 0;
+		w->now.to.port = 0;
+		w->flags |= WEIR_FLAG_FRAGMENT;
+	}
 	w->inner = w->now;
 	w->found = 1;
 	if (w->tunnels)
 		w->flags |= WEIR_FLAG_TUNNEL;
-	return STOP;
+	return !w->piece;
 }
 
 static __always_inline int enter(struct walk *w, __u32 layer, __u32 skip)
@@ -269,14 +279,15 @@ static __always_inline int step_ip(const struct step *s)
 	return STOP;
 }
 
-/* A piece of a datagram: all pieces must meet, so only what all of them have is hashed. */
-static __always_inline int fragment(struct walk *w)
+/* A piece of a datagram: the outermost header that says so ends the walk. Within a tunnel a first
+ * piece must hold what it promises, as everything there. */
+static __always_inline int fragment(struct walk *w, int first, __u32 layer, __u32 skip)
 {
-	w->now.protocol = 0;
-	w->now.from.port = 0;
-	w->now.to.port = 0;
-	w->flags |= WEIR_FLAG_FRAGMENT;
-	return commit(w);
+	w->piece = 1;
+	if (first && w->found)
+		return next(w, layer, skip);
+	commit(w);
+	return STOP;
 }
 
 /* RFC 791, section 3.1. */
@@ -302,7 +313,8 @@ static __always_inline int step_ipv4(const struct step *s)
 	w->now.to.port = 0;
 	w->now.protocol = head.protocol;
 	if (head.frag_off & bpf_htons(0x3fff))
-		return fragment(w);
+		return fragment(w, !(head.frag_off & bpf_htons(0x1fff)), LAYER_TRANSPORT,
+				header_bytes);
 	return next(w, LAYER_TRANSPORT, header_bytes);
 }
 
@@ -342,6 +354,7 @@ static __always_inline int step_ipv6_extension(const struct step *s)
 {
 	struct walk *w = s->walk;
 	__u8 head[8];
+	__u16 place;
 	__u32 bytes;
 
 	switch (w->now.protocol) {
@@ -358,15 +371,17 @@ static __always_inline int step_ipv6_extension(const struct step *s)
 		return STOP;
 	w->count++;
 	if (w->now.protocol == FRAGMENT) {
+		place = be16(head + 2);
+		w->now.protocol = head[0];
 		/* One that is both first and last is a whole datagram (RFC 6946). */
-		if (be16(head + 2) & 0xfff9)
-			return fragment(w);
-		bytes = 8;
-	} else if (w->now.protocol == AUTHENTICATION) {
-		bytes = (head[1] + 2) * 4;
-	} else {
-		bytes = (head[1] + 1) * 8;
+		if (place & 0xfff9)
+			return fragment(w, !(place & 0xfff8), LAYER_IPV6_EXTENSION, 8);
+		return next(w, LAYER_IPV6_EXTENSION, 8);
 	}
+	if (w->now.protocol == AUTHENTICATION)
+		bytes = (head[1] + 2) * 4;
+	else
+		bytes = (head[1] + 1) * 8;
 	w->now.protocol = head[0];
 	return next(w, LAYER_IPV6_EXTENSION, bytes);
 }
@@ -389,8 +404,7 @@ static __always_inline int step_udp(const struct step *s)
 	says = be16(head + 4);
 	w->now.from.port = from;
 	w->now.to.port = to;
-	commit(w);
-	if (!is_tunnel_port(from) && !is_tunnel_port(to))
+	if (!commit(w) || (!is_tunnel_port(from) && !is_tunnel_port(to)))
 		return STOP;
 	w->at += sizeof(head);
 	if (says >= 8)
@@ -421,20 +435,19 @@ static __always_inline int step_transport(const struct step *s)
 			return STOP;
 		w->now.from.port = be16(head);
 		w->now.to.port = be16(head + 2);
-		return commit(w);
+		commit(w);
+		return STOP;
 	case IPPROTO_UDP:
 		return step_udp(s);
 	case IPPROTO_IPIP:
-		commit(w);
-		return enter(w, LAYER_IPV4, 0);
+		return commit(w) ? enter(w, LAYER_IPV4, 0) : STOP;
 	case IPPROTO_IPV6:
-		commit(w);
-		return enter(w, LAYER_IPV6, 0);
+		return commit(w) ? enter(w, LAYER_IPV6, 0) : STOP;
 	case IPPROTO_GRE:
-		commit(w);
-		return next(w, LAYER_GRE, 0);
+		return commit(w) ? next(w, LAYER_GRE, 0) : STOP;
 	}
-	return commit(w);
+	commit(w);
+	return STOP;
 }
 
 /* RFC 7348, section 5. */
