@@ -327,6 +327,42 @@ fn tags_stay_in_the_frame() {
     assert_eq!(balance(&port, &sources, 2), 2);
 }
 
+/// A tag beside the frame, as NICs and the kernel put it, comes in the metadata where the driver
+/// can be asked; it comes in the frame where the sender may not put it beside.
+#[test]
+fn tags_beside_the_frame_are_told() {
+    let Some(rig) = Rig::new("tags_beside_the_frame_are_told", 1, 1500) else { return };
+    let start = rig.bridge();
+    let mut tagged = frame(3, false, 0);
+    tagged.splice(12..12, [0x81, 0, 0x20, 0x2a]);
+    // A bridge lets frames through a moment after its ports are up.
+    let (mut sources, port) = XdpPort::open(&config(1)).unwrap();
+    if !port.report().vlan_hints {
+        eprintln!("SKIPPED tags_beside_the_frame_are_told: Linux 6.8 is needed");
+        return;
+    }
+    let mut sender = Sender::on(start, 0);
+    let arrived = |sources: &mut [XdpSource], sender: &mut Sender| {
+        let mut got = None;
+        for _ in 0..50 {
+            sender.send([tagged.as_slice()]);
+            receive_all(&mut sources[0], |source, frame| {
+                // The bridge may say something of its own.
+                if frame.hash == hash_of(3) {
+                    got = Some((frame.vlan, source.bytes(frame).to_vec()));
+                }
+            });
+            if got.is_some() {
+                break;
+            }
+        }
+        got.unwrap()
+    };
+    assert_eq!(arrived(&mut sources, &mut sender), (0x202a, frame(3, false, 0)));
+    rig::run(&["ethtool", "-K", rig::FAR, "txvlan", "off"]);
+    assert_eq!(arrived(&mut sources, &mut sender), (0, tagged.clone()));
+}
+
 /// A frame larger than a chunk comes as its beginning, with its length on the wire.
 #[test]
 fn long_frames_come_as_their_head() {

@@ -59,6 +59,20 @@ impl Rig {
         &self.name
     }
 
+    /// Puts a bridge before the far end, with another cable to it; gives that cable's free end.
+    /// What passes the bridge has its VLAN tag beside the frame and no longer in it.
+    pub(crate) fn bridge(&self) -> &'static str {
+        run(&["ip", "link", "add", "bridge", "type", "bridge", "mcast_snooping", "0"]);
+        run(&["ip", "link", "add", "start", "type", "veth", "peer", "name", "port"]);
+        for port in ["port", FAR] {
+            run(&["ip", "link", "set", "dev", port, "master", "bridge"]);
+        }
+        for link in ["bridge", "port", "start"] {
+            run(&["ip", "link", "set", "dev", link, "up"]);
+        }
+        "start"
+    }
+
     /// Moves the calling thread inside.
     pub(crate) fn enter(&self) {
         enter(&self.name);
@@ -102,6 +116,11 @@ const CHUNKS: u32 = 1024;
 
 impl Sender {
     pub(crate) fn new(queue: u32) -> Sender {
+        Sender::on(FAR, queue)
+    }
+
+    /// A sender on another interface of the namespace.
+    pub(crate) fn on(interface: &str, queue: u32) -> Sender {
         let chunk_bytes = 4096;
         let bytes = CHUNKS as usize * chunk_bytes as usize;
         let area = AreaConfig { bytes, huge_pages: HugePages::Off, ..AreaConfig::default() };
@@ -114,7 +133,7 @@ impl Sender {
             mode: ModeWish::Copy,
             ..BindConfig::default()
         };
-        let mut bound = umem.bind(&QueueId::of(FAR, queue).unwrap(), &binding).unwrap();
+        let mut bound = umem.bind(&QueueId::of(interface, queue).unwrap(), &binding).unwrap();
         let (fill, completion) = bound.rings.take().unwrap();
         Sender {
             socket: bound.socket,

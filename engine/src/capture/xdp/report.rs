@@ -48,8 +48,8 @@ pub struct XdpReport {
 
 impl fmt::Display for XdpReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let refused = |what: &Option<String>| {
-            what.as_ref().map(|why| format!(" (not obtained: {why})")).unwrap_or_default()
+        let refused = |what: &str, why: &Option<String>| {
+            why.as_ref().map(|why| format!(" (no {what}: {why})")).unwrap_or_default()
         };
         let driver = self.driver.as_deref().unwrap_or("unknown driver");
         let mode = match self.mode {
@@ -60,14 +60,13 @@ impl fmt::Display for XdpReport {
             Split::Nic => "nic",
             Split::Xdp => "xdp",
         };
-        let native = if self.native_refused.is_some() { ", native" } else { "" };
         writeln!(
             f,
-            "{} ({driver}): XDP {}{native}{}, {mode}{}",
+            "{} ({driver}): XDP {}{}, {mode}{}",
             self.interface,
             self.attachment.name(),
-            refused(&self.native_refused),
-            refused(&self.zero_copy_refused),
+            refused("native", &self.native_refused),
+            refused("zero-copy", &self.zero_copy_refused),
         )?;
         writeln!(
             f,
@@ -79,7 +78,16 @@ impl fmt::Display for XdpReport {
             "packet memory {} MiB in {} pages{}",
             self.memory_bytes >> 20,
             if self.huge_pages { "2 MiB" } else { "ordinary" },
-            refused(&self.huge_pages_refused),
-        )
+            refused("2 MiB pages", &self.huge_pages_refused),
+        )?;
+        if !self.vlan_hints {
+            let interface = &self.interface;
+            write!(
+                f,
+                "\nVLAN tags that the NIC takes off are lost, for the driver does not tell them: \
+                 `ethtool -K {interface} rxvlan off` leaves them in the frames"
+            )?;
+        }
+        Ok(())
     }
 }
