@@ -5,9 +5,7 @@
 //! consumer, no atomic read-modify-write, one release store a batch. Sized for all chunks that
 //! could be on the way, it is never full.
 
-use std::sync::Arc;
-
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{Arc, AtomicU64, Ordering};
 use crate::umem::Chunk;
 
 /// Makes a ring for up to `chunks` chunks (rounded up to a power of two) and gives its two halves.
@@ -187,6 +185,9 @@ mod tests {
 
 /// Every interleaving of two threads over a ring of two slots:
 /// `RUSTFLAGS="--cfg loom" cargo test -p weir-af-xdp --release --lib spsc`.
+///
+/// It fails if `sent` is stored relaxed. That `taken` must be stored with release it cannot show:
+/// loom has no loads that happen late, after a store that follows them.
 #[cfg(all(test, loom))]
 mod model {
     use super::*;
