@@ -44,24 +44,35 @@ pub(super) fn tcp_head(sequence: [u8; 4], acknowledgement: [u8; 4], rest: [u8; 4
     }
 }
 
+/// The ports of tunnels over UDP.
+const TUNNEL_PORTS: [u16; 7] = [
+    tunnel::L2TP_PORT,
+    tunnel::GTP_U_PORT,
+    tunnel::VXLAN_PORT,
+    tunnel::CAPWAP_PORT,
+    tunnel::GENEVE_PORT,
+    tunnel::VXLAN_OLD_PORT,
+    tunnel::TZSP_PORT,
+];
+
+/// A bit for what the low six bits of each of them are: most other ports fail at it.
+const TUNNEL_PORT_BITS: u64 = {
+    let [a, b, c, d, ..] = TUNNEL_PORTS;
+    let [.., e, f, g] = TUNNEL_PORTS;
+    1 << (a & 63)
+        | 1 << (b & 63)
+        | 1 << (c & 63)
+        | 1 << (d & 63)
+        | 1 << (e & 63)
+        | 1 << (f & 63)
+        | 1 << (g & 63)
+};
+
 /// Whether a UDP packet with one of these ports may be a tunnel's.
 #[inline(always)]
-pub(super) const fn is_tunnel_port(ports: (u16, u16)) -> bool {
-    one_tunnel_port(ports.0) || one_tunnel_port(ports.1)
-}
-
-#[inline(always)]
-const fn one_tunnel_port(port: u16) -> bool {
-    matches!(
-        port,
-        tunnel::L2TP_PORT
-            | tunnel::GTP_U_PORT
-            | tunnel::VXLAN_PORT
-            | tunnel::CAPWAP_PORT
-            | tunnel::GENEVE_PORT
-            | tunnel::VXLAN_OLD_PORT
-            | tunnel::TZSP_PORT
-    )
+pub(super) fn is_tunnel_port(ports: (u16, u16)) -> bool {
+    let bits = TUNNEL_PORT_BITS >> (ports.0 & 63) | TUNNEL_PORT_BITS >> (ports.1 & 63);
+    bits & 1 != 0 && (TUNNEL_PORTS.contains(&ports.0) || TUNNEL_PORTS.contains(&ports.1))
 }
 
 /// Payload of a UDP packet: what its length says (RFC 768), or all that IP gave it where that is

@@ -42,6 +42,9 @@ fn seeds() -> Vec<Vec<u8>> {
     let mut seeds: Vec<Vec<u8>> = every_tunnel().into_iter().map(|(_, frame)| frame).collect();
     seeds.push(plain());
     seeds.push(ethernet(0x0800, &ipv4(6, &tcp())));
+    seeds.push(ethernet(0x86dd, &ipv6(17, &udp())));
+    seeds.push(ethernet(0x8100, &[&[0, 5, 8, 0], &ipv4(17, &udp())[..]].concat()));
+    seeds.push(ethernet(0x8100, &[&[0, 0, 0x86, 0xdd], &inner()[..]].concat()));
     seeds.push(ethernet(0x0800, &ipv4_piece(17, 7, 0x2000, &udp())));
     seeds.push(ethernet(0x0800, &ipv4_piece(17, 7, 3, b"the rest")));
     seeds.push(ethernet(0x86dd, &ipv6_piece(6, 7, 1, &tcp())));

@@ -145,6 +145,15 @@ fn what_only_has_a_tunnels_port_is_a_plain_flow() {
 }
 
 #[test]
+fn the_bits_of_tunnel_ports_let_no_other_port_through_and_miss_none() {
+    let known = [1701, 2152, 4789, 5247, 6081, 8472, 37008];
+    for port in 0..=u16::MAX {
+        assert_eq!(transport::is_tunnel_port((port, 53)), known.contains(&port), "{port}");
+        assert_eq!(transport::is_tunnel_port((53, port)), known.contains(&port), "{port}");
+    }
+}
+
+#[test]
 fn a_vlan_within_the_tunnel_is_the_innermost_and_one_around_it_counts_otherwise() {
     let tagged = ethernet(0x8100, &[&[0, 5, 0x86, 0xdd], &inner()[..]].concat());
     let tunnelled = |inner: &[u8]| over_udp(4789, &[&[8, 0, 0, 0, 0, 0, 9, 0], inner].concat());
