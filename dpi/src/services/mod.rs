@@ -1,15 +1,22 @@
-//! Services told apart by host name: a suffix index over the domains of [`table`].
+//! Services told apart by host name: a suffix index over the domains in the tables below.
+//!
+//! A table's row holds id, name, category, and the domains by which the service is known. A domain
+//! stands for itself and everything below it. Ids are stable and never reused. Domains are facts
+//! that the services publish: their sites, and their documents on what a firewall must let through.
 //!
 //! A name is looked up label by label from its right end, each beginning of a label one probe in
 //! a hash table made at compile time, so that the cost is that of reading the name and does not
 //! grow with the table. The longest domain that fits wins.
 
-mod table;
+mod also;
+mod giants;
+mod media;
+mod other;
 
-pub use table::APPS;
+use crate::app::{App, AppId};
 
-use crate::app::AppId;
-use table::{ALSO, SUFFIXES};
+/// Every service, ascending by id.
+pub const APPS: &[App] = &ALL_APPS;
 
 /// The service that `name` belongs to. Case is of no meaning; a trailing dot must be gone.
 pub fn by_host_name(name: &[u8]) -> Option<AppId> {
@@ -27,6 +34,31 @@ pub fn by_host_name(name: &[u8]) -> Option<AppId> {
 
 /// A domain and what it stands for.
 type Suffix = (&'static str, AppId);
+
+static ALL_APPS: [App; giants::APPS.len() + media::APPS.len() + other::APPS.len()] =
+    joined(&[giants::APPS, media::APPS, other::APPS]);
+
+const DOMAINS: [&[Suffix]; 4] =
+    [giants::SUFFIXES, media::SUFFIXES, other::SUFFIXES, also::SUFFIXES];
+
+/// Every domain.
+static SUFFIXES: [Suffix;
+    DOMAINS[0].len() + DOMAINS[1].len() + DOMAINS[2].len() + DOMAINS[3].len()] = joined(&DOMAINS);
+
+#[expect(clippy::indexing_slicing, reason = "at compile time, where out of bounds is an error")]
+const fn joined<T: Copy, const N: usize>(parts: &[&[T]]) -> [T; N] {
+    let mut all = [parts[0][0]; N];
+    let (mut part, mut at, mut to) = (0, 0, 0);
+    while part < parts.len() {
+        while at < parts[part].len() {
+            all[to] = parts[part][at];
+            (at, to) = (at + 1, to + 1);
+        }
+        (part, at) = (part + 1, 0);
+    }
+    assert!(to == N, "the length is the sum of the parts'");
+    all
+}
 
 /// Names whose first label tells more than their domain does: domain, beginning, service.
 const FIRST_LABELS: &[(&str, &str, AppId)] = &[
@@ -62,7 +94,7 @@ const PLACES: usize = 8192;
 const SEED: u32 = 0x811C_9DC5;
 
 /// Open addressing: the upper half of a place is the hash's, the lower the index into
-/// [`SUFFIXES`] and [`ALSO`] plus one; 0 is empty and ends a search.
+/// [`SUFFIXES`] plus one; 0 is empty and ends a search.
 static INDEX: [u32; PLACES] = index();
 
 const fn step(hash: u32, byte: u8) -> u32 {
@@ -85,8 +117,7 @@ fn probe(hash: u32, suffix: &[u8]) -> Option<Suffix> {
             return None;
         }
         if tag == hash >> 16 {
-            let row = usize::try_from(number).ok()? - 1;
-            let found = SUFFIXES.get(row).or_else(|| ALSO.get(row.wrapping_sub(SUFFIXES.len())))?;
+            let found = SUFFIXES.get(usize::try_from(number).ok()? - 1)?;
             if found.0.as_bytes().eq_ignore_ascii_case(suffix) {
                 return Some(*found);
             }
@@ -95,7 +126,7 @@ fn probe(hash: u32, suffix: &[u8]) -> Option<Suffix> {
     }
 }
 
-const _: () = assert!((SUFFIXES.len() + ALSO.len()) * 2 <= PLACES);
+const _: () = assert!(SUFFIXES.len() * 2 <= PLACES);
 
 #[expect(clippy::indexing_slicing, reason = "at compile time, where out of bounds is an error")]
 #[expect(clippy::cast_possible_truncation, reason = "rows are fewer than places")]
@@ -103,10 +134,8 @@ const _: () = assert!((SUFFIXES.len() + ALSO.len()) * 2 <= PLACES);
 const fn index() -> [u32; PLACES] {
     let mut index = [0; PLACES];
     let mut row = 0;
-    while row < SUFFIXES.len() + ALSO.len() {
-        let suffix =
-            if row < SUFFIXES.len() { SUFFIXES[row].0 } else { ALSO[row - SUFFIXES.len()].0 };
-        let bytes = suffix.as_bytes();
+    while row < SUFFIXES.len() {
+        let bytes = SUFFIXES[row].0.as_bytes();
         let mut hash = SEED;
         let mut at = bytes.len();
         while at > 0 {
@@ -133,14 +162,14 @@ macro_rules! services {
             $(#[doc = concat!("`", $name, "`")]
               pub const $constant: crate::app::AppId = crate::app::AppId($id);)*
         }
-        /// Every service, ascending by id.
-        pub const APPS: &[crate::app::App] = &[$(crate::app::App {
+        /// The table's services, ascending by id.
+        pub(super) const APPS: &[crate::app::App] = &[$(crate::app::App {
             id: crate::app::AppId($id),
             name: $name,
             category: crate::app::Category::$category,
         },)*];
-        /// Every domain, with its service.
-        pub(super) static SUFFIXES: &[super::Suffix] =
+        /// The table's domains, with their services.
+        pub(super) const SUFFIXES: &[super::Suffix] =
             &[$($(($suffix, crate::app::AppId($id)),)*)*];
     };
 }
@@ -148,8 +177,8 @@ macro_rules! services {
 /// Domains of what has its own id elsewhere.
 macro_rules! known_by {
     ($($constant:ident [$($suffix:literal),* $(,)?];)*) => {
-        /// More domains, of protocols.
-        pub(super) static ALSO: &[super::Suffix] =
+        /// The table's domains, with their protocols.
+        pub(super) const SUFFIXES: &[super::Suffix] =
             &[$($(($suffix, crate::app::AppId::$constant),)*)*];
     };
 }
@@ -169,7 +198,7 @@ mod tests {
     fn slowly(host: &str) -> Option<AppId> {
         let host = host.to_ascii_lowercase();
         let fits = |domain: &str| host == domain || host.ends_with(&format!(".{domain}"));
-        let rows = SUFFIXES.iter().chain(ALSO).filter(|(domain, _)| fits(domain));
+        let rows = SUFFIXES.iter().filter(|(domain, _)| fits(domain));
         let (domain, app) = rows.max_by_key(|(domain, _)| domain.len())?;
         Some(refined(host.as_bytes(), domain, *app))
     }
@@ -193,7 +222,7 @@ mod tests {
     #[test]
     fn the_table_is_sound() {
         let mut seen = std::collections::BTreeSet::new();
-        for (domain, app) in SUFFIXES.iter().chain(ALSO) {
+        for (domain, app) in &SUFFIXES {
             assert!(seen.insert(*domain), "{domain} stands twice");
             assert_eq!(*domain, domain.to_ascii_lowercase());
             assert!(!domain.starts_with('.') && !domain.ends_with('.') && !domain.contains(' '));
