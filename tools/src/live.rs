@@ -115,6 +115,14 @@ pub(crate) fn reads_files(engine: &Attached) -> bool {
     !sources.is_empty() && sources.iter().all(|source| source.starts_with("pcap:"))
 }
 
+/// A source or label for people: of a file's path its name alone.
+pub(crate) fn short_source(text: &str) -> String {
+    match (text.strip_prefix("pcap:"), text.rsplit_once('/')) {
+        (Some(_), Some((_, name))) => format!("pcap:{name}"),
+        _ => text.to_owned(),
+    }
+}
+
 /// What a scan of the flow tables met.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Scanned {

@@ -61,9 +61,10 @@ fn total(shown: &[(usize, usize)]) -> usize {
     shown.iter().map(|(_, width)| width + GAP).sum::<usize>().saturating_sub(GAP)
 }
 
-/// Cuts the widest of the columns that may be cut, cell by cell, and leaves columns out where
-/// that is not enough.
+/// Cuts the widest of the columns that may be cut, cell by cell; where that is not enough, leaves
+/// a column out and begins again with what is left.
 fn fit(columns: &[Column], shown: &mut Vec<(usize, usize)>, width: usize) {
+    let whole = shown.clone();
     loop {
         while total(shown) > width {
             let can_shrink = |(at, now): &&mut (usize, usize)| {
@@ -78,10 +79,9 @@ fn fit(columns: &[Column], shown: &mut Vec<(usize, usize)>, width: usize) {
             return;
         }
         let worst = shown.iter().max_by_key(|(at, _)| columns[*at].dispensable).copied();
-        match worst {
-            Some((at, _)) if columns[at].dispensable > 0 => shown.retain(|(other, _)| *other != at),
-            _ => return,
-        }
+        let Some((out, _)) = worst.filter(|(at, _)| columns[*at].dispensable > 0) else { return };
+        let left: Vec<usize> = shown.iter().map(|(at, _)| *at).filter(|at| *at != out).collect();
+        *shown = whole.iter().filter(|(at, _)| left.contains(at)).copied().collect();
     }
 }
 
@@ -160,7 +160,7 @@ mod tests {
         let narrow = render(&columns(), &rows(), Some(30), true);
         assert_eq!(narrow.lines().nth(1), Some("TCP  a-long-nam…  10 s  1.5 MB"));
         let tiny = render(&columns(), &rows(), Some(20), false);
-        assert_eq!(tiny.lines().next(), Some("TCP  a-lon…  1.5 MB"));
+        assert_eq!(tiny.lines().next(), Some("TCP  a-long…  1.5 MB"));
     }
 
     proptest! {

@@ -66,11 +66,15 @@ pub(super) fn layout(field: Field, all: &[Field]) -> Column {
     let by_default = all == default().as_slice();
     let (at_least, dispensable) = match field {
         Field::Known(def) => match def.key {
-            Key::Client | Key::Server | Key::Src | Key::Dst => (15, 0),
+            // An IPv4 address with its port is whole.
+            Key::Client | Key::Server => (21, 0),
+            Key::Src | Key::Dst => (15, 0),
             Key::App => (8, 0),
-            Key::Host => (10, 1),
-            Key::Idle => (0, 3),
-            Key::Duration => (0, 2),
+            Key::Host => (10, 0),
+            Key::Idle => (0, 4),
+            Key::Duration => (0, 3),
+            Key::Packets => (0, 2),
+            Key::L4 => (0, 1),
             _ => (0, 0),
         },
         Field::Attr(_) => (8, 0),

@@ -45,13 +45,13 @@ pub(crate) struct Named {
 }
 
 impl Line {
-    fn new(line: &LedgerLine) -> Line {
+    fn new(line: &LedgerLine, label: String) -> Line {
         let named = |all: &[(String, u64)]| {
             let all = all.iter();
             all.map(|(name, packets)| Named { name: name.clone(), packets: *packets }).collect()
         };
         Line {
-            label: line.label.clone(),
+            label,
             wire: line.wire,
             lost: named(&line.wire_drops),
             processed: line.processed,
@@ -67,60 +67,60 @@ pub(crate) fn sum(all: &[Named]) -> u64 {
 }
 
 impl Books {
-    /// Reads the ledger, several times where packets are on their way.
+    /// Reads the ledger, for a second at most while packets are on their way.
     pub(crate) fn read(engine: &Attached) -> Books {
-        const ATTEMPTS: usize = 6;
-        const PAUSE: Duration = Duration::from_millis(30);
+        const ATTEMPTS: usize = 12;
+        const PAUSE: Duration = Duration::from_millis(100);
         let first = Ledger::from(engine);
         let mut last = first.clone();
         for _ in 0..ATTEMPTS {
-            if last.balanced() {
+            if last.balanced() || engine.state() == EngineState::Ended || !engine.alive() {
                 break;
             }
             live::pause(PAUSE);
             last = Ledger::from(engine);
         }
-        let still = last.total == first.total || engine.state() == EngineState::Ended;
-        Books::judge(&last, still || !engine.alive())
+        Books::of(engine, &last, last.total == first.total)
     }
 
-    /// Reads the ledger once; for those who look again soon.
-    pub(crate) fn glance(engine: &Attached) -> Books {
-        let still = engine.state() == EngineState::Ended || !engine.alive();
-        Books::judge(&Ledger::from(engine), still)
+    /// Reads the ledger once, for those who look again soon. `still` says that nothing moved
+    /// during the last looks.
+    pub(crate) fn glance(engine: &Attached, still: bool) -> Books {
+        Books::of(engine, &Ledger::from(engine), still)
+    }
+
+    fn of(engine: &Attached, ledger: &Ledger, still: bool) -> Books {
+        let still = still || engine.state() == EngineState::Ended || !engine.alive();
+        let numbers: Vec<u16> = engine.shards().iter().map(weir_shm::ShardReader::shard).collect();
+        Books::judge(ledger, &numbers, still)
     }
 
     /// The verdict. `still` says that nothing was moving while the ledger was read.
-    fn judge(ledger: &Ledger, still: bool) -> Books {
-        let mut faults = Vec::new();
-        let mut in_transit = 0;
-        let mut missing =
-            |label: &str, packets: Option<i128>, what: &str, may_move: bool| match packets {
-                None | Some(0) => {}
-                Some(some @ 1..) if may_move && !still => {
-                    in_transit = in_transit.max(u64::try_from(some).unwrap_or(u64::MAX));
-                }
-                Some(some) if some > 0 => faults.push(format!("{label}: {some} {what}")),
-                Some(some) => {
-                    faults.push(format!("{label}: {} packets too many where {what}", -some));
-                }
-            };
-        for line in ledger.queues.iter().chain(&ledger.shards).chain([&ledger.total]) {
-            let of = |what| format!("packets {what}");
-            missing(&line.label, line.wire_missing(), &of("lost without a name"), true);
-            let unnamed = of("processed but neither parsed nor dropped by name");
-            // A shard publishes its counters as one set: nothing is ever on its way inside it.
-            missing(&line.label, line.processed_missing(), &unnamed, false);
+    fn judge(ledger: &Ledger, shards: &[u16], still: bool) -> Books {
+        let queues: Vec<Line> =
+            ledger.queues.iter().map(|l| Line::new(l, live::short_source(&l.label))).collect();
+        let shards: Vec<Line> = ledger
+            .shards
+            .iter()
+            .zip(shards)
+            .map(|(line, number)| Line::new(line, format!("shard {number}")))
+            .collect();
+        let mut judge = Judge { still, in_transit: 0, faults: Vec::new() };
+        let labels = queues.iter().chain(&shards).map(|line| line.label.as_str());
+        let lines = ledger.queues.iter().chain(&ledger.shards).zip(labels);
+        for (line, label) in lines.chain([(&ledger.total, "total")]) {
+            judge.between(line.wire_missing(), label, "on the wire", "lost or processed");
+            judge.within(line.processed_missing(), label);
         }
-        let handed = "packets handed over that no shard took";
-        missing("queues to shards", ledger.handed_over_missing, handed, true);
+        let missing = ledger.handed_over_missing;
+        judge.between(missing, "queues to shards", "handed over", "taken by shards");
         Books {
-            balanced: faults.is_empty(),
-            in_transit,
-            faults,
-            queues: ledger.queues.iter().map(Line::new).collect(),
-            shards: ledger.shards.iter().map(Line::new).collect(),
-            total: Line::new(&ledger.total),
+            balanced: judge.faults.is_empty(),
+            in_transit: judge.in_transit,
+            faults: judge.faults,
+            queues,
+            shards,
+            total: Line::new(&ledger.total, "total".to_owned()),
         }
     }
 
@@ -130,6 +130,37 @@ impl Books {
             (true, 0) => "BALANCED".to_owned(),
             (true, packets) => format!("BALANCED ({packets} packets on their way)"),
             (false, _) => format!("NOT BALANCED: {}", self.faults.join("; ")),
+        }
+    }
+}
+
+struct Judge {
+    still: bool,
+    in_transit: u64,
+    faults: Vec<String>,
+}
+
+impl Judge {
+    /// Between blocks, which are published at different moments, packets may be on their way in
+    /// either direction: the earlier block may be the one that is published more rarely.
+    fn between(&mut self, missing: Option<i128>, label: &str, before: &str, after: &str) {
+        let missing = missing.unwrap_or(0);
+        let packets = u64::try_from(missing.unsigned_abs()).unwrap_or(u64::MAX);
+        if !self.still {
+            self.in_transit = self.in_transit.max(packets);
+        } else if missing > 0 {
+            self.faults.push(format!("{label}: of the packets {before} {packets} are not {after}"));
+        } else if missing < 0 {
+            self.faults.push(format!("{label}: {packets} packets {after} were never {before}"));
+        }
+    }
+
+    /// A shard publishes its counters as one set: nothing is ever on its way inside it.
+    fn within(&mut self, missing: Option<i128>, label: &str) {
+        let missing = missing.unwrap_or(0);
+        if missing != 0 {
+            let what = "between the packets processed and those parsed or dropped by name";
+            self.faults.push(format!("{label}: a difference of {missing} {what}"));
         }
     }
 }
@@ -164,13 +195,17 @@ mod tests {
 
     #[test]
     fn a_packet_on_its_way_is_not_a_fault_until_nothing_moves() {
-        assert_eq!(Books::judge(&ledger(20, 5, 15, 13), true).verdict(), "BALANCED");
-        let moving = Books::judge(&ledger(23, 5, 15, 13), false);
-        assert_eq!(moving.verdict(), "BALANCED (3 packets on their way)");
-        let still = Books::judge(&ledger(23, 5, 15, 13), true);
-        assert_eq!(still.verdict(), "NOT BALANCED: total: 3 packets lost without a name");
-        assert!(!Books::judge(&ledger(18, 5, 15, 13), false).balanced, "out of nowhere");
-        let shard = Books::judge(&ledger(20, 5, 15, 12), false);
-        assert!(shard.faults[0].starts_with("shard 0: 1 packets processed but"), "{shard:?}");
+        let judge = |ledger: &Ledger, still| Books::judge(ledger, &[0], still);
+        assert_eq!(judge(&ledger(20, 5, 15, 13), true).verdict(), "BALANCED");
+        for wire in [23, 17] {
+            let moving = judge(&ledger(wire, 5, 15, 13), false);
+            assert_eq!(moving.verdict(), "BALANCED (3 packets on their way)");
+            assert!(!judge(&ledger(wire, 5, 15, 13), true).balanced);
+        }
+        let still = judge(&ledger(23, 5, 15, 13), true);
+        let wanted = "NOT BALANCED: total: of the packets on the wire 3 are not lost or processed";
+        assert_eq!(still.verdict(), wanted);
+        let shard = judge(&ledger(20, 5, 15, 12), false);
+        assert!(shard.faults[0].starts_with("shard 0: a difference of 1 between"), "{shard:?}");
     }
 }

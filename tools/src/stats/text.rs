@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::books::{Line, Named, sum};
 use super::report::{Block, CounterLine, Report};
+use crate::live;
 use crate::table::{self, Column};
 use crate::terminal::{self, clean};
 use crate::units::Quantity;
@@ -49,10 +50,11 @@ fn head(out: &mut impl Write, report: &Report) -> io::Result<()> {
         Quantity::Time.short(up),
         Quantity::Time.short(quiet),
     )?;
+    let sources: Vec<String> = engine.sources.iter().map(|s| live::short_source(s)).collect();
     writeln!(
         out,
         "source {} · {} shard{} · {} flow slots",
-        clean(&engine.sources.join(", ")),
+        clean(&sources.join(", ")),
         engine.shards,
         if engine.shards == 1 { "" } else { "s" },
         engine.flow_slots

@@ -83,13 +83,15 @@ pub(super) struct Model {
     pub(super) missed: u64,
     looked_ns: u64,
     totals: Totals,
+    /// Looks in a row that saw no counter move.
+    still_looks: u32,
     moved: Moved,
     records: Vec<(u16, RecordReader)>,
     ended: HashMap<(u16, u16), u64>,
 }
 
 /// Totals of one look.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 struct Totals {
     packets: u64,
     bytes: u64,
@@ -100,10 +102,11 @@ impl Model {
     /// Nothing seen yet. Flow records are followed from now on.
     pub(super) fn new(engine: &Attached) -> Model {
         let info = engine.info();
+        let sources: Vec<String> = info.sources.iter().map(|s| live::short_source(s)).collect();
         Model {
             title: format!("weir {} · {}", info.engine_version, info.name),
             state: live::state_word(engine),
-            sources: info.sources.join(", "),
+            sources: sources.join(", "),
             up_ns: 0,
             quiet_ns: 0,
             now_ns: 0,
@@ -121,6 +124,7 @@ impl Model {
             missed: 0,
             looked_ns: 0,
             totals: Totals::default(),
+            still_looks: 0,
             moved: Moved::default(),
             records: engine.shards().iter().map(|s| (s.shard(), s.records(StartAt::Now))).collect(),
             ended: HashMap::new(),
@@ -144,7 +148,8 @@ impl Model {
 
     /// Counters and ledger.
     fn count(&mut self, engine: &Attached, seconds: f64) {
-        let books = Books::glance(engine);
+        // Blocks that are published once a second need two looks to come together.
+        let books = Books::glance(engine, self.still_looks >= 2);
         let lost = &books.total.lost;
         let dropped = &books.total.dropped;
         let before: HashMap<String, u64> =
@@ -168,6 +173,7 @@ impl Model {
             drops: self.drops.iter().map(|line| line.total).fold(0, u64::saturating_add),
         };
         let was = std::mem::replace(&mut self.totals, totals);
+        self.still_looks = if was == totals { self.still_looks.saturating_add(1) } else { 0 };
         (self.packets, self.bytes) = (totals.packets, totals.bytes);
         if seconds > 0.0 {
             let more = |now: u64, was: u64| per_second(now.saturating_sub(was), seconds);
