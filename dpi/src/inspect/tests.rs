@@ -469,4 +469,50 @@ proptest! {
         inspector.release(&mut slot);
         assert_empty(&inspector, &limits);
     }
+
+    /// Whatever bytes the real dissectors are given, on their own ports or on others: no panic, an
+    /// end within the limits, nothing leaked, and metadata that can be read back.
+    #[test]
+    fn hostile_bytes_end_within_the_limits(
+        packets in prop::collection::vec(
+            (any::<bool>(), any::<bool>(), prop::collection::vec(any::<u8>(), 1..200)), 1..20),
+        first in any::<u8>(),
+        port in any::<prop::sample::Index>(),
+        udp in any::<bool>(),
+    ) {
+        let ports: Vec<u16> = dissect::FAMILIES.iter().copied().flatten()
+            .flat_map(|dissector| dissector.ports).copied().chain([0]).collect();
+        let limits = limits();
+        let mut inspector = Inspector::new(&limits);
+        let server = Endpoint { port: ports[port.index(ports.len())], ..SERVER };
+        let (mut slot, mut seq, mut ended) = (Slot::NONE, [0u32; 2], false);
+        for (to_server, zeros, mut payload) in packets {
+            payload[0] = first;
+            if zeros {
+                payload.iter_mut().skip(1).step_by(2).for_each(|byte| *byte = 0);
+            }
+            let direction = if to_server { ToServer } else { ToClient };
+            let next = &mut seq[usize::from(to_server)];
+            let segment = Segment { server, ..tcp(*next, direction, &payload) };
+            *next += u32::try_from(payload.len()).unwrap();
+            let segment = Segment {
+                protocol: if udp { UDP } else { TCP },
+                tcp: segment.tcp.filter(|_| !udp),
+                ..segment
+            };
+            ended = matches!(inspector.inspect(&mut slot, &segment), Step::Ended(_));
+            let meta = inspector.meta(slot);
+            let read: usize = crate::meta::decode(meta).map(|(_, value)| 4 + value.len()).sum();
+            prop_assert_eq!(read, meta.len());
+            if ended {
+                inspector.release(&mut slot);
+                break;
+            }
+        }
+        if !ended {
+            inspector.end(&mut slot, if udp { UDP } else { TCP }, CLIENT, server);
+            inspector.release(&mut slot);
+        }
+        assert_empty(&inspector, &limits);
+    }
 }

@@ -10,7 +10,10 @@ known_by! {
     TAILSCALE ["tailscale.com", "tailscale.io", "ts.net"];
     ZEROTIER ["zerotier.com"];
     CITRIX ["citrix.com", "cloud.com", "citrixdata.com"];
-    GOOGLE_CALL ["turn.l.google.com", "stun.l.google.com", "stun1.l.google.com", "stun2.l.google.com", "stun3.l.google.com", "stun4.l.google.com", "duo.google.com",];
+    GOOGLE_CALL [
+        "turn.l.google.com", "stun.l.google.com", "stun1.l.google.com", "stun2.l.google.com",
+        "stun3.l.google.com", "stun4.l.google.com", "duo.google.com",
+    ];
     MINECRAFT ["minecraft.net", "mojang.com", "minecraftservices.com"];
     APPLE_PUSH ["push.apple.com", "courier-push-apple.com.akadns.net"];
     CLOUDFLARE_WARP ["cloudflareclient.com", "cloudflarewarp.com"];
@@ -18,10 +21,16 @@ known_by! {
     MUMBLE ["mumble.info"];
     TEAMSPEAK ["teamspeak.com", "teamspeak.org"];
     WORLD_OF_WARCRAFT ["worldofwarcraft.com", "wowhead.com"];
-    RIOT_GAMES ["riotgames.com", "leagueoflegends.com", "riotcdn.net", "pvp.net", "lolesports.com", "playvalorant.com", "riotgames.net", "lolstatic.com",];
+    RIOT_GAMES [
+        "riotgames.com", "leagueoflegends.com", "riotcdn.net", "pvp.net", "lolesports.com",
+        "playvalorant.com", "riotgames.net", "lolstatic.com",
+    ];
     COD_MOBILE ["codmwest.com", "codm.garena.com", "callofdutymobile.com"];
     GAIJIN ["gaijin.net", "gaijinent.com", "warthunder.com", "crossout.net", "enlisted.net"];
-    TENCENT_GAMES ["tencentgames.com", "igamecj.com", "pubgmobile.com", "gcloudsdk.com", "proximabeta.com", "levelinfinite.com", "intlgame.com",];
+    TENCENT_GAMES [
+        "tencentgames.com", "igamecj.com", "pubgmobile.com", "gcloudsdk.com", "proximabeta.com",
+        "levelinfinite.com", "intlgame.com",
+    ];
     CRYENGINE ["crynetwork.com", "crytek.com"];
     MERAKI_CLOUD ["meraki.com", "network-auth.com"];
     DOH [
