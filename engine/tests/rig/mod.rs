@@ -62,6 +62,7 @@ impl Rig {
     /// Puts a bridge before the far end, with another cable to it; gives that cable's free end.
     /// What passes the bridge has its VLAN tag beside the frame and no longer in it.
     pub(crate) fn bridge(&self) -> &'static str {
+        self.enter();
         run(&["ip", "link", "add", "bridge", "type", "bridge", "mcast_snooping", "0"]);
         run(&["ip", "link", "add", "start", "type", "veth", "peer", "name", "port"]);
         for port in ["port", FAR] {
