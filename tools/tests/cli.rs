@@ -61,10 +61,10 @@ fn text(engine: &FakeEngine, arguments: &[&str]) -> String {
 fn flows_as_a_table() {
     let engine = FakeEngine::start(&flows(), 0);
     let wanted = "\
-l4   client              server              app      host                       packets    bytes  duration    idle
-TCP  10.0.0.2:40000      10.0.0.1:443        TLS      www.example.org                 30  31.5 KB     2.0 s    0 ns
-TCP  192.0.2.9:1000      192.0.2.1:2000      Unknown                                   3    300 B     2.0 s    0 ns
-UDP  [2001:db8::5]:5353  [2001:db8::1]:53    DNS      evil\u{fffd}[2J,\"quoted\"          2    200 B     2.0 s    0 ns
+l4  client  server  app  host  packets  bytes  duration  idle
+TCP  10.0.0.2:40000  10.0.0.1:443  TLS  www.example.org  30  31.5 KB  2.0 s  0 ns
+TCP  192.0.2.9:1000  192.0.2.1:2000  Unknown  3  300 B  2.0 s  0 ns
+UDP  [2001:db8::5]:5353  [2001:db8::1]:53  DNS  evil\u{fffd}[2J,\"quoted\"  2  200 B  2.0 s  0 ns
 3 flows shown (3 live)
 ";
     let found = text(&engine, &["flows"]);

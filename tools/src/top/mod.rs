@@ -50,7 +50,8 @@ pub(crate) struct TopArgs {
     once: bool,
 
     /// The page to begin with: 1 overview, 2 applications, 3 flows, 4 hosts, 5 drops.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=5))]
     page: u8,
 
     /// The size of the picture that --once prints.
