@@ -72,7 +72,7 @@ pub struct Rss {
     pub key: Vec<u8>,
     /// Whether the hash is Toeplitz.
     pub toeplitz: bool,
-    /// Whether source and destination are XORed before they are hashed.
+    /// Whether source and destination are joined by XOR before they are hashed.
     pub symmetric_xor: bool,
 }
 
