@@ -217,3 +217,23 @@ fn a_watcher_notices_the_end_and_how_it_came() {
         }
     }
 }
+
+#[test]
+fn the_doctor_looks_at_loopback_with_and_without_rights() {
+    let output = weir(&["doctor", "lo", "--json"]).output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let code = if report["failed"] == true { 1 } else { 0 };
+    assert_eq!(output.status.code(), Some(code));
+    let sections = report["sections"].as_array().unwrap();
+    assert_eq!(sections[1]["title"], "Interface lo");
+    for finding in sections.iter().flat_map(|section| section["findings"].as_array().unwrap()) {
+        let level = finding["level"].as_str().unwrap();
+        let advised = finding["advice"].is_string();
+        assert_eq!(advised, matches!(level, "warn" | "fail" | "unseen"), "{finding}");
+    }
+    let names = report["interfaces"].as_array().unwrap().iter().map(|one| &one["name"]);
+    assert!(names.into_iter().any(|name| name == "lo"));
+    let missing = weir(&["doctor", "no-such-if"]).output().unwrap();
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("there are lo"));
+}
