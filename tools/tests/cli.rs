@@ -222,7 +222,7 @@ fn a_watcher_notices_the_end_and_how_it_came() {
 fn the_doctor_looks_at_loopback_with_and_without_rights() {
     let output = weir(&["doctor", "lo", "--json"]).output().unwrap();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let code = if report["failed"] == true { 1 } else { 0 };
+    let code = i32::from(report["failed"] == true);
     assert_eq!(output.status.code(), Some(code));
     let sections = report["sections"].as_array().unwrap();
     assert_eq!(sections[1]["title"], "Interface lo");
