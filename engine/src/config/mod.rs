@@ -66,6 +66,7 @@ pub enum XdpPath {
 /// The checked configuration of a run. Field by field as in `docs/CONFIG.md`.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "docs/CONFIG.md, made from SETTINGS, says what each is")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Config {
     pub name: String,
     pub sources: Vec<SourceSpec>,
@@ -241,7 +242,9 @@ fn default_of(kind: Kind) -> Value {
         Kind::Number { default, .. } => Value::Integer(default),
         Kind::Flag(default) => Value::Boolean(default),
         Kind::Choice(words) => Value::String(words.first().copied().unwrap_or_default().into()),
-        Kind::Texts(_) => Value::Array(Vec::new()),
+        Kind::Texts { default, .. } => {
+            Value::Array(default.iter().map(|text| Value::from(*text)).collect())
+        }
     }
 }
 
@@ -256,7 +259,7 @@ fn check(setting: &Setting, value: &Value) -> Result<(), ConfigError> {
             value.as_str().is_some_and(|word| words.contains(&word)),
             format!("one of {}", words.join(", ")),
         ),
-        (Kind::Texts(what), value) => (
+        (Kind::Texts { what, .. }, value) => (
             value.as_array().is_some_and(|list| list.iter().all(Value::is_str)),
             format!("a list of {what}"),
         ),
@@ -271,7 +274,7 @@ fn wrong(key: Key, found: &str) -> ConfigError {
     let setting = &SETTINGS[key as usize];
     let wanted = match setting.kind {
         Kind::Number { .. } => "a power of two".into(),
-        Kind::Texts(what) => format!("a list of {what}"),
+        Kind::Texts { what, .. } => format!("a list of {what}"),
         Kind::Flag(_) | Kind::Choice(_) => "another value".into(),
     };
     ConfigError::WrongValue { key: setting.key, found: found.into(), wanted }

@@ -21,8 +21,13 @@ pub enum Kind {
     Flag(bool),
     /// One of these words; the first is the default.
     Choice(&'static [&'static str]),
-    /// A list of texts, empty by default.
-    Texts(&'static str),
+    /// A list of texts.
+    Texts {
+        /// What they are.
+        what: &'static str,
+        /// Default.
+        default: &'static [&'static str],
+    },
 }
 
 /// One setting.
@@ -87,13 +92,19 @@ settings! {
     IDLE "flow.idle_s" number("seconds", 60, 1, 86_400),
         "Silence after which a flow ends.";
     LOCAL_IDLE "flow.local_idle_s" number("seconds", 300, 1, 86_400),
-        "The same for flows with an end in a local network.";
+        "The same for flows between local hosts: both ends in a local network.";
     ACTIVE "flow.active_s" number("seconds", 120, 1, 86_400),
         "A flow that goes on is reported this often.";
     CLOSED "flow.closed_s" number("seconds", 10, 1, 3600),
         "Silence after which a TCP flow that was closed ends.";
-    LOCAL "flow.local_networks" Kind::Texts("networks, such as 10.0.0.0/8"),
-        "The networks that count as local.";
+    LOCAL "flow.local_networks" Kind::Texts {
+            what: "networks, such as 10.0.0.0/8",
+            default: &[
+                "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "127.0.0.0/8",
+                "fc00::/7", "fe80::/10", "::1",
+            ],
+        },
+        "The networks that count as local (RFC 1918, 3927, 4193 and 4291 by default).";
     FRAGMENTS "flow.fragments" number("datagrams", 4096, 16, 1 << 20),
         "Fragmented datagrams each shard follows at the same time.";
     INSPECT "inspect.enabled" Kind::Flag(true),
@@ -134,7 +145,7 @@ pub fn manual() -> String {
             Kind::Choice(words) => {
                 (words.first().copied().unwrap_or_default().into(), words.join(", "))
             }
-            Kind::Texts(what) => ("[]".into(), what.into()),
+            Kind::Texts { what, default } => (default.join(", "), what.into()),
         };
         _ = writeln!(text, "| `{key}` | {default} | {range} | {} |", setting.help);
     }

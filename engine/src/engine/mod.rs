@@ -166,7 +166,7 @@ impl Engine {
         let started_ns = clock::monotonic_ns();
         let mut engine = Engine { control, server, threads, ports, stop, gates, notes, started_ns };
         engine.control.set_state(EngineState::Running);
-        engine.refresh();
+        engine.refresh(0);
         Ok(engine)
     }
 
@@ -184,7 +184,8 @@ impl Engine {
     /// is readable, and once a second at least.
     pub fn serve(&mut self) {
         self.server.serve();
-        self.refresh();
+        // Every shard reads the whole file, so each sees all its frames.
+        self.refresh(self.threads.iter().map(ShardThread::frames_read).max().unwrap_or(0));
     }
 
     /// For each shard, where a lossless reader of its flow records says how far it is.
@@ -200,8 +201,7 @@ impl Engine {
     /// How far the files are read, in bytes: done and in all; none for live sources.
     pub fn progress(&self) -> Option<(u64, u64)> {
         let parts: Vec<_> = self.threads.iter().filter_map(ShardThread::progress).collect();
-        let slowest = parts.into_iter().min();
-        slowest
+        parts.into_iter().min()
     }
 
     /// Ends the shards and returns what the run came to. The socket goes; readers that are attached
@@ -215,10 +215,7 @@ impl Engine {
         self.stop.store(true, Ordering::Relaxed);
         let reports: Vec<ShardReport> = self.threads.drain(..).map(ShardThread::join).collect();
         let elapsed_ns = clock::monotonic_ns() - self.started_ns;
-        for port in &mut self.ports {
-            port.settle(&reports);
-        }
-        self.refresh();
+        self.refresh(reports.iter().map(|report| report.frames_read).max().unwrap_or(0));
         self.control.set_state(EngineState::Ended);
         let mut books = Books::default();
         let mut apps: Vec<(AppId, AppTotal)> = Vec::new();
@@ -236,9 +233,10 @@ impl Engine {
         Report { shards: reports, queues, books, apps, elapsed_ns }
     }
 
-    fn refresh(&mut self) {
+    fn refresh(&mut self, frames_read: u64) {
         let mut queue = 0;
         for port in &mut self.ports {
+            port.note_read(frames_read);
             for (_, counts) in port.refreshed() {
                 counts.publish(self.control.queue(queue));
                 queue += 1;

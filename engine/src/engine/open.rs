@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use af_xdp::HugePages;
 use weir_ebpf::AttachmentWish;
 
+use super::EngineError;
 use super::ledger::QueueCounts;
-use super::{EngineError, ShardReport};
 use crate::capture::files::Files;
 use crate::capture::packet::{PacketConfig, PacketPort, PacketSource};
 use crate::capture::xdp::{Idle, SplitWish, XdpConfig, XdpPort, XdpSource, ZeroCopy};
@@ -96,9 +96,10 @@ fn file_of(source: &SourceSpec) -> Option<PathBuf> {
 
 impl Opened {
     fn add_xdp(&mut self, config: &XdpConfig, source: &SourceSpec) -> Result<(), EngineError> {
-        let (sources, port) = XdpPort::open(config)?;
+        let node = place::node_of_interface(&config.interface);
+        let (sources, port) = place::on_node(node, || XdpPort::open(config))?;
         self.notes.push(port.report().to_string());
-        self.node = self.node.or_else(|| place::node_of_interface(&config.interface));
+        self.node = self.node.or(node);
         self.sources.extend(sources.into_iter().map(|found| Labelled {
             label: format!("{source} shard {}", found.shard()),
             source: AnySource::Xdp(Box::new(found)),
@@ -112,8 +113,9 @@ impl Opened {
         config: &PacketConfig,
         source: &SourceSpec,
     ) -> Result<(), EngineError> {
-        let (sources, port) = PacketPort::open(config)?;
-        self.node = self.node.or_else(|| place::node_of_interface(&config.interface));
+        let node = place::node_of_interface(&config.interface);
+        let (sources, port) = place::on_node(node, || PacketPort::open(config))?;
+        self.node = self.node.or(node);
         let shards = sources.len();
         self.sources.extend((0..).zip(sources).map(|(shard, found)| Labelled {
             label: format!("{source} shard {shard}"),
@@ -199,11 +201,10 @@ impl Port {
         }
     }
 
-    /// The counts once the shards have ended.
-    pub(super) fn settle(&mut self, reports: &[ShardReport]) {
-        // Every shard reads the whole file, so each has seen all its frames.
+    /// Takes note of how many frames were read from files.
+    pub(super) fn note_read(&mut self, frames: u64) {
         if let Port::Files { counts, .. } = self {
-            counts.wire = reports.iter().map(|report| report.frames_read).max().unwrap_or(0);
+            counts.wire = frames;
         }
     }
 }

@@ -68,6 +68,11 @@ impl ShardThread {
         self.progress.get()
     }
 
+    /// Frames that its source gave.
+    pub(super) fn frames_read(&self) -> u64 {
+        self.progress.frames.load(Ordering::Relaxed)
+    }
+
     /// Waits for its report. A shard that panicked reports nothing but that.
     pub(super) fn join(self) -> ShardReport {
         let shard = self.shard;
@@ -86,13 +91,17 @@ impl ShardThread {
 pub(super) struct Progress {
     done: AtomicU64,
     all: AtomicU64,
+    frames: AtomicU64,
     ended: AtomicBool,
 }
 
 impl Progress {
-    fn set(&self, (done, all): (u64, u64)) {
-        self.done.store(done, Ordering::Relaxed);
-        self.all.store(all, Ordering::Relaxed);
+    fn set<S: Source>(&self, shard: &Shard<S>) {
+        self.frames.store(shard.frames_given(), Ordering::Relaxed);
+        if let Some((done, all)) = shard.source().progress() {
+            self.done.store(done, Ordering::Relaxed);
+            self.all.store(all, Ordering::Relaxed);
+        }
     }
 
     fn get(&self) -> Option<(u64, u64)> {
@@ -107,10 +116,11 @@ const LINGER: Duration = Duration::from_millis(5);
 fn run<S: Source>(source: S, order: Order, stop: &AtomicBool, progress: &Progress) -> ShardReport {
     let (number, live) = (order.plan.shard, order.plan.live);
     let mut shard = Shard::new(source, order.plan, order.shared, order.gate);
-    shard.run(|source| {
-        source.progress().inspect(|now| progress.set(*now));
+    shard.run(|shard| {
+        progress.set(shard);
         stop.load(Ordering::Relaxed)
     });
+    progress.set(&shard);
     progress.ended.store(true, Ordering::Relaxed);
     // The flows stay in the table, for readers to see, until the run ends.
     while !stop.load(Ordering::Relaxed) {

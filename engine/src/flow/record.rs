@@ -33,13 +33,8 @@ pub(crate) const SYN_SEEN: u64 = 4 << STATE_SHIFT;
 #[inline(always)]
 pub(crate) fn has_key(slot: &FlowSlot, key: &FlowKey) -> bool {
     // One chain of xors instead of five branches: a candidate is nearly always the flow.
-    let [a, b, c, d, e] = key.words;
-    (slot.load(1) ^ a)
-        | (slot.load(2) ^ b)
-        | (slot.load(3) ^ c)
-        | (slot.load(4) ^ d)
-        | (slot.load(5) ^ e)
-        == 0
+    let differing = (1..).zip(key.words).map(|(word, wanted)| slot.load(word) ^ wanted);
+    differing.fold(0, |all, bits| all | bits) == 0
 }
 
 /// The key of a taken slot.
@@ -105,6 +100,9 @@ pub(crate) fn set_client(slot: &FlowSlot, client_is_hi: bool) {
     slot.commit();
 }
 
+/// Of the verdict word, what inspection leaves alone: the state and the TCP flags.
+const KEPT: u64 = 0xFF << STATE_SHIFT | 0xFFFF << FLAGS_SHIFT;
+
 /// Writes what inspection found, and the handle of its metadata (0: none).
 pub(crate) fn set_verdict(
     slot: &FlowSlot,
@@ -116,7 +114,6 @@ pub(crate) fn set_verdict(
         | u64::from(verdict.app.0) << 16
         | u64::from(verdict.confidence as u8) << 48
         | if inspected { INSPECTED } else { 0 };
-    const KEPT: u64 = 0xFF << STATE_SHIFT | 0xFFFF << FLAGS_SHIFT;
     slot.begin();
     slot.store(VERDICT, slot.load(VERDICT) & KEPT | fields);
     slot.set_meta_ref(meta_ref);

@@ -41,13 +41,18 @@ pub struct FlowTable {
 impl FlowTable {
     /// Slots that a table for `flows` flows has: whole groups of fifteen.
     pub const fn slots_for(flows: u32) -> u32 {
-        let groups = flows.div_ceil(GROUP_SLOTS as u32);
-        (if groups < 2 { 2 } else { groups }) * GROUP_SLOTS as u32
+        const SLOTS: u32 = 15;
+        const { assert!(SLOTS as usize == GROUP_SLOTS) };
+        let groups = flows.div_ceil(SLOTS);
+        (if groups < 2 { 2 } else { groups }) * SLOTS
     }
 
     /// A table over `slots`, whose number comes from [`FlowTable::slots_for`].
     ///
     /// `secret` keys the hash, so that nobody outside can aim flows at one group.
+    ///
+    /// # Panics
+    /// There are fewer slots than two groups have.
     pub fn new(slots: FlowSlots, secret: [u64; 4]) -> FlowTable {
         let groups = vec![Group::EMPTY; slots.len() / GROUP_SLOTS].into_boxed_slice();
         assert!(groups.len() >= 2, "slots_for makes two groups at least");
@@ -195,7 +200,6 @@ impl FlowTable {
 
 /// Maps 32 bits onto `0..count` by a multiplication.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "the product's high half is below count")]
 const fn scale(bits: u64, count: usize) -> usize {
     ((bits * count as u64) >> 32) as usize
 }

@@ -12,7 +12,7 @@ pub(crate) const LOOK_NS: u64 = 15 * SECOND_NS;
 pub struct Timeouts {
     /// Silence after which a flow ends.
     pub idle_ns: u64,
-    /// The same for flows with an end in one of `local` networks.
+    /// The same for flows with both ends in one of the `local` networks.
     pub local_idle_ns: u64,
     /// A flow that goes on is reported this often.
     pub active_ns: u64,

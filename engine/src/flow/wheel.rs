@@ -79,7 +79,6 @@ impl Wheel {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "below BUCKETS")]
 const fn bucket(tick: u64) -> usize {
     (tick % BUCKETS) as usize
 }

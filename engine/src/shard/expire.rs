@@ -116,6 +116,6 @@ fn allowed_silence(
         return timeouts.idle_ns;
     }
     let ends = record::endpoints(&record::key(slot));
-    let local = ends.iter().any(|end| timeouts.is_local(end.address));
+    let local = ends.iter().all(|end| timeouts.is_local(end.address));
     if local { timeouts.local_idle_ns } else { timeouts.idle_ns }
 }

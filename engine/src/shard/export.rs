@@ -116,12 +116,6 @@ impl Export {
         self.arena.used_bytes()
     }
 
-    /// Monotonic nanoseconds.
-    #[inline]
-    pub(super) fn clock(&self) -> u64 {
-        clock::monotonic_ns()
-    }
-
     /// Appends a flow record.
     #[inline]
     pub(super) fn flow(

@@ -6,7 +6,7 @@ use weir_dpi::view::Direction;
 use super::Shard;
 use crate::capture::{Frame, Source};
 use crate::flow::record;
-use crate::wire::{Parsed, TcpHead};
+use crate::wire::{Fragment, Parsed, TcpHead};
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -35,7 +35,9 @@ impl<S: Source> Shard<S> {
             protocol,
             tcp: (protocol == TCP).then(|| tcp_segment(packet, verdict)),
             now_ns: frame.timestamp_ns,
-            payload_missing: packet.payload_wire_bytes > packet.payload_bytes,
+            // The rest of a first fragment's payload is in the others, which hold no payload here.
+            payload_missing: packet.payload_wire_bytes > packet.payload_bytes
+                || packet.fragment != Fragment::No,
         };
         let inspection = &mut self.sides[index as usize].inspection;
         let (found, ended) = match self.inspector.inspect(inspection, &segment) {
@@ -65,7 +67,7 @@ impl<S: Source> Shard<S> {
         self.note_verdict(index, found, true);
     }
 
-    fn name_by_ip_protocol(&mut self, index: u32, packet: &Parsed) {
+    fn name_by_ip_protocol(&self, index: u32, packet: &Parsed) {
         let found = self.inspector.by_ip_protocol(packet.key.protocol()).unwrap_or_default();
         record::set_verdict(self.table.slot(index), found, true, 0);
     }

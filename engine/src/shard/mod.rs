@@ -22,6 +22,7 @@ use crate::flow::group::{GROUP_SLOTS, Group, prefetch};
 use crate::flow::record;
 use crate::flow::table::{FlowTable, Place};
 use crate::flow::wheel::Wheel;
+use crate::sys::clock;
 use crate::wire::{self, Fragment, Fragments, Parsed, TcpHead, Tunnel};
 
 pub use export::{AppTotal, Export, Gate, HISTOGRAMS};
@@ -117,7 +118,7 @@ impl<S: Source> Shard<S> {
     pub fn turn(&mut self) -> Turn {
         self.batch.clear();
         self.export.wait_for_room();
-        let started = self.export.clock();
+        let started = clock::monotonic_ns();
         let received = self.source.receive(&mut self.batch);
         let now_ns = self.source.now_ns();
         if received == Received::Frames {
@@ -142,14 +143,14 @@ impl<S: Source> Shard<S> {
 
     /// Runs until the source ends or `stop`, asked after every turn, says so. The flows stay, for
     /// readers to see, until [`Shard::finish`].
-    pub fn run(&mut self, mut stop: impl FnMut(&S) -> bool) {
+    pub fn run(&mut self, mut stop: impl FnMut(&Self) -> bool) {
         loop {
             match self.turn() {
                 Turn::Worked => {}
                 Turn::Idle => self.source.wait(NAP),
                 Turn::End => break,
             }
-            if stop(&self.source) {
+            if stop(self) {
                 break;
             }
         }

@@ -2,6 +2,7 @@
 
 use core_affinity::CoreId;
 use hwlocality::Topology;
+use hwlocality::memory::binding::{MemoryBindingFlags, MemoryBindingPolicy};
 use hwlocality::object::types::ObjectType;
 
 /// A core of this machine.
@@ -36,6 +37,28 @@ pub fn assign(cores: &[Core], node: Option<usize>, shards: usize) -> Vec<Option<
 /// Pins the calling thread; whether that worked.
 pub fn pin(core: Core) -> bool {
     core_affinity::set_for_current(CoreId { id: core.os_index })
+}
+
+/// Does `work` with the calling thread's new memory on a NUMA node, where one is given and the
+/// machine has several. Where the system refuses, memory comes from wherever it does.
+pub fn on_node<T>(node: Option<usize>, work: impl FnOnce() -> T) -> T {
+    let flags = MemoryBindingFlags::THREAD;
+    let topology = node.and_then(|_| Topology::new().ok());
+    let bound = topology.as_ref().filter(|topology| {
+        let mut nodes = topology.objects_with_type(ObjectType::NUMANode);
+        if nodes.len() < 2 {
+            return false;
+        }
+        let wanted = nodes.find(|found| found.os_index() == node);
+        let set = wanted.and_then(|found| Some(found.nodeset()?.clone_target()));
+        set.is_some_and(|set| topology.bind_memory(&set, MemoryBindingPolicy::Bind, flags).is_ok())
+    });
+    let done = work();
+    if let Some(topology) = bound {
+        // A thread that stays bound allocates from that node: slower elsewhere, never wrong.
+        topology.unbind_memory(flags).ok();
+    }
+    done
 }
 
 /// The NUMA node of a network interface, where it has one.

@@ -48,7 +48,7 @@ const fn is_tag(kind: u16) -> bool {
 /// Id 0 is a priority alone.
 #[inline(always)]
 const fn inner(outer: u16, tag: u16) -> u16 {
-    if tag & 0x0fff == 0 { outer } else { tag & 0x0fff }
+    if tag.trailing_zeros() >= 12 { outer } else { tag & 0x0fff }
 }
 
 #[inline(always)]

@@ -114,7 +114,7 @@ impl Line {
 
 fn totals(engine: &Attached) -> Totals {
     let mut totals = Totals::default();
-    for counter in engine.shards().iter().flat_map(|shard| shard.counters()) {
+    for counter in engine.shards().iter().flat_map(weir_shm::ShardReader::counters) {
         match (counter.role, counter.name.as_str()) {
             (Role::Processed, _) => totals.packets += counter.value,
             (_, "bytes_processed") => totals.bytes += counter.value,

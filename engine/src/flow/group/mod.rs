@@ -25,7 +25,7 @@ pub(crate) struct Group([u8; 16]);
 const _: () = assert!(size_of::<Group>() == 16);
 
 /// Slots of a group, lowest bit first: an iterator over their indices.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Matches(u32);
 
 impl Iterator for Matches {
@@ -124,9 +124,8 @@ fn equal_mask(bytes: &[u8; 16], wanted: u8) -> u32 {
 #[target_feature(enable = "sse2")]
 fn equal_mask_sse2(bytes: &[u8; 16], wanted: u8) -> u32 {
     use core::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set_epi64x, _mm_set1_epi8};
-    let [a, b, c, d, e, f, g, h, low @ ..] = *bytes;
-    let first = i64::from_le_bytes([a, b, c, d, e, f, g, h]);
-    let vector = _mm_set_epi64x(i64::from_le_bytes(low), first);
+    let [low, high] = bytes.as_chunks::<8>().0 else { return 0 };
+    let vector = _mm_set_epi64x(i64::from_le_bytes(*high), i64::from_le_bytes(*low));
     _mm_movemask_epi8(_mm_cmpeq_epi8(vector, _mm_set1_epi8(wanted.cast_signed()))).cast_unsigned()
 }
 
