@@ -73,6 +73,10 @@ pub struct ShardReport {
     pub apps: Vec<(AppId, AppTotal)>,
     /// Frames its source gave, its own or not.
     pub frames_read: u64,
+    /// From its first turn to the end of its input, nanoseconds.
+    pub input_ns: u64,
+    /// Processor time of the same, nanoseconds.
+    pub input_cpu_ns: u64,
     /// Why its source stopped early.
     pub trouble: Option<String>,
 }
@@ -88,8 +92,8 @@ pub struct Report {
     pub books: Books,
     /// Applications, most bytes first.
     pub apps: Vec<(AppId, AppTotal)>,
-    /// From start to end, nanoseconds.
-    pub elapsed_ns: u64,
+    /// From start to the end of the input, nanoseconds.
+    pub input_ns: u64,
 }
 
 impl Report {
@@ -112,7 +116,6 @@ pub struct Engine {
     stop: Arc<AtomicBool>,
     gates: Vec<Arc<AtomicU64>>,
     notes: Vec<String>,
-    started_ns: u64,
 }
 
 impl Engine {
@@ -163,8 +166,7 @@ impl Engine {
         for (source, order) in prepared {
             threads.push(ShardThread::start(source, order, Arc::clone(&stop))?);
         }
-        let started_ns = clock::monotonic_ns();
-        let mut engine = Engine { control, server, threads, ports, stop, gates, notes, started_ns };
+        let mut engine = Engine { control, server, threads, ports, stop, gates, notes };
         engine.control.set_state(EngineState::Running);
         engine.refresh(0);
         Ok(engine)
@@ -214,7 +216,7 @@ impl Engine {
         clock::rest(SETTLE);
         self.stop.store(true, Ordering::Relaxed);
         let reports: Vec<ShardReport> = self.threads.drain(..).map(ShardThread::join).collect();
-        let elapsed_ns = clock::monotonic_ns() - self.started_ns;
+        let input_ns = reports.iter().map(|report| report.input_ns).max().unwrap_or(0);
         self.refresh(reports.iter().map(|report| report.frames_read).max().unwrap_or(0));
         self.control.set_state(EngineState::Ended);
         let mut books = Books::default();
@@ -230,7 +232,7 @@ impl Engine {
         }
         apps.sort_by_key(|(app, total)| (std::cmp::Reverse(total.bytes), *app));
         let queues = self.ports.iter_mut().flat_map(Port::refreshed).collect();
-        Report { shards: reports, queues, books, apps, elapsed_ns }
+        Report { shards: reports, queues, books, apps, input_ns }
     }
 
     fn refresh(&mut self, frames_read: u64) {

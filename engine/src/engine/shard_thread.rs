@@ -81,6 +81,8 @@ impl ShardThread {
             books: crate::books::Books::default(),
             apps: Vec::new(),
             frames_read: 0,
+            input_ns: 0,
+            input_cpu_ns: 0,
             trouble: Some(format!("shard {shard} ended by a mistake of ours; please report it")),
         })
     }
@@ -116,11 +118,14 @@ const LINGER: Duration = Duration::from_millis(5);
 fn run<S: Source>(source: S, order: Order, stop: &AtomicBool, progress: &Progress) -> ShardReport {
     let (number, live) = (order.plan.shard, order.plan.live);
     let mut shard = Shard::new(source, order.plan, order.shared, order.gate);
+    let (started, started_cpu) = (clock::monotonic_ns(), clock::thread_cpu_ns());
     shard.run(|shard| {
         progress.set(shard);
         stop.load(Ordering::Relaxed)
     });
     progress.set(&shard);
+    let input_ns = clock::monotonic_ns() - started;
+    let input_cpu_ns = clock::thread_cpu_ns() - started_cpu;
     progress.ended.store(true, Ordering::Relaxed);
     // The flows stay in the table, for readers to see, until the run ends.
     while !stop.load(Ordering::Relaxed) {
@@ -135,6 +140,8 @@ fn run<S: Source>(source: S, order: Order, stop: &AtomicBool, progress: &Progres
         books: shard.books().clone(),
         apps: shard.export().app_totals().collect(),
         frames_read: shard.frames_given(),
+        input_ns,
+        input_cpu_ns,
         trouble: shard.source().trouble(),
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn text(name: &str, report: &Report, written: Option<Written>) -> Str
         exact(get(Count::Processed)),
         Quantity::Bytes.short(get(Count::ProcessedBytes)),
         exact(get(Count::FlowsCreated)),
-        seconds(report.elapsed_ns)
+        seconds(report.input_ns)
     );
     if let Some(written) = written {
         _ = writeln!(out, "{} flow records written, {} missed", written.flows, written.missed);
@@ -108,13 +108,15 @@ pub(super) fn json(
         json!({
             "shard": shard.shard,
             "frames_processed": shard.books.get(Count::Processed),
+            "seconds": seconds(shard.input_ns),
+            "cpu_seconds": seconds(shard.input_cpu_ns),
             "flows_created": shard.books.get(Count::FlowsCreated),
             "trouble": shard.trouble,
         })
     });
     serde_json::to_string_pretty(&json!({
         "engine": name,
-        "seconds": seconds(report.elapsed_ns),
+        "seconds": seconds(report.input_ns),
         "frames": report.books.get(Count::Processed),
         "packets": report.books.get(Count::Parsed),
         "bytes": report.books.get(Count::ProcessedBytes),
