@@ -26,7 +26,7 @@ pub fn by_host_name(name: &[u8]) -> Option<AppId> {
         if byte == b'.' {
             found = probe(hash, name.get(at + 1..).unwrap_or_default()).or(found);
         }
-        hash = step(hash, byte.to_ascii_lowercase());
+        hash = step(hash, byte);
     }
     let (domain, app) = probe(hash, name).or(found)?;
     Some(refined(name, domain, app))
@@ -93,13 +93,17 @@ fn refined(name: &[u8], domain: &str, app: AppId) -> AppId {
 const PLACES: usize = 8192;
 const SEED: u32 = 0x811C_9DC5;
 
-/// Open addressing: the upper half of a place is the hash's, the lower the index into
-/// [`SUFFIXES`] plus one; 0 is empty and ends a search.
-static INDEX: [u32; PLACES] = index();
+/// Open addressing: a tag of the hash per place; 0 is empty and ends a search. Apart from the
+/// numbers and a byte each, since most labels belong to no service and are told by it alone.
+static TAGS: [u8; PLACES] = INDEX.0;
+/// The index into [`SUFFIXES`] of each place that is not empty.
+static NUMBERS: [u16; PLACES] = INDEX.1;
+
+const INDEX: ([u8; PLACES], [u16; PLACES]) = index();
 
 const fn step(hash: u32, byte: u8) -> u32 {
-    // FNV-1a, over the name from its end.
-    (hash ^ byte as u32).wrapping_mul(0x0100_0193)
+    // FNV-1a, over the name from its end, with the bit set that tells letters' cases apart.
+    (hash ^ (byte | 0x20) as u32).wrapping_mul(0x0100_0193)
 }
 
 /// FNV's low bits alone mix its last bytes poorly.
@@ -107,17 +111,20 @@ const fn place_of(hash: u32) -> usize {
     ((hash ^ (hash >> 15)).wrapping_mul(0x9E37_79B1) >> 19) as usize & (PLACES - 1)
 }
 
+const fn tag_of(hash: u32) -> u8 {
+    (hash >> 24) as u8 | 1
+}
+
 fn probe(hash: u32, suffix: &[u8]) -> Option<Suffix> {
     let mut at = place_of(hash);
     loop {
         // The table is at most half full (asserted below), so there is an empty place.
-        let place = *INDEX.get(at)?;
-        let (tag, number) = (place >> 16, place & 0xFFFF);
-        if number == 0 {
+        let tag = *TAGS.get(at)?;
+        if tag == 0 {
             return None;
         }
-        if tag == hash >> 16 {
-            let found = SUFFIXES.get(usize::try_from(number).ok()? - 1)?;
+        if tag == tag_of(hash) {
+            let found = SUFFIXES.get(usize::from(*NUMBERS.get(at)?))?;
             if found.0.as_bytes().eq_ignore_ascii_case(suffix) {
                 return Some(*found);
             }
@@ -130,9 +137,8 @@ const _: () = assert!(SUFFIXES.len() * 2 <= PLACES);
 
 #[expect(clippy::indexing_slicing, reason = "at compile time, where out of bounds is an error")]
 #[expect(clippy::cast_possible_truncation, reason = "rows are fewer than places")]
-#[expect(clippy::large_stack_arrays, reason = "built by the compiler, never on a stack")]
-const fn index() -> [u32; PLACES] {
-    let mut index = [0; PLACES];
+const fn index() -> ([u8; PLACES], [u16; PLACES]) {
+    let (mut tags, mut numbers) = ([0; PLACES], [0; PLACES]);
     let mut row = 0;
     while row < SUFFIXES.len() {
         let bytes = SUFFIXES[row].0.as_bytes();
@@ -143,13 +149,14 @@ const fn index() -> [u32; PLACES] {
             hash = step(hash, bytes[at]);
         }
         let mut place = place_of(hash);
-        while index[place] != 0 {
+        while tags[place] != 0 {
             place = (place + 1) & (PLACES - 1);
         }
-        index[place] = (hash & 0xFFFF_0000) | (row as u32 + 1);
+        tags[place] = tag_of(hash);
+        numbers[place] = row as u16;
         row += 1;
     }
-    index
+    (tags, numbers)
 }
 
 /// Makes the table of services: ids, rows, and suffixes in one flat list.
@@ -241,7 +248,7 @@ mod tests {
     fn probes_stay_short() {
         let mut worst = 0;
         let mut run = 0;
-        for place in INDEX.iter().chain(INDEX.iter()) {
+        for place in TAGS.iter().chain(TAGS.iter()) {
             run = if *place == 0 { 0 } else { run + 1 };
             worst = worst.max(run);
         }
