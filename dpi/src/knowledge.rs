@@ -45,10 +45,15 @@ impl Knowledge {
     /// known service are remembered.
     pub fn learn_name(&mut self, address: [u8; 16], name: &[u8], ttl_s: u32) {
         if let Some(app) = services::by_host_name(name) {
-            let ends_s = self.now_s.saturating_add(ttl_s.clamp(NAME_LEAST_S, NAME_MOST_S));
-            self.names.put(Key { address, port: 0 }, app, ends_s, self.now_s);
-            self.learned += 1;
+            self.learn_service(address, app, ttl_s);
         }
+    }
+
+    /// A DNS answer said that `address` belongs to the service `app` for `ttl_s` seconds.
+    pub(crate) fn learn_service(&mut self, address: [u8; 16], app: AppId, ttl_s: u32) {
+        let ends_s = self.now_s.saturating_add(ttl_s.clamp(NAME_LEAST_S, NAME_MOST_S));
+        self.names.put(Key { address, port: 0 }, app, ends_s, self.now_s);
+        self.learned += 1;
     }
 
     /// A control flow announced a data flow to `address`:`port` that carries `app`.

@@ -10,6 +10,7 @@ use super::{BOTH, UDP, cut_short, mapped};
 use crate::app::AppId;
 use crate::attr;
 use crate::reader::Reader;
+use crate::services;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 /// DNS, on port 53 and, strictly checked, on any other.
@@ -309,6 +310,8 @@ impl<'a> Record<'a> {
 /// Those of the flow's first name become metadata; all of them are learned.
 fn answers(message: &[u8], offset: usize, header: &Header, asked: &Name, notes: &mut Notes<'_>) {
     let is_first = notes.meta.get(&attr::DNS_NAME) == Some(asked.as_bytes());
+    // Asked once a message: the records of an answer share its name.
+    let mut service = None;
     let mut reader = Reader::new(message.get(offset..).unwrap_or_default());
     for _ in 0..header.answers.min(MAX_ANSWERS) {
         let Some(record) = Record::read(&mut reader) else {
@@ -335,7 +338,10 @@ fn answers(message: &[u8], offset: usize, header: &Header, asked: &Name, notes: 
         if is_first {
             notes.meta.put(&attr::DNS_ANSWER, &address);
         }
-        notes.knowledge.learn_name(address, asked.as_bytes(), record.ttl_s);
+        let service = service.get_or_insert_with(|| services::by_host_name(asked.as_bytes()));
+        if let Some(app) = *service {
+            notes.knowledge.learn_service(address, app, record.ttl_s);
+        }
     }
 }
 
