@@ -94,28 +94,28 @@ impl Meta {
     }
 
     /// Brings the host name into the form by which services are told apart: lower case, without
-    /// port and trailing dot. Doing it again changes nothing.
-    pub fn tidy_host_name(&mut self) {
+    /// port and trailing dot. Doing it again changes nothing. Tells whether there is one.
+    pub fn tidy_host_name(&mut self) -> bool {
         let used = usize::from(self.used);
-        let Some(at) = position(self.as_bytes(), HOST_NAME.id) else { return };
+        let Some(at) = position(self.as_bytes(), HOST_NAME.id) else { return false };
         let Some((_, tail)) = self.bytes.get_mut(at..used).and_then(|b| b.split_at_mut_checked(2))
         else {
-            return;
+            return false;
         };
-        let Some((length, value)) = tail.split_first_chunk_mut::<2>() else { return };
+        let Some((length, value)) = tail.split_first_chunk_mut::<2>() else { return false };
         let before = usize::from(u16::from_le_bytes(*length));
         let value = value.get_mut(..before).unwrap_or_default();
         value.make_ascii_lowercase();
         let kept = tidy_length(value);
-        if kept == before {
-            return;
+        if kept < before {
+            #[expect(clippy::cast_possible_truncation, reason = "shorter than before")]
+            {
+                *length = (kept as u16).to_le_bytes();
+                self.used -= (before - kept) as u16;
+            }
+            self.bytes.copy_within(at + 4 + before..used, at + 4 + kept);
         }
-        #[expect(clippy::cast_possible_truncation, reason = "shorter than before")]
-        {
-            *length = (kept as u16).to_le_bytes();
-            self.used -= (before - kept) as u16;
-        }
-        self.bytes.copy_within(at + 4 + before..used, at + 4 + kept);
+        true
     }
 
     /// Forgets everything.

@@ -298,9 +298,11 @@ impl Inspector {
         match asked {
             Asked::Nothing => Step::More,
             Asked::Named { app, more } => {
-                let verdict = naming::name(state, app, segment, &self.knowledge);
-                let changed = verdict != state.verdict;
-                state.verdict = verdict;
+                let changed = state.named_as != app && {
+                    let verdict = naming::name(state, app, segment, &self.knowledge);
+                    std::mem::replace(&mut state.verdict, verdict) != verdict
+                };
+                let verdict = state.verdict;
                 match (more, changed) {
                     (true, true) => Step::Refined(verdict),
                     (true, false) => Step::More,

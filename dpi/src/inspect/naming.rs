@@ -14,7 +14,9 @@ pub(super) fn name(
     segment: &Segment<'_>,
     knowledge: &Knowledge,
 ) -> Verdict {
-    state.meta.tidy_host_name();
+    if state.meta.tidy_host_name() {
+        state.named_as = protocol;
+    }
     let mut plain = Verdict::protocol(protocol, Confidence::Content);
     let mut protocol = protocol;
     if protocol == AppId::TLS {

@@ -49,6 +49,8 @@ pub(super) struct FlowState {
     pub(super) announced: AppId,
     /// The name so far.
     pub(super) verdict: Verdict,
+    /// The protocol for which the name is final: the host name is there, and the first one stays.
+    pub(super) named_as: AppId,
     pub(super) streams: [Stream; 2],
     pub(super) scratch: Scratch,
     pub(super) meta: Meta,
@@ -65,6 +67,7 @@ impl FlowState {
             dissector: None,
             announced: AppId::UNKNOWN,
             verdict: Verdict::UNKNOWN,
+            named_as: AppId::UNKNOWN,
             streams: [Stream::default(); 2],
             scratch: Scratch::default(),
             meta: Meta::default(),
@@ -77,6 +80,7 @@ impl FlowState {
         self.dissector = None;
         self.announced = AppId::UNKNOWN;
         self.verdict = Verdict::UNKNOWN;
+        self.named_as = AppId::UNKNOWN;
         self.streams = [Stream::default(); 2];
         self.scratch = Scratch::default();
         self.meta.clear();
