@@ -64,7 +64,8 @@ impl Mask {
 
 const PORT_BITS: u32 = 11;
 
-/// One place of the port table: the port and the index of its set; port 0 is an empty place.
+/// One place of the port table: the port and the index of its set. Port 0 is an empty place, whose
+/// set is the first, the empty one.
 #[derive(Clone, Copy, Default, Debug)]
 struct PortPlace {
     port: u16,
@@ -109,7 +110,7 @@ impl Dispatch {
             udp: Rows::empty(),
             ports_only: Mask::EMPTY,
             ports: Box::new([PortPlace::default(); 1 << PORT_BITS]),
-            sets: Vec::new(),
+            sets: vec![Mask::EMPTY],
         };
         for (index, dissector) in (0..=u8::MAX).zip(dissectors.iter()) {
             dispatch.enter(index, dissector);
@@ -146,14 +147,13 @@ impl Dispatch {
     }
 
     fn port(&self, port: u16) -> Mask {
-        let places = self.ports.iter().cycle().skip(place_of(port));
-        for place in places.take(self.ports.len()) {
-            if place.port == 0 {
-                return Mask::EMPTY;
-            }
-            if place.port == port {
+        let mut at = place_of(port);
+        // The table is at most half full (asserted in `new`), so there is an empty place.
+        while let Some(place) = self.ports.get(at) {
+            if place.port == port || place.port == 0 {
                 return self.sets.get(usize::from(place.set)).copied().unwrap_or_default();
             }
+            at = (at + 1) % self.ports.len();
         }
         Mask::EMPTY
     }
@@ -257,6 +257,7 @@ mod tests {
         let dispatch = Dispatch::new(&[&rows]);
         assert_eq!(members(dispatch.hinted(1, 80)), [0, 1]);
         assert_eq!(members(dispatch.hinted(8080, 9)), [0, 2]);
+        assert!(dispatch.hinted(0, 0).is_empty(), "an empty place is not a port");
         assert_eq!(members(dispatch.possible(Transport::Tcp, Mask::EMPTY)), [0, 2]);
         let hinted = dispatch.hinted(80, 5);
         assert_eq!(members(dispatch.possible(Transport::Tcp, hinted)), [0, 1, 2]);
