@@ -13,6 +13,7 @@ use crate::capture::Source;
 use crate::shard::{Gate, Shard, ShardPlan};
 use crate::sys::clock;
 use crate::sys::place::{self, Core};
+use crate::sys::privilege::{self, Keep};
 
 /// See the module.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ impl ShardThread {
             if let Some(core) = order.core {
                 place::pin(core);
             }
+            // Refused only where there is nothing to give up; the packets are read all the same.
+            privilege::give_up(Keep::Nothing).ok();
             match source {
                 AnySource::Files(source) => run(*source, order, &stop, &told),
                 AnySource::Xdp(source) => run(*source, order, &stop, &told),

@@ -5,3 +5,4 @@ pub mod ethtool;
 pub mod map;
 pub mod packet_ring;
 pub mod place;
+pub mod privilege;

@@ -61,7 +61,6 @@ impl Rig {
 
     /// Puts a bridge before the far end, with another cable to it; gives that cable's free end.
     /// What passes the bridge has its VLAN tag beside the frame and no longer in it.
-    #[expect(clippy::unused_self, reason = "needs a rig to be there")]
     pub(crate) fn bridge(&self) -> &'static str {
         self.enter();
         run(&["ip", "link", "add", "bridge", "type", "bridge", "mcast_snooping", "0"]);

@@ -17,6 +17,7 @@ use weir_engine::config::{Config, Settings};
 use weir_engine::engine::{Engine, Options, default_socket};
 use weir_engine::shard::Depth;
 use weir_engine::sys::clock;
+use weir_engine::sys::privilege::{self, Keep};
 
 use crate::exit::{Code, failure};
 use crate::units;
@@ -105,6 +106,8 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     }
     let mut writer = args.flows.as_deref().map(|path| Writer::start(path, &options, &engine));
     let mut writer = writer.take().transpose()?;
+    // Files are open, the interface is set up: from here on nothing needs more.
+    privilege::give_up(Keep::NetAdmin).context("cannot give up privileges")?;
     let mut line = status::Line::start(&options.socket);
     watch(&mut engine, &stop, &mut line, writer.as_ref(), args.wait);
     line.clear();
