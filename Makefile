@@ -30,7 +30,7 @@ bench: packages build
 	perf/offline.sh
 
 build:
-	$(CARGO) build --release --locked
+	$(CARGO) build --release --locked -p weir -p weir-tests --bin weir --bin weir-lab
 
 # Installs what is missing, by name, where this is Debian and we are root; else says what is.
 packages:

@@ -12,7 +12,7 @@ pub enum Error {
     #[error("{0}")]
     Settings(&'static str),
     /// The kernel did not take the program.
-    #[error("loading the XDP program: {source}{}{}", why_not_loaded(source), said(log))]
+    #[error("loading the XDP program: {source}{}{}", why_not_loaded(source), said(source, log))]
     Load {
         /// The operating system's answer.
         source: io::Error,
@@ -47,7 +47,7 @@ pub enum Error {
 const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 
 fn why_not_loaded(source: &io::Error) -> &'static str {
-    match source.raw_os_error().unwrap_or(0) {
+    match number(source) {
         libc::EPERM | libc::EACCES => {
             "; run as root or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"
         }
@@ -61,7 +61,7 @@ fn why_not_loaded(source: &io::Error) -> &'static str {
 }
 
 fn why_not_attached(source: &io::Error) -> &'static str {
-    match source.raw_os_error().unwrap_or(0) {
+    match number(source) {
         libc::EPERM | libc::EACCES => "; run as root or with CAP_NET_ADMIN and CAP_BPF",
         libc::EBUSY | libc::EEXIST => {
             "; another XDP program is there: `ip link show` tells its id, `ip link set dev IF xdp off` \
@@ -74,8 +74,23 @@ fn why_not_attached(source: &io::Error) -> &'static str {
     }
 }
 
-fn said(log: &str) -> String {
-    if log.is_empty() { String::new() } else { format!("\nlibbpf said: {log}") }
+/// The error's number. libbpf's errors come with their kind alone.
+fn number(source: &io::Error) -> i32 {
+    source.raw_os_error().unwrap_or(match source.kind() {
+        io::ErrorKind::PermissionDenied => libc::EPERM,
+        io::ErrorKind::InvalidInput => libc::EINVAL,
+        io::ErrorKind::OutOfMemory => libc::ENOMEM,
+        _ => 0,
+    })
+}
+
+/// libbpf's words, which of a missing privilege say nothing of use.
+fn said(source: &io::Error, log: &str) -> String {
+    if log.is_empty() || number(source) == libc::EPERM {
+        String::new()
+    } else {
+        format!("\nlibbpf said: {log}")
+    }
 }
 
 #[cfg(test)]
@@ -93,8 +108,15 @@ mod tests {
         for part in ["eth7", "native", "xdp off"] {
             assert!(text.contains(part), "{part:?} is missing in {text:?}");
         }
-        let source = io::Error::from_raw_os_error(libc::EPERM);
+        for source in [
+            io::Error::from_raw_os_error(libc::EPERM),
+            io::Error::from(io::ErrorKind::PermissionDenied),
+        ] {
+            let text = Error::Load { source, log: "x".to_owned() }.to_string();
+            assert!(text.contains("CAP_BPF") && !text.contains("libbpf said"), "{text}");
+        }
+        let source = io::Error::from_raw_os_error(libc::EINVAL);
         let text = Error::Load { source, log: "x".to_owned() }.to_string();
-        assert!(text.contains("CAP_BPF") && text.contains("libbpf said: x"));
+        assert!(text.contains("Linux 6.6") && text.contains("libbpf said: x"), "{text}");
     }
 }

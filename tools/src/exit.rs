@@ -65,8 +65,21 @@ pub(crate) fn report(result: anyhow::Result<ExitCode>) -> ExitCode {
     }
     let code = error.downcast_ref::<Failure>().map_or(Code::Failed, |failure| failure.code);
     // Standard error may be closed too; there is nobody left to tell then.
-    drop(writeln!(io::stderr(), "weir: {error:#}"));
+    drop(writeln!(io::stderr(), "weir: {}", message(&error)));
     ExitCode::from(code as u8)
+}
+
+/// The error and its causes, each said once: many a message names its cause already.
+fn message(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// Prints `text` and a newline to standard output.
