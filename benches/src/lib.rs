@@ -1,1 +1,1 @@
-//! Placeholder, filled by the next commits.
+//! Micro-benchmarks: see `benches/`. They inform; instruction counts decide.
