@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 pub(super) const JA4_BYTES: usize = 36;
 /// Ciphers or extensions of a fingerprint at most; longer lists have none.
 const VALUES_MOST: usize = 256;
-const TEXT_BYTES: usize = VALUES_MOST * 5;
+const TEXT_BYTES: usize = VALUES_MOST * 5 + 1;
 /// What stands for the hash of nothing.
 const NOTHING: [u8; 12] = *b"000000000000";
 
@@ -113,6 +113,18 @@ fn digit(value: u8) -> u8 {
     }
 }
 
+/// The four hexadecimal digits of `value`, all at once: each nibble in a byte of its own, to which
+/// the distance to the digits is added and, where six more would carry, that to the letters.
+fn four_digits(value: u16) -> [u8; 4] {
+    let value = u32::from(value);
+    let nibbles = (value << 12 & 0x0f00_0000)
+        | (value << 8 & 0x000f_0000)
+        | (value << 4 & 0x0000_0f00)
+        | (value & 0x0000_000f);
+    let letters = (nibbles + 0x0606_0606) >> 4 & 0x0101_0101;
+    (nibbles + 0x3030_3030 + letters * u32::from(b'a' - b'0' - 10)).to_be_bytes()
+}
+
 /// A bounded list of numbers.
 struct Values {
     values: [u16; VALUES_MOST],
@@ -162,16 +174,16 @@ impl Text {
         Some(())
     }
 
+    /// Four digits a value, commas between them.
     fn list(&mut self, values: &[u16]) -> Option<()> {
-        for (index, value) in values.iter().enumerate() {
-            if index > 0 {
-                self.push(b',')?;
-            }
-            let [high, low] = value.to_be_bytes();
-            let room = self.bytes.get_mut(self.used..self.used + 4)?;
-            room.copy_from_slice(&[digit(high >> 4), digit(high), digit(low >> 4), digit(low)]);
-            self.used += 4;
+        // The last value's comma is written too, but does not count.
+        let written = values.len() * 5;
+        let room = self.bytes.get_mut(self.used..self.used + written)?;
+        for (place, value) in room.as_chunks_mut::<5>().0.iter_mut().zip(values) {
+            let [a, b, c, d] = four_digits(*value);
+            *place = [a, b, c, d, b','];
         }
+        self.used += written.saturating_sub(1);
         Some(())
     }
 
@@ -185,5 +197,33 @@ impl Text {
             *pair = [digit(byte >> 4), digit(byte)];
         }
         hex
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn four_digits_are_those_that_are_written() {
+        for value in 0..=u16::MAX {
+            assert_eq!(four_digits(value), format!("{value:04x}").as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_list_has_commas_between_its_values_and_an_end() {
+        let mut text = Text::new();
+        assert_eq!(text.list(&[]), Some(()));
+        assert_eq!(text.used, 0);
+        text.list(&[0x1301, 0xc02b]).unwrap();
+        text.push(b'_').unwrap();
+        text.list(&[0x0403]).unwrap();
+        assert_eq!(&text.bytes[..text.used], b"1301,c02b_0403");
+        let values = [7; VALUES_MOST];
+        text.clear();
+        text.list(&values).unwrap();
+        assert_eq!(text.used, VALUES_MOST * 5 - 1);
+        assert_eq!(text.list(&values), None);
     }
 }
