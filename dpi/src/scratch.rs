@@ -10,6 +10,9 @@ use crate::view::Direction;
 /// See the module.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Scratch {
+    /// Directions, by [`Direction`], in which the dissector that was found has read all that it
+    /// wants of a stream: no more of it is kept, and it is not asked about it again.
+    pub read: [bool; 2],
     /// RTP: synchronisation source, last sequence number and packets in a row, a direction.
     pub rtp: [RtpTrack; 2],
     /// TLS, DTLS and QUIC: the handshake in progress.
@@ -26,6 +29,26 @@ pub struct Scratch {
     pub socks: u8,
     /// `BitTorrent` uTP: the last packet.
     pub utp: UtpTrack,
+}
+
+impl Scratch {
+    /// Says that the dissector, which is about to answer `Found`, wants no more of this direction.
+    pub fn set_read(&mut self, direction: Direction) {
+        let [to_server, to_client] = &mut self.read;
+        match direction {
+            Direction::ToServer => *to_server = true,
+            Direction::ToClient => *to_client = true,
+        }
+    }
+
+    /// Whether no more of this direction is wanted.
+    pub fn is_read(&self, direction: Direction) -> bool {
+        let [to_server, to_client] = self.read;
+        match direction {
+            Direction::ToServer => to_server,
+            Direction::ToClient => to_client,
+        }
+    }
 }
 
 /// What uTP recognition remembers of the last packet.

@@ -177,6 +177,32 @@ fn a_named_flow_is_read_on_in_both_directions() {
 }
 
 #[test]
+fn a_direction_that_was_read_keeps_no_bytes_and_asks_nobody() {
+    fn once(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+        assert_eq!(view.data, b"Q", "asked again about what it has read");
+        notes.scratch.set_read(view.direction);
+        Outcome::found_more(AppId::TLS)
+    }
+    let limits = limits();
+    let dissectors = &[made(AppId::TLS, First::Any, once)];
+    let mut inspector = Inspector::with_dissectors(&limits, &[dissectors]);
+    let mut slot = Slot::NONE;
+    let ask = tcp(100, ToServer, b"Q");
+    let Step::Refined(tls) = inspector.inspect(&mut slot, &ask) else { panic!("not named") };
+    let most = u32::from(limits.packets_tcp);
+    for at in 1..most - 1 {
+        let body = tcp(100 + at, ToServer, b"b");
+        assert_eq!(inspector.inspect(&mut slot, &body), Step::More);
+        assert_eq!(inspector.streams.available(), 4);
+    }
+    // The limit of packets holds, and the name stays.
+    let last = tcp(100 + most, ToServer, b"b");
+    assert_eq!(inspector.inspect(&mut slot, &last), Step::Ended(tls));
+    inspector.release(&mut slot);
+    assert_empty(&inspector, &limits);
+}
+
+#[test]
 fn a_flow_named_before_its_end_keeps_its_name() {
     let mut inspector = inspector(&limits());
     let mut slot = Slot::NONE;

@@ -112,6 +112,9 @@ impl Turn<'_> {
 
     /// Takes the segment into its stream, and asks about what is there in order.
     fn stream(&mut self, tcp: TcpSegment, packets_before: u8, at_limit: bool) -> Asked {
+        if self.direction_is_read() {
+            return if at_limit { Asked::Finished } else { Asked::Nothing };
+        }
         let payload = self.segment.payload;
         let missing = self.segment.payload_missing;
         let may_rebase = tcp.syn_seen && self.state.dissector.is_none();
@@ -127,7 +130,10 @@ impl Turn<'_> {
         }
         let asked = self.ask_stream(taken, packets_before, at_limit);
         let wants_more = matches!(asked, Asked::Nothing | Asked::Named { more: true, .. });
-        if taken == Taken::First && wants_more {
+        if self.direction_is_read() {
+            let (stream, pool) = self.stream_mut();
+            stream.clear(pool);
+        } else if taken == Taken::First && wants_more {
             let (stream, pool) = self.stream_mut();
             if !stream.keep(pool, payload) {
                 self.counters.streams_exhausted += 1;
@@ -182,6 +188,11 @@ impl Turn<'_> {
 
     fn candidates(&self, data: &[u8], transport: Transport) -> Mask {
         candidates(self.dispatch, self.state, data, transport)
+    }
+
+    /// Whether the dissector that recognised the flow wants no more of this direction.
+    fn direction_is_read(&self) -> bool {
+        self.state.dissector.is_some() && self.state.scratch.is_read(self.segment.direction)
     }
 
     /// Forgets this direction's bytes and what was excluded by them.

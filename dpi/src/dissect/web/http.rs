@@ -125,6 +125,9 @@ fn request(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     }
     notes.scratch.http.app = app;
     notes.scratch.http.request_done = complete;
+    if complete {
+        notes.scratch.set_read(view.direction);
+    }
     Outcome::found_more(app)
 }
 
@@ -312,6 +315,9 @@ fn response(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
             notes.meta.put_number(&attr::HTTP_STATUS, u64::from(code));
         }
         notes.scratch.http.response_done = complete || view.last;
+        if notes.scratch.http.response_done {
+            notes.scratch.set_read(view.direction);
+        }
         // A capture that begins with the answer may hold the next request.
         let over = notes.scratch.http.response_done && notes.scratch.http.request_done;
         return if over { Outcome::found(app) } else { Outcome::found_more(app) };

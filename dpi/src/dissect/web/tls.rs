@@ -171,6 +171,7 @@ fn read_gathered(
         Some(hello) => {
             hello.note(meta);
             scratch.hello.client = Some(view.direction);
+            scratch.set_read(view.direction);
             scratch.hello.app = name(&hello, view);
             Outcome::found_more(scratch.hello.app)
         }
@@ -184,6 +185,7 @@ fn read_hello(view: &View<'_>, notes: &mut Notes<'_>, body: &[u8]) -> Outcome {
     hello.note(notes.meta);
     let app = name(&hello, view);
     notes.scratch.hello.client = Some(view.direction);
+    notes.scratch.set_read(view.direction);
     notes.scratch.hello.app = app;
     Outcome::found_more(app)
 }
@@ -302,6 +304,7 @@ fn old_hello(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     }
     notes.meta.put(&attr::TLS_OFFERED, version_name(version).as_bytes());
     notes.scratch.hello.client = Some(view.direction);
+    notes.scratch.set_read(view.direction);
     notes.scratch.hello.app = AppId::TLS;
     Outcome::found_more(AppId::TLS)
 }
