@@ -60,7 +60,8 @@ fn parse(c: &mut Criterion) {
 fn table(c: &mut Criterion) {
     let Some(shared) = shard() else { return };
     let mut table = FlowTable::new(shared.flows, [1, 2, 3, 4]);
-    let keys: Vec<FlowKey> = (0..FLOWS * 2).map(|number| parsed(&frame(number, false)).key).collect();
+    let keys: Vec<FlowKey> =
+        (0..FLOWS * 2).map(|number| parsed(&frame(number, false)).key).collect();
     for key in keys.iter().take(FLOWS as usize) {
         let hash = table.hash(key);
         if let Place::Free(index) = table.place(hash) {

@@ -71,6 +71,15 @@ impl PacketSocket {
         Ok(self.name()?.sll_hatype)
     }
 
+    /// Sends a frame out of the interface that it is bound to.
+    ///
+    /// # Errors
+    /// What the kernel says; `ENOBUFS` where the interface's queue is full.
+    pub fn send(&self, frame: &[u8]) -> io::Result<()> {
+        rustix::net::send(&self.fd, frame, rustix::net::SendFlags::empty())?;
+        Ok(())
+    }
+
     /// Whether the interface that it was bound to still exists.
     pub fn has_interface(&self) -> bool {
         self.name().is_ok_and(|name| name.sll_ifindex > 0)

@@ -50,6 +50,18 @@ impl PreloadedFrames {
         self.frames.len()
     }
 
+    /// The frames' bytes, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.frames.iter().map(|frame| self.bytes_of(frame))
+    }
+
+    #[inline]
+    fn bytes_of(&self, frame: &Frame) -> &[u8] {
+        let from = usize::try_from(frame.addr).unwrap_or(usize::MAX);
+        let count = usize::try_from(frame.captured_bytes).unwrap_or(usize::MAX);
+        self.bytes.get(from..from.saturating_add(count)).unwrap_or(&[])
+    }
+
     /// Captured bytes of all frames.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
@@ -103,9 +115,7 @@ impl Source for Preloaded {
 
     #[inline]
     fn bytes(&self, frame: &Frame) -> &[u8] {
-        let from = usize::try_from(frame.addr).unwrap_or(usize::MAX);
-        let count = usize::try_from(frame.captured_bytes).unwrap_or(usize::MAX);
-        self.frames.bytes.get(from..from.saturating_add(count)).unwrap_or(&[])
+        self.frames.bytes_of(frame)
     }
 
     fn release(&mut self, _batch: &Batch) {}
