@@ -279,7 +279,7 @@ fn a_sleeping_owner_still_refills() {
             // Never more on the way than the ring holds, so that nothing may be lost. With patience,
             // so that a mistake fails the test instead of hanging it.
             let mut patience = 0;
-            while received.load(Ordering::Relaxed) < round * 100 && patience < 100_000 {
+            while received.load(Ordering::Relaxed) < round * 100 && patience < 5_000_000 {
                 std::thread::yield_now();
                 patience += 1;
                 if patience % 1000 == 0 {

@@ -303,6 +303,14 @@ impl Attempt<'_> {
             sxdp_queue_id: self.to.queue,
             sxdp_shared_umem_fd: shared_fd,
         };
+        // The kernel lets go of a closed socket's queue a moment after the close: whoever starts
+        // anew at once must not find the queue taken.
+        for _ in 0..BUSY_ATTEMPTS {
+            match sys::bind_xdp(fd, &address) {
+                Err(busy) if busy.raw_os_error() == Some(libc::EBUSY) => wait_a_moment(),
+                done => return done,
+            }
+        }
         sys::bind_xdp(fd, &address)
     }
 
@@ -312,6 +320,17 @@ impl Attempt<'_> {
         let zero_copy = options.flags & libc::XDP_OPTIONS_ZEROCOPY != 0;
         Ok(if zero_copy { Mode::ZeroCopy } else { Mode::Copy })
     }
+}
+
+/// How often a queue that is taken is asked for again: a second in all.
+const BUSY_ATTEMPTS: u32 = 50;
+
+fn wait_a_moment() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "set-up; the kernel tells nobody when it is done"
+    )]
+    std::thread::sleep(std::time::Duration::from_millis(20));
 }
 
 /// `AF_XDP`, in the width that addresses have.
