@@ -27,6 +27,7 @@ check: packages
 ## make bench          micro-benchmarks, then the pipeline beside ndpiReader (perf/offline.sh)
 bench: packages build
 	$(CARGO) bench --locked -p weir-benches
+	perf/instructions.sh
 	perf/offline.sh
 
 build:

@@ -1,1 +1,3 @@
 //! Micro-benchmarks: see `benches/`. They inform; instruction counts decide.
+
+pub mod flows;
