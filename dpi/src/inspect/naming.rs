@@ -30,7 +30,8 @@ pub(super) fn name(
     if !app::carries_services(protocol) {
         return plain;
     }
-    let master = protocol;
+    // What rides on another protocol and carries a service gives its place to the service.
+    let master = app::carrier(protocol);
     if let Some(host) = state.meta.get(&HOST_NAME) {
         return match services::by_host_name(host) {
             // Asking for the address of a DoH server is plain DNS still.

@@ -203,6 +203,21 @@ fn a_direction_that_was_read_keeps_no_bytes_and_asks_nobody() {
 }
 
 #[test]
+fn a_service_on_what_rides_on_another_protocol_is_named_by_the_carrier() {
+    fn upgraded(_: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+        notes.meta.put(&HOST_NAME, b"www.youtube.com");
+        Outcome::found(AppId::WEBSOCKET)
+    }
+    let dissectors = &[made(AppId::HTTP, First::Any, upgraded)];
+    let mut inspector = Inspector::with_dissectors(&limits(), &[dissectors]);
+    let mut slot = Slot::NONE;
+    let named = inspector.inspect(&mut slot, &tcp(100, ToServer, b"x"));
+    let confidence = Confidence::HostName;
+    let verdict = Verdict { master: AppId::HTTP, app: AppId::YOUTUBE, confidence };
+    assert_eq!(named, Step::Ended(verdict));
+}
+
+#[test]
 fn a_flow_named_before_its_end_keeps_its_name() {
     let mut inspector = inspector(&limits());
     let mut slot = Slot::NONE;
