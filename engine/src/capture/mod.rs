@@ -24,7 +24,7 @@ pub struct Frame {
     pub timestamp_ns: u64,
     /// Bytes at hand.
     pub captured_bytes: u32,
-    /// Bytes it had on the wire.
+    /// Bytes it had as it was handed over: on the wire, less a tag that was taken off.
     pub wire_bytes: u32,
     /// The symmetric hash that the XDP program took of it; 0 where there is none.
     pub hash: u32,
@@ -34,6 +34,15 @@ pub struct Frame {
     pub interface: u8,
     /// How its bytes begin.
     pub link: LinkType,
+}
+
+impl Frame {
+    /// Bytes it had on the wire, with the VLAN tag that was taken off it.
+    #[inline(always)]
+    pub const fn bytes_on_wire(&self) -> u32 {
+        const TAG: u32 = 4;
+        self.wire_bytes + if self.vlan == 0 { 0 } else { TAG }
+    }
 }
 
 /// What [`Source::receive`] came back with.

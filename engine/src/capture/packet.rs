@@ -123,6 +123,16 @@ impl PacketPort {
     /// # Errors
     /// Which step failed for which shard, and what would help.
     pub fn open(config: &PacketConfig) -> Result<(Vec<PacketSource>, PacketPort), PacketError> {
+        let (sources, port) = PacketPort::prepare(config)?;
+        port.start(config)?;
+        Ok((sources, port))
+    }
+
+    /// Opens an interface; no packet comes before [`PacketPort::start`].
+    ///
+    /// # Errors
+    /// Which step failed for which shard, and what would help.
+    pub fn prepare(config: &PacketConfig) -> Result<(Vec<PacketSource>, PacketPort), PacketError> {
         config.check()?;
         let index = config.index()?;
         let mut sources = Vec::with_capacity(usize::from(config.shards));
@@ -130,16 +140,24 @@ impl PacketPort {
             sources.push(config.source(index, shard)?);
         }
         config.group(&sources)?;
-        // Nothing came in so far: until the group is complete each socket would see everything.
-        for (shard, source) in (0..).zip(&sources) {
-            let done = source.ring.socket().detach_filter();
-            done.map_err(|error| config.failed(shard, "start capturing", error))?;
-        }
         let clones = sources.iter().map(|source| source.ring.socket().try_clone());
         let sockets: io::Result<Vec<_>> = clones.collect();
         let sockets = sockets.map_err(|error| config.failed(0, "keep the socket", error))?;
         let statistics = vec![PacketStatistics::default(); sockets.len()];
         Ok((sources, PacketPort { sockets, statistics }))
+    }
+
+    /// Lets packets in. Nothing came so far: until the group is complete each socket would see
+    /// everything.
+    ///
+    /// # Errors
+    /// Which shard's socket refused.
+    pub fn start(&self, config: &PacketConfig) -> Result<(), PacketError> {
+        for (shard, socket) in (0..).zip(&self.sockets) {
+            let done = socket.detach_filter();
+            done.map_err(|error| config.failed(shard, "start capturing", error))?;
+        }
+        Ok(())
     }
 
     /// Lets no more packets in. What the rings hold can still be received.

@@ -50,6 +50,9 @@ pub enum EngineError {
 /// How long frames may be on their way from a closed port to a shard.
 const SETTLE: Duration = Duration::from_millis(20);
 
+/// How often the start looks whether the shards are ready.
+const READY_LOOK: Duration = Duration::from_millis(1);
+
 /// What a caller decides besides the configuration.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -126,8 +129,7 @@ impl Engine {
     pub fn start(config: &Config, options: &Options) -> Result<Engine, EngineError> {
         let cores = place::cores();
         let secret = secret()?;
-        let Opened { sources, mut ports, notes, node, live } =
-            open::open(config, cores.len(), secret)?;
+        let Opened { sources, mut ports, node, live } = open::open(config, cores.len(), secret)?;
         let shards = u16::try_from(sources.len()).unwrap_or(u16::MAX);
         let labels: Vec<String> = ports.iter_mut().flat_map(Port::labels).collect();
         let names: Vec<String> = config.sources.iter().map(ToString::to_string).collect();
@@ -166,10 +168,30 @@ impl Engine {
         for (source, order) in prepared {
             threads.push(ShardThread::start(source, order, Arc::clone(&stop))?);
         }
+        let notes = Vec::new();
         let mut engine = Engine { control, server, threads, ports, stop, gates, notes };
+        engine.let_frames_in()?;
         engine.control.set_state(EngineState::Running);
         engine.refresh(0);
         Ok(engine)
+    }
+
+    /// Frames come only now that every shard has its memory: none is lost to the start.
+    fn let_frames_in(&mut self) -> Result<(), EngineError> {
+        while !self.threads.iter().all(ShardThread::is_ready) {
+            clock::rest(READY_LOOK);
+        }
+        for port in &mut self.ports {
+            match port.start() {
+                Ok(note) => self.notes.extend(note),
+                Err(error) => {
+                    self.stop.store(true, Ordering::Relaxed);
+                    self.threads.drain(..).for_each(|thread| drop(thread.join()));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What the sources have to say about how they were opened: modes obtained, fall-backs.

@@ -32,8 +32,8 @@ pub(super) struct Labelled {
 #[derive(Debug)]
 pub(super) enum Port {
     Files { label: String, counts: QueueCounts },
-    Xdp { label: String, port: Box<XdpPort> },
-    Packet { label: String, port: PacketPort, shards: usize },
+    Xdp { label: String, port: Box<XdpPort>, wish: AttachmentWish },
+    Packet { label: String, port: PacketPort, config: PacketConfig },
 }
 
 /// Everything that the sources of a run came to.
@@ -41,8 +41,6 @@ pub(super) enum Port {
 pub(super) struct Opened {
     pub(super) sources: Vec<Labelled>,
     pub(super) ports: Vec<Port>,
-    /// What to tell the user about how they were opened.
-    pub(super) notes: Vec<String>,
     /// The NUMA node they are on.
     pub(super) node: Option<usize>,
     /// Packets come by the clock of this machine.
@@ -97,14 +95,14 @@ fn file_of(source: &SourceSpec) -> Option<PathBuf> {
 impl Opened {
     fn add_xdp(&mut self, config: &XdpConfig, source: &SourceSpec) -> Result<(), EngineError> {
         let node = place::node_of_interface(&config.interface);
-        let (sources, port) = place::on_node(node, || XdpPort::open(config))?;
-        self.notes.push(port.report().to_string());
+        let (sources, port) = place::on_node(node, || XdpPort::prepare(config))?;
         self.node = self.node.or(node);
         self.sources.extend(sources.into_iter().map(|found| Labelled {
             label: format!("{source} shard {}", found.shard()),
             source: AnySource::Xdp(Box::new(found)),
         }));
-        self.ports.push(Port::Xdp { label: source.to_string(), port: Box::new(port) });
+        let (label, port) = (source.to_string(), Box::new(port));
+        self.ports.push(Port::Xdp { label, port, wish: config.native });
         Ok(())
     }
 
@@ -114,14 +112,14 @@ impl Opened {
         source: &SourceSpec,
     ) -> Result<(), EngineError> {
         let node = place::node_of_interface(&config.interface);
-        let (sources, port) = place::on_node(node, || PacketPort::open(config))?;
+        let (sources, port) = place::on_node(node, || PacketPort::prepare(config))?;
         self.node = self.node.or(node);
-        let shards = sources.len();
         self.sources.extend((0..).zip(sources).map(|(shard, found)| Labelled {
             label: format!("{source} shard {shard}"),
             source: AnySource::Packet(Box::new(found)),
         }));
-        self.ports.push(Port::Packet { label: source.to_string(), port, shards });
+        let (label, config) = (source.to_string(), config.clone());
+        self.ports.push(Port::Packet { label, port, config });
         Ok(())
     }
 }
@@ -179,15 +177,30 @@ impl Port {
     pub(super) fn refreshed(&mut self) -> Vec<(String, QueueCounts)> {
         match self {
             Port::Files { label, counts } => vec![(label.clone(), *counts)],
-            Port::Xdp { label, port } => xdp_counts(label, port),
-            Port::Packet { label, port, shards } => {
-                let rows = port.statistics().iter().take(*shards);
+            Port::Xdp { label, port, .. } => xdp_counts(label, port),
+            Port::Packet { label, port, .. } => {
+                let rows = port.statistics().iter();
                 let counts = rows.map(|row| QueueCounts {
                     wire: row.packets,
                     kernel_dropped: row.dropped,
                     ..QueueCounts::default()
                 });
                 (0..).zip(counts).map(|(at, row)| (format!("{label} socket {at}"), row)).collect()
+            }
+        }
+    }
+
+    /// Lets frames in; says what to tell the user about how the source was opened.
+    pub(super) fn start(&mut self) -> Result<Option<String>, EngineError> {
+        match self {
+            Port::Files { .. } => Ok(None),
+            Port::Xdp { port, wish, .. } => {
+                port.start(*wish)?;
+                Ok(Some(port.report().to_string()))
+            }
+            Port::Packet { port, config, .. } => {
+                port.start(config)?;
+                Ok(None)
             }
         }
     }

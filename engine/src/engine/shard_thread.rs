@@ -61,6 +61,11 @@ impl ShardThread {
         Ok(ShardThread { shard, handle, progress })
     }
 
+    /// Whether it has its memory and takes frames.
+    pub(super) fn is_ready(&self) -> bool {
+        self.progress.ready.load(Ordering::Relaxed) || self.handle.is_finished()
+    }
+
     /// Whether its input has ended. Its flows are still there.
     pub(super) fn is_done(&self) -> bool {
         self.progress.ended.load(Ordering::Relaxed) || self.handle.is_finished()
@@ -97,6 +102,7 @@ pub(super) struct Progress {
     done: AtomicU64,
     all: AtomicU64,
     frames: AtomicU64,
+    ready: AtomicBool,
     ended: AtomicBool,
 }
 
@@ -121,6 +127,7 @@ const LINGER: Duration = Duration::from_millis(5);
 fn run<S: Source>(source: S, order: Order, stop: &AtomicBool, progress: &Progress) -> ShardReport {
     let (number, live) = (order.plan.shard, order.plan.live);
     let mut shard = Shard::new(source, order.plan, order.shared, order.gate);
+    progress.ready.store(true, Ordering::Relaxed);
     let (started, started_cpu) = (clock::monotonic_ns(), clock::thread_cpu_ns());
     shard.run(|shard| {
         progress.set(shard);

@@ -224,7 +224,7 @@ impl<S: Source> Shard<S> {
                 continue;
             }
             processed += 1;
-            wire_bytes += u64::from(frame.wire_bytes);
+            wire_bytes += u64::from(frame.bytes_on_wire());
             let hash = match hash {
                 Ok(hash) => hash,
                 Err(reason) => {
@@ -234,7 +234,7 @@ impl<S: Source> Shard<S> {
             };
             pieces += u64::from(packet.fragment != Fragment::No);
             tunnelled += u64::from(packet.key.tunnel() != Tunnel::None);
-            parsed_bytes += u64::from(frame.wire_bytes);
+            parsed_bytes += u64::from(frame.bytes_on_wire());
             self.table.prefetch_tags(hash);
             work.hash[packets] = hash;
             work.frame[packets] = index;
@@ -267,7 +267,7 @@ impl<S: Source> Shard<S> {
                 None => self.begin(&packet, hash, &frame),
             };
             let slot = self.table.slot(index);
-            let verdict = record::account(slot, &packet, frame.wire_bytes, frame.timestamp_ns);
+            let verdict = record::account(slot, &packet, frame.bytes_on_wire(), frame.timestamp_ns);
             if verdict & record::INSPECTED == 0 && self.plan.depth == Depth::Inspect {
                 self.inspect(index, verdict, &packet, &frame);
             }

@@ -2,13 +2,10 @@
 #![expect(clippy::print_stdout, reason = "a command-line tool")]
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use weir_engine::measure;
-use weir_engine::sys::clock;
-use weir_engine::sys::packet_ring::{Instruction, PacketSocket};
-use weir_tests::traffic;
+use weir_tests::{player, traffic};
 
 const USAGE: &str = "\
 usage: weir-lab capture OUT.pcap [--flows N] [--seed S]
@@ -53,37 +50,8 @@ fn numbers<const N: usize>(options: &[&str], known: [(&str, u64); N]) -> anyhow:
 
 fn play(file: &Path, interface: &str, rate: u64, seconds: u64, loops: u64) -> anyhow::Result<()> {
     let frames = measure::preload(file)?;
-    let index = std::fs::read_to_string(format!("/sys/class/net/{interface}/ifindex"))
-        .with_context(|| format!("there is no interface {interface} here"))?;
-    let socket = PacketSocket::open().context("cannot open a packet socket; it needs root")?;
-    // It only sends: nothing is to come back into it.
-    socket.attach_filter(&[Instruction { code: 6, ..Instruction::default() }])?;
-    socket.bind(index.trim().parse()?)?;
-    let started = clock::monotonic_ns();
-    let end = started + seconds.saturating_mul(1_000_000_000);
-    let (mut sent, mut refused) = (0_u64, 0_u64);
-    'all: for _ in 0..loops {
-        for frame in frames.iter() {
-            let due = started + sent * 1_000_000_000 / rate.max(1);
-            let mut now = clock::monotonic_ns();
-            if now >= end {
-                break 'all;
-            }
-            while now < due {
-                clock::rest(Duration::from_nanos((due - now).min(1_000_000)));
-                now = clock::monotonic_ns();
-            }
-            while let Err(error) = socket.send(frame) {
-                // The interface's queue is full: what is to be sent waits.
-                if error.raw_os_error() != Some(rustix::io::Errno::NOBUFS.raw_os_error()) {
-                    refused += 1;
-                    break;
-                }
-                clock::rest(Duration::from_micros(50));
-            }
-            sent += 1;
-        }
-    }
-    println!("sent {} frames, {refused} refused", sent - refused);
+    let loops = usize::try_from(loops)?;
+    let all = std::iter::repeat_n((), loops).flat_map(|()| frames.iter());
+    println!("sent {} frames", player::play(all, interface, rate, seconds)?);
     Ok(())
 }

@@ -167,7 +167,31 @@ impl XdpPort {
     /// # Errors
     /// What was tried, where, and what would help.
     pub fn open(config: &XdpConfig) -> Result<(Vec<XdpSource>, XdpPort), XdpError> {
-        open::open(config)
+        let (sources, mut port) = XdpPort::prepare(config)?;
+        port.start(config.native)?;
+        Ok((sources, port))
+    }
+
+    /// Sets everything up but the program on the interface: no frame comes before
+    /// [`XdpPort::start`].
+    ///
+    /// # Errors
+    /// What was tried, where, and what would help.
+    pub fn prepare(config: &XdpConfig) -> Result<(Vec<XdpSource>, XdpPort), XdpError> {
+        open::prepare(config)
+    }
+
+    /// Attaches the program: every frame from the first on finds its socket and free chunks.
+    ///
+    /// # Errors
+    /// What was tried, where, and what would help.
+    pub fn start(&mut self, wish: AttachmentWish) -> Result<(), XdpError> {
+        let attached = self.program.attach(wish)?;
+        self.report.attachment = Some(attached.attachment());
+        self.report.native_refused = attached.native_refused().map(ToString::to_string);
+        self.report.vlan_hints = attached.has_hints();
+        self.attached = Some(attached);
+        Ok(())
     }
 
     /// Takes the program off the interface: no more frames come, and the counts stay readable.

@@ -24,7 +24,8 @@ const BUSY_POLL_BUDGET: u32 = 256;
 /// Bytes that a frame may have beyond the MTU: Ethernet, two tags, and the check sequence.
 const LINK_BYTES: u32 = 14 + 8 + 4;
 
-pub(super) fn open(config: &XdpConfig) -> Result<(Vec<XdpSource>, XdpPort), XdpError> {
+/// Everything but the program on the interface: [`XdpPort::start`] hangs it there.
+pub(super) fn prepare(config: &XdpConfig) -> Result<(Vec<XdpSource>, XdpPort), XdpError> {
     check(config)?;
     let interface_index = netdev::index(&config.interface)?;
     let all = netdev::receive_queues(&config.interface);
@@ -44,8 +45,6 @@ pub(super) fn open(config: &XdpConfig) -> Result<(Vec<XdpSource>, XdpPort), XdpE
     let sources = set_up.sources(&program)?;
     let promiscuous =
         config.promiscuous.then(|| Promiscuous::join(&config.interface)).transpose()?;
-    // Last: every frame from the first on finds its socket and free chunks.
-    let attached = program.attach(config.native)?;
     let (huge_pages, huge_pages_refused) = match set_up.umem.area().pages() {
         Pages::Huge => (true, None),
         Pages::Ordinary { refused } => (false, refused.as_ref().map(ToString::to_string)),
@@ -54,8 +53,8 @@ pub(super) fn open(config: &XdpConfig) -> Result<(Vec<XdpSource>, XdpPort), XdpE
         interface: config.interface.clone(),
         interface_index,
         driver: netdev::driver(&config.interface),
-        attachment: attached.attachment(),
-        native_refused: attached.native_refused().map(ToString::to_string),
+        attachment: None,
+        native_refused: None,
         mode: set_up.mode,
         zero_copy_refused: set_up.zero_copy_refused,
         split: choice.split,
@@ -63,14 +62,14 @@ pub(super) fn open(config: &XdpConfig) -> Result<(Vec<XdpSource>, XdpPort), XdpE
         queues,
         shards: config.shards,
         multi_buffer: set_up.binding.multi_buffer,
-        vlan_hints: attached.has_hints(),
+        vlan_hints: false,
         busy_poll: set_up.binding.busy_poll.is_some(),
         huge_pages,
         huge_pages_refused,
         memory_bytes: set_up.umem.area().bytes(),
     };
     let port = XdpPort {
-        attached: Some(attached),
+        attached: None,
         program,
         _promiscuous: promiscuous,
         _symmetric: choice.symmetric,

@@ -15,8 +15,8 @@ pub struct XdpReport {
     pub interface_index: u32,
     /// Its driver, where it says.
     pub driver: Option<String>,
-    /// How the XDP program hangs on it.
-    pub attachment: Attachment,
+    /// How the XDP program hangs on it; none before the start.
+    pub attachment: Option<Attachment>,
     /// What stood against native, if it was wanted and not obtained.
     pub native_refused: Option<String>,
     /// How frames get into the packet memory.
@@ -64,7 +64,7 @@ impl fmt::Display for XdpReport {
             f,
             "{} ({driver}): XDP {}{}, {mode}{}",
             self.interface,
-            self.attachment.name(),
+            self.attachment.map_or("not attached", Attachment::name),
             refused("native", &self.native_refused),
             refused("zero-copy", &self.zero_copy_refused),
         )?;

@@ -1,0 +1,156 @@
+//! Runs an engine in this process and collects its flow records, through shared memory as any
+//! reader would.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use weir_engine::config::Settings;
+use weir_engine::engine::{Engine, Options, Report};
+use weir_engine::shard::Depth;
+use weir_engine::sys::clock;
+use weir_engine::wire::Tunnel;
+use weir_shm::Attached;
+use weir_shm::flow::{Dir, FlowSnapshot};
+use weir_shm::records::{Next, Record, RecordKind, StartAt};
+
+use crate::traffic::Expected;
+use crate::traffic::packet::End;
+
+/// What was seen of one key: packets and bytes of both directions, and the application.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Seen {
+    /// Packets: client to server, and back.
+    pub packets: [u64; 2],
+    /// Bytes of frames: the same.
+    pub bytes: [u64; 2],
+    /// Application as users see it.
+    pub app: String,
+}
+
+/// A flow's identity: client, server, protocol, VLAN, tunnel.
+pub type Key = (End, End, u8, u16, &'static str);
+
+/// Flows by identity. A key that occurs twice is a mistake of ours.
+pub type Flows = BTreeMap<Key, Seen>;
+
+/// The flows that generated traffic must give.
+pub fn expected(flows: &[Expected]) -> Flows {
+    let row = |flow: &Expected| {
+        let key = (flow.client, flow.server, flow.protocol, flow.vlan, flow.tunnel);
+        (key, Seen { packets: flow.packets, bytes: flow.bytes, app: flow.app.to_owned() })
+    };
+    flows.iter().map(row).collect()
+}
+
+/// Runs an engine without timeouts. `while_running` is called once readers can attach; live
+/// sources run until it returns, files until their end.
+///
+/// # Errors
+/// The engine does not start, a record was missed, a key came twice.
+pub fn run(
+    source: &str,
+    settings: &[(&str, toml::Value)],
+    while_running: impl FnOnce(&Path) -> anyhow::Result<()>,
+) -> anyhow::Result<(Flows, Report)> {
+    let mut chosen = Settings::default();
+    chosen.set("flow.timeouts", false.into())?;
+    chosen.set("flow.capacity", 100_000.into())?;
+    chosen.set("engine.pin", false.into())?;
+    for (key, value) in settings {
+        chosen.set(key, value.clone())?;
+    }
+    let config = chosen.into_config("test", &[source.to_owned()])?;
+    let place = tempfile::tempdir()?;
+    let socket = place.path().join("engine.sock");
+    let depth = Depth::Inspect;
+    let options = Options { socket: socket.clone(), lossless_records: true, depth };
+    let mut engine = Engine::start(&config, &options)?;
+    let gates = engine.gates().to_vec();
+    let (attached, ended) = (AtomicBool::new(false), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let (attached, ended) = (&attached, &ended);
+        let reader = scope.spawn({
+            let socket = &socket;
+            move || {
+                let engine = Attached::open_path(socket);
+                attached.store(true, Ordering::Release);
+                collect(&engine?, &gates, ended)
+            }
+        });
+        while !attached.load(Ordering::Acquire) {
+            engine.serve();
+            clock::rest(Duration::from_millis(1));
+        }
+        let live = config.sources.iter().all(|source| !source.is_file());
+        let acted = while_running(&socket);
+        while !live && !engine.is_done() {
+            engine.serve();
+            clock::rest(Duration::from_millis(1));
+        }
+        let report = engine.finish();
+        ended.store(true, Ordering::Release);
+        let flows = reader.join().map_err(|_| anyhow!("the reader panicked"))??;
+        acted?;
+        Ok((flows, report))
+    })
+}
+
+fn collect(
+    engine: &Attached,
+    gates: &[Arc<AtomicU64>],
+    ended: &AtomicBool,
+) -> anyhow::Result<Flows> {
+    let mut readers: Vec<_> =
+        engine.shards().iter().map(|shard| shard.records(StartAt::Oldest)).collect();
+    let (mut flows, mut record) = (Flows::new(), Record::default());
+    loop {
+        let last = ended.load(Ordering::Acquire);
+        let mut idle = true;
+        for (index, reader) in readers.iter_mut().enumerate() {
+            loop {
+                match reader.next(&mut record) {
+                    Next::Record if record.kind == RecordKind::Ended => {
+                        let (key, seen) = decode(&record.flow)?;
+                        if let Some(before) = flows.insert(key, seen) {
+                            return Err(anyhow!("{key:?} came twice; first {before:?}"));
+                        }
+                    }
+                    Next::Record => {}
+                    Next::Missed(records) => return Err(anyhow!("missed {records} records")),
+                    Next::Corrupt => return Err(anyhow!("a corrupt ring")),
+                    Next::Empty => break,
+                }
+                idle = false;
+                if let Some(gate) = gates.get(index) {
+                    gate.store(reader.position(), Ordering::Release);
+                }
+            }
+        }
+        if idle && last {
+            return Ok(flows);
+        }
+        if idle {
+            clock::rest(Duration::from_millis(1));
+        }
+    }
+}
+
+fn decode(flow: &FlowSnapshot) -> anyhow::Result<(Key, Seen)> {
+    let end = |end: weir_shm::flow::Endpoint| End { address: end.address, port: end.port };
+    let tunnel = Tunnel::ALL.get(usize::from(flow.tunnel())).context("a tunnel's number")?;
+    let name = |id| weir_dpi::app::describe(weir_dpi::AppId(id)).name;
+    let app = match (name(flow.master()), name(flow.app())) {
+        (master, app) if master == app => app.to_owned(),
+        (master, app) => format!("{master}.{app}"),
+    };
+    let both = |count: fn(&FlowSnapshot, Dir) -> u64| {
+        [count(flow, Dir::ToServer), count(flow, Dir::ToClient)]
+    };
+    let seen = Seen { packets: both(FlowSnapshot::packets), bytes: both(FlowSnapshot::bytes), app };
+    let key = (end(flow.client()), end(flow.server()), flow.l4(), flow.vlan(), tunnel.name());
+    Ok((key, seen))
+}

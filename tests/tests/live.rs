@@ -1,0 +1,181 @@
+//! Generated traffic over a veth cable gives the flows of the file, and every frame is accounted
+//! for. Needs root; otherwise each test is shown and counted as skipped.
+
+#![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use toml::Value;
+use weir_engine::sys::clock;
+use weir_tests::cable::{Cable, FAR, NEAR, run};
+use weir_tests::player;
+use weir_tests::seen;
+use weir_tests::traffic::{self, Traffic};
+
+/// Frames a second: far below what a busy machine of two cores takes.
+const RATE: u64 = 8_000;
+
+/// Frames that an interface takes: no shorter than an Ethernet header.
+fn playable(traffic: &Traffic) -> impl Iterator<Item = &[u8]> {
+    traffic.frames.iter().map(|(_, frame)| frame.as_slice()).filter(|frame| frame.len() >= 60)
+}
+
+fn gives_the_flows_of_the_file(test: &str, source: &str, shards: i64) {
+    let Some(cable) = Cable::new(test).unwrap() else { return };
+    let traffic = traffic::mixed(600, 3);
+    let mut sent = 0;
+    let settings = [
+        ("engine.shards", Value::Integer(shards)),
+        ("capture.split", Value::from("xdp")),
+        ("capture.ignore_outgoing", Value::Boolean(true)),
+    ];
+    let (flows, report) = seen::run(&format!("{source}:{NEAR}"), &settings, |_| {
+        cable.enter()?;
+        sent = player::play(playable(&traffic), FAR, RATE, 60)?;
+        // What is on the cable arrives.
+        clock::rest(Duration::from_millis(100));
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(sent, playable(&traffic).count() as u64, "every frame was sent");
+    let wire: u64 = report.queues.iter().map(|(_, counts)| counts.wire).sum();
+    let lost: u64 = report.queues.iter().map(|(_, counts)| counts.lost()).sum();
+    assert!(report.balanced(), "{report:?}");
+    assert_eq!((wire, lost), (sent, 0), "every frame arrived");
+    assert_eq!(i64::try_from(report.shards.len()).unwrap(), shards);
+    if shards > 1 {
+        assert!(report.shards.iter().all(|shard| shard.frames_read > sent / 10), "{report:?}");
+    }
+    let expected = seen::expected(&traffic.flows);
+    for (key, seen) in &expected {
+        assert_eq!(flows.get(key), Some(seen), "{key:?}");
+    }
+    assert_eq!(flows.len(), expected.len());
+}
+
+#[test]
+fn xdp_one_shard() {
+    gives_the_flows_of_the_file("xdp_one_shard", "xdp", 1);
+}
+
+#[test]
+fn xdp_two_shards_on_one_queue() {
+    gives_the_flows_of_the_file("xdp_two_shards_on_one_queue", "xdp", 2);
+}
+
+#[test]
+fn packet_one_shard() {
+    gives_the_flows_of_the_file("packet_one_shard", "packet", 1);
+}
+
+#[test]
+fn packet_two_shards() {
+    gives_the_flows_of_the_file("packet_two_shards", "packet", 2);
+}
+
+/// The `weir` binary, which cargo builds beside the tests when the workspace is tested.
+fn weir() -> Option<std::path::PathBuf> {
+    let test = std::env::current_exe().ok()?;
+    let binary = test.parent()?.parent()?.join("weir");
+    binary.exists().then_some(binary)
+}
+
+#[test]
+fn a_killed_engine_leaves_nothing_in_the_way() {
+    let test = "a_killed_engine_leaves_nothing_in_the_way";
+    let Some(_cable) = Cable::new(test).unwrap() else { return };
+    let Some(weir) = weir() else {
+        return weir_tests::skipped(test, "the weir binary was not built; test the workspace");
+    };
+    let name = format!("killed-{}", std::process::id());
+    let start = || {
+        Command::new(&weir)
+            .args(["run", &format!("xdp:{NEAR}"), "--name", &name, "--shards", "2"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let answers = || {
+        let stats = Command::new(&weir).args(["stats", "--name", &name]).output().unwrap();
+        stats.status.success()
+    };
+    let wait_until = |what: &str, done: &dyn Fn() -> bool| {
+        for _ in 0..200 {
+            if done() {
+                return;
+            }
+            clock::rest(Duration::from_millis(50));
+        }
+        panic!("{what}: not within ten seconds");
+    };
+    let has_program = || run(&["ip", "-d", "link", "show", "dev", NEAR]).unwrap().contains("xdp");
+    for _ in 0..2 {
+        let mut engine = start();
+        wait_until("the engine answers", &answers);
+        assert!(has_program());
+        let watcher = Command::new(&weir)
+            .args(["flows", "--name", &name, "--watch", "1"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        clock::rest(Duration::from_millis(300));
+        engine.kill().unwrap();
+        engine.wait().unwrap();
+        wait_until("the program is gone", &|| !has_program());
+        let outcome = watcher.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(4), "{said}");
+        assert!(said.contains(&name) && said.contains("ended"), "{said}");
+    }
+}
+
+#[test]
+fn an_unprivileged_user_reads_flows() {
+    let test = "an_unprivileged_user_reads_flows";
+    let Some(weir) = weir() else {
+        return weir_tests::skipped(test, "the weir binary was not built; test the workspace");
+    };
+    if !rustix::process::geteuid().is_root() {
+        return weir_tests::skipped(test, "becoming another user needs root");
+    }
+    let place = tempfile::tempdir_in("/tmp").unwrap();
+    let open = |path: &std::path::Path| {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    open(place.path());
+    let copy = place.path().join("weir");
+    std::fs::copy(&weir, &copy).unwrap();
+    open(&copy);
+    let capture = place.path().join("mixed.pcap");
+    traffic::mixed(100, 4).write(&capture).unwrap();
+    let name = format!("reader-{}", std::process::id());
+    let source = format!("pcap:{}", capture.display());
+    let mut engine = Command::new(&weir)
+        .args(["run", &source, "--name", &name, "--timeouts", "off", "--wait=30"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut flows = 0;
+    for _ in 0..200 {
+        let output = Command::new("setpriv")
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(&copy)
+            .args(["flows", "--name", &name, "--json", "--limit", "0"])
+            .current_dir("/")
+            .output()
+            .unwrap();
+        flows = String::from_utf8_lossy(&output.stdout).lines().count();
+        if flows == 100 {
+            break;
+        }
+        clock::rest(Duration::from_millis(50));
+    }
+    run(&["kill", "-INT", &engine.id().to_string()]).unwrap();
+    assert!(engine.wait().unwrap().success());
+    assert_eq!(flows, 100);
+}
