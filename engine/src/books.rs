@@ -41,7 +41,7 @@ counters! {
     FlowUpdates "flow_updates" Count Info "Records of flows that go on past the active timeout.";
     PacketsInspected "packets_inspected" Count Info "Packets given to inspection.";
     InspectionsFull "inspections_full" Count Info
-        "Flows named by port alone because all inspection slots were taken.";
+        "Flows not inspected, or not to the end, because all inspection slots were taken.";
     StreamsFull "streams_full" Count Info
         "Messages over several segments not put together because all buffers were taken.";
     MetadataLost "metadata_lost" Count Info

@@ -322,7 +322,13 @@ impl<S: Source> Shard<S> {
     }
 
     fn publish(&mut self) {
+        let inspected = self.inspector.counters();
+        let without_place = inspected.pool_exhausted + inspected.taken_away;
         self.books.set(Count::FlowsLive, u64::from(self.table.live()));
+        self.books.set(Count::PacketsInspected, inspected.packets_inspected);
+        self.books.set(Count::InspectionsFull, without_place);
+        self.books.set(Count::StreamsFull, inspected.streams_exhausted);
+        self.books.set(Count::MetadataLost, self.export.metadata_lost());
         self.export.publish(&self.books);
     }
 }
