@@ -98,16 +98,16 @@ fn arrows_between_crates() {
 
 #[test]
 fn reading_tools_do_not_know_the_engine() {
-    let mut users = 0;
+    let mut found = 0;
     for (place, text) in sources().iter().filter(|(place, _)| place.starts_with("tools/src/")) {
         // What only a test compares with is no arrow.
         let program = text.split("#[cfg(test)]").next().unwrap_or_default();
         let uses = program.lines().any(|line| words(&code(line)).any(|word| word == "weir_engine"));
-        users += usize::from(uses);
+        found += usize::from(uses);
         let may = KNOW_THE_ENGINE.iter().any(|known| place.starts_with(known));
         assert!(!uses || may, "{place} must read shared memory only");
     }
-    assert!(users > 0, "the search finds those that do use it");
+    assert!(found > 0, "the search finds those that do use it");
 }
 
 #[test]

@@ -1,0 +1,90 @@
+//! A shard's turn allocates nothing, from the first on: generated traffic and, where it is there,
+//! the labelled corpus, with timeouts on so that timers and flow ends are part of it.
+
+#![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use weir_engine::books;
+use weir_engine::capture::file::{Preloaded, PreloadedFrames};
+use weir_engine::flow::table::FlowTable;
+use weir_engine::flow::timeouts::Timeouts;
+use weir_engine::shard::{Depth, HISTOGRAMS, Shard, ShardPlan, Split, Turn};
+use weir_shm::{ShardSpec, ShardWriter};
+use weir_tests::allocations::{self, Counting};
+use weir_tests::traffic;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn shard(frames: PreloadedFrames) -> Shard<Preloaded> {
+    let shared = ShardWriter::create(&ShardSpec {
+        shard: 0,
+        label: "no_alloc",
+        // Few, so that the table fills and evicts.
+        flow_slots: FlowTable::slots_for(300),
+        record_bytes: 1 << 20,
+        arena_bytes: 1 << 16,
+        counters: &books::DEFINITIONS,
+        histograms: &HISTOGRAMS,
+        huge_pages: false,
+    })
+    .unwrap();
+    let inspection =
+        weir_dpi::Limits { flows: 64, stream_buffers: 32, ..weir_dpi::Limits::default() };
+    let plan = ShardPlan {
+        shard: 0,
+        split: Split::All,
+        live: false,
+        depth: Depth::Inspect,
+        timeouts: Some(Timeouts { idle_ns: 20_000_000, ..Timeouts::default() }),
+        secret: [1, 2, 3, 4],
+        fragments: 16,
+        inspection,
+    };
+    Shard::new(Preloaded::new(Arc::new(frames), 1), plan, shared, None)
+}
+
+/// Turns until the end; each must allocate nothing.
+fn run(path: &Path) -> u64 {
+    let mut shard = shard(PreloadedFrames::load(path).unwrap());
+    let mut turns = 0;
+    loop {
+        let (turn, allocated) = allocations::during(|| shard.turn());
+        assert_eq!(allocated, 0, "turn {turns} over {}", path.display());
+        if turn == Turn::End {
+            break;
+        }
+        turns += 1;
+    }
+    let ((), allocated) = allocations::during(|| shard.finish());
+    assert_eq!(allocated, 0, "the end of {}", path.display());
+    assert!(shard.books().balanced(), "{}: {:?}", path.display(), shard.books());
+    turns
+}
+
+#[test]
+fn a_turn_over_generated_traffic_allocates_nothing() {
+    let (_, counted) = allocations::during(|| std::hint::black_box(vec![0_u8; 100]));
+    assert!(counted > 0, "the allocator counts");
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("mixed.pcap");
+    traffic::mixed(3000, 5).write(&path).unwrap();
+    assert!(run(&path) > 100);
+}
+
+#[test]
+fn a_turn_over_the_corpus_allocates_nothing() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus/ndpi/pcap");
+    let Ok(entries) = std::fs::read_dir(root) else {
+        let test = "a_turn_over_the_corpus_allocates_nothing";
+        return weir_tests::skipped(test, "the labelled corpus is not here");
+    };
+    let mut files = 0;
+    for entry in entries {
+        run(&entry.unwrap().path());
+        files += 1;
+    }
+    assert!(files > 100);
+}
