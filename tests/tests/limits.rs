@@ -8,7 +8,8 @@ use weir_engine::config::Settings;
 use weir_engine::measure::{self, Measured};
 use weir_engine::shard::Depth;
 use weir_tests::seen;
-use weir_tests::traffic::packet::{self, Around, End};
+use weir_tests::traffic::apps;
+use weir_tests::traffic::packet::{self, Around, End, Segment};
 use weir_tests::traffic::{self, Traffic};
 
 /// One shard over the traffic, with these settings.
@@ -64,6 +65,28 @@ fn inspections_that_are_all_in_use_are_counted() {
     let few = play(&traffic, &[("inspect.flows", 16)]);
     assert!(few.books.get(Count::InspectionsFull) > 300, "{:?}", few.books);
     assert_eq!(play(&traffic, &[]).books.get(Count::InspectionsFull), 0);
+}
+
+#[test]
+fn streams_without_a_buffer_are_counted() {
+    // Connections that all stop in the middle of a hello, so that its first part is kept.
+    let hello = &apps::talk(1).messages[0].1;
+    let mut traffic = Traffic::default();
+    for (flags, payload) in [(2, &[][..]), (24, &hello[..hello.len() / 2])] {
+        for number in 0..200_u16 {
+            let [a, b] = number.to_be_bytes();
+            let from = End { address: Ipv4Addr::new(10, 66, a, b).into(), port: 40_000 };
+            let to = End { address: Ipv4Addr::new(198, 51, 100, 66).into(), port: 443 };
+            let sequence = if flags == 2 { 1 } else { 2 };
+            let segment = Segment { sequence, acknowledgement: 0, flags };
+            let packet = packet::tcp(from, to, segment, payload);
+            let time = u64::try_from(traffic.frames.len()).unwrap();
+            traffic.frames.push((time, packet::frame(Around::Nothing, &packet)));
+        }
+    }
+    let few = play(&traffic, &[("inspect.stream_buffers", 16)]);
+    assert!(few.books.get(Count::StreamsFull) >= 150, "{:?}", few.books);
+    assert_eq!(play(&traffic, &[]).books.get(Count::StreamsFull), 0);
 }
 
 #[test]
