@@ -4,7 +4,7 @@ CARGO ?= cargo
 PACKAGES = clang libelf-dev zlib1g-dev libhwloc-dev libudev-dev pkg-config make gcc libc6-dev linux-libc-dev
 LIVE_PACKAGES = iproute2 ethtool procps
 
-.PHONY: run test check bench live fuzz packages clean help
+.PHONY: run test check bench model build packages clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -24,6 +24,11 @@ check: packages
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
 
+## make model         the lock-free protocols of shared memory and rings under loom
+model: packages
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/loom \
+		$(CARGO) test --locked -p weir-shm -p weir-af-xdp --lib --release model
+
 ## make bench          micro-benchmarks, then the pipeline beside ndpiReader (perf/offline.sh)
 bench: packages build
 	$(CARGO) bench --locked -p weir-benches
@@ -39,4 +44,3 @@ packages:
 
 clean:
 	$(CARGO) clean
-.PHONY: build

@@ -130,6 +130,12 @@ fn a_killed_engine_leaves_nothing_in_the_way() {
         assert_eq!(outcome.status.code(), Some(4), "{said}");
         assert!(said.contains(&name) && said.contains("ended"), "{said}");
     }
+    // The last one ends in order, and takes the socket with it.
+    let mut engine = start();
+    wait_until("the engine answers", &answers);
+    run(&["kill", "-INT", &engine.id().to_string()]).unwrap();
+    assert!(engine.wait().unwrap().success());
+    assert!(!answers());
 }
 
 #[test]
