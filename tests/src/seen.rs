@@ -56,6 +56,38 @@ pub fn run(
     settings: &[(&str, toml::Value)],
     while_running: impl FnOnce(&Path) -> anyhow::Result<()>,
 ) -> anyhow::Result<(Flows, Report)> {
+    let mut flows = Flows::new();
+    let take = |record: &Record| {
+        if record.kind == RecordKind::Ended {
+            let (key, seen) = decode(&record.flow)?;
+            if let Some(before) = flows.insert(key, seen) {
+                return Err(anyhow!("{key:?} came twice; first {before:?}"));
+            }
+        }
+        Ok(())
+    };
+    let report = observe(source, settings, while_running, take)?;
+    Ok((flows, report))
+}
+
+/// Runs an engine over a file and hands every record to `take`.
+///
+/// # Errors
+/// The engine does not start, a record was missed, or `take` says so.
+pub fn records(
+    source: &str,
+    settings: &[(&str, toml::Value)],
+    take: impl FnMut(&Record) -> anyhow::Result<()> + Send,
+) -> anyhow::Result<Report> {
+    observe(source, settings, |_| Ok(()), take)
+}
+
+fn observe(
+    source: &str,
+    settings: &[(&str, toml::Value)],
+    while_running: impl FnOnce(&Path) -> anyhow::Result<()>,
+    take: impl FnMut(&Record) -> anyhow::Result<()> + Send,
+) -> anyhow::Result<Report> {
     let mut chosen = Settings::default();
     chosen.set("flow.timeouts", false.into())?;
     chosen.set("flow.capacity", 100_000.into())?;
@@ -78,7 +110,7 @@ pub fn run(
             move || {
                 let engine = Attached::open_path(socket);
                 attached.store(true, Ordering::Release);
-                collect(&engine?, &gates, ended)
+                collect(&engine?, &gates, ended, take)
             }
         });
         while !attached.load(Ordering::Acquire) {
@@ -93,9 +125,9 @@ pub fn run(
         }
         let report = engine.finish();
         ended.store(true, Ordering::Release);
-        let flows = reader.join().map_err(|_| anyhow!("the reader panicked"))??;
+        reader.join().map_err(|_| anyhow!("the reader panicked"))??;
         acted?;
-        Ok((flows, report))
+        Ok(report)
     })
 }
 
@@ -103,23 +135,18 @@ fn collect(
     engine: &Attached,
     gates: &[Arc<AtomicU64>],
     ended: &AtomicBool,
-) -> anyhow::Result<Flows> {
+    mut take: impl FnMut(&Record) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let mut readers: Vec<_> =
         engine.shards().iter().map(|shard| shard.records(StartAt::Oldest)).collect();
-    let (mut flows, mut record) = (Flows::new(), Record::default());
+    let mut record = Record::default();
     loop {
         let last = ended.load(Ordering::Acquire);
         let mut idle = true;
         for (index, reader) in readers.iter_mut().enumerate() {
             loop {
                 match reader.next(&mut record) {
-                    Next::Record if record.kind == RecordKind::Ended => {
-                        let (key, seen) = decode(&record.flow)?;
-                        if let Some(before) = flows.insert(key, seen) {
-                            return Err(anyhow!("{key:?} came twice; first {before:?}"));
-                        }
-                    }
-                    Next::Record => {}
+                    Next::Record => take(&record)?,
                     Next::Missed(records) => return Err(anyhow!("missed {records} records")),
                     Next::Corrupt => return Err(anyhow!("a corrupt ring")),
                     Next::Empty => break,
@@ -131,7 +158,7 @@ fn collect(
             }
         }
         if idle && last {
-            return Ok(flows);
+            return Ok(());
         }
         if idle {
             clock::rest(Duration::from_millis(1));
@@ -139,7 +166,11 @@ fn collect(
     }
 }
 
-fn decode(flow: &FlowSnapshot) -> anyhow::Result<(Key, Seen)> {
+/// A flow's identity and counts.
+///
+/// # Errors
+/// Its tunnel is of no kind that there is.
+pub fn decode(flow: &FlowSnapshot) -> anyhow::Result<(Key, Seen)> {
     let end = |end: weir_shm::flow::Endpoint| End { address: end.address, port: end.port };
     let tunnel = Tunnel::ALL.get(usize::from(flow.tunnel())).context("a tunnel's number")?;
     let name = |id| weir_dpi::app::describe(weir_dpi::AppId(id)).name;

@@ -246,8 +246,6 @@ services! {
     1454 CANVA "Canva" Productivity ["canva.com", "canva-apps.com", "canva.cn"];
     1455 FIGMA "Figma" Productivity ["figma.com"];
     1456 DOCKER "Docker" DevelopmentTools ["docker.com", "docker.io"];
-    1457 PYPI "PyPI" DevelopmentTools ["pypi.org", "pythonhosted.org", "pypi.python.org"];
-    1458 CRATES_IO "crates_io" DevelopmentTools ["crates.io", "rust-lang.org", "docs.rs"];
     1459 UBUNTU "Ubuntu" SoftwareUpdate [
         "ubuntu.com", "canonical.com", "snapcraft.io", "snapcraftcontent.com", "launchpad.net",
     ];

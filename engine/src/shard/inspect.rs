@@ -2,6 +2,7 @@
 
 use weir_dpi::inspect::{Segment, Step, TcpSegment};
 use weir_dpi::view::Direction;
+use weir_shm::records::{EndReason, RecordKind};
 
 use super::Shard;
 use crate::capture::{Frame, Source};
@@ -46,6 +47,9 @@ impl<S: Source> Shard<S> {
             Step::Ended(found) => (found, true),
         };
         self.note_verdict(index, found, ended);
+        // Readers are told what the flow turned out to be.
+        let slot = self.table.slot(index);
+        self.export.flow(RecordKind::Updated, EndReason::None, frame.timestamp_ns, slot);
     }
 
     /// Ends the inspection of a flow that ends, with the best guess at hand.

@@ -15,6 +15,7 @@ use std::time::Duration;
 use weir_dpi::Inspector;
 use weir_shm::ShardWriter;
 use weir_shm::flow::FlowSlot;
+use weir_shm::records::{EndReason, RecordKind};
 
 use crate::books::{Books, Count};
 use crate::capture::{BATCH, Batch, Frame, Received, Source};
@@ -268,6 +269,10 @@ impl<S: Source> Shard<S> {
             };
             let slot = self.table.slot(index);
             let verdict = record::account(slot, &packet, frame.bytes_on_wire(), frame.timestamp_ns);
+            if record::packets(slot) == 1 {
+                let now_ns = frame.timestamp_ns;
+                self.export.flow(RecordKind::Started, EndReason::None, now_ns, slot);
+            }
             if verdict & record::INSPECTED == 0 && self.plan.depth == Depth::Inspect {
                 self.inspect(index, verdict, &packet, &frame);
             }
