@@ -9,6 +9,17 @@ pub enum Side {
     Server,
 }
 
+/// What carries a conversation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Over {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// IP itself, with its protocol number and the addresses' version: ICMP.
+    Ip(u8),
+}
+
 /// A conversation's content.
 #[derive(Clone, Debug)]
 pub struct Talk {
@@ -16,32 +27,65 @@ pub struct Talk {
     pub app: &'static str,
     /// The server's port.
     pub port: u16,
-    /// TCP, else UDP.
-    pub tcp: bool,
+    /// What carries it.
+    pub over: Over,
     /// Messages in turn.
     pub messages: Vec<(Side, Vec<u8>)>,
 }
 
+use super::datagrams::{self, quic};
 use Side::{Client, Server};
 
 /// The `number`-th kind of conversation; kinds repeat.
 pub fn talk(number: usize) -> Talk {
-    const KINDS: [fn(usize) -> Talk; 20] = [
-        http, tls, dns, tls, ssh, tls, smtp, http, ntp, mysql, tls, redis, dns, stun, snmp, ftp,
-        mqtt, sip, tls, unknown,
+    const KINDS: [fn(usize) -> Talk; 34] = [
+        http,
+        tls,
+        dns,
+        quic,
+        ssh,
+        tls,
+        smtp,
+        http,
+        ntp,
+        mysql,
+        tls,
+        redis,
+        dns,
+        stun,
+        snmp,
+        ftp,
+        mqtt,
+        sip,
+        tls,
+        unknown,
+        datagrams::rtp,
+        bgp,
+        quic,
+        dns,
+        datagrams::dhcp,
+        postgresql,
+        tls,
+        datagrams::ssdp,
+        imap,
+        datagrams::mdns,
+        datagrams::icmp,
+        pop3,
+        quic,
+        datagrams::syslog,
     ];
     KINDS[number % KINDS.len()](number)
 }
 
 fn tcp(app: &'static str, port: u16, messages: Vec<(Side, Vec<u8>)>) -> Talk {
-    Talk { app, port, tcp: true, messages }
+    Talk { app, port, over: Over::Tcp, messages }
 }
 
-fn udp(app: &'static str, port: u16, messages: Vec<(Side, Vec<u8>)>) -> Talk {
-    Talk { app, port, tcp: false, messages }
+pub(super) fn udp(app: &'static str, port: u16, messages: Vec<(Side, Vec<u8>)>) -> Talk {
+    Talk { app, port, over: Over::Udp, messages }
 }
 
-fn text(side: Side, words: &str) -> (Side, Vec<u8>) {
+pub(super) fn text(side: Side, words: &str) -> (Side, Vec<u8>) {
     (side, words.as_bytes().to_vec())
 }
 
@@ -85,6 +129,11 @@ fn tls(number: usize) -> Talk {
 /// A TLS 1.3 client hello (RFC 8446, section 4.1.2) as large as those with a post-quantum key share,
 /// so that it takes two segments.
 pub fn client_hello(name: &str) -> Vec<u8> {
+    hello(name, 0x11ec, 1216)
+}
+
+/// A client hello with a key share of this group and length, in a record.
+pub(super) fn hello(name: &str, group: u16, share_bytes: usize) -> Vec<u8> {
     let extension = |kind: u16, body: &[u8]| {
         let mut bytes = kind.to_be_bytes().to_vec();
         bytes.extend(length16(body));
@@ -92,8 +141,8 @@ pub fn client_hello(name: &str) -> Vec<u8> {
     };
     let mut host = vec![0];
     host.extend(length16(name.as_bytes()));
-    let mut share = 0x11ec_u16.to_be_bytes().to_vec();
-    share.extend(length16(&[7; 1216]));
+    let mut share = group.to_be_bytes().to_vec();
+    share.extend(length16(&vec![7; share_bytes]));
     let extensions = [
         extension(0, &length16(&host)),
         extension(10, &length16(&[0x11, 0xec, 0, 29])),
@@ -112,7 +161,7 @@ pub fn client_hello(name: &str) -> Vec<u8> {
     handshake(1, &hello)
 }
 
-fn server_hello() -> Vec<u8> {
+pub(super) fn server_hello() -> Vec<u8> {
     let mut hello = vec![3, 3];
     hello.extend([8; 32]);
     hello.extend([0, 0x13, 1, 0]);
@@ -213,6 +262,58 @@ fn mysql(_: usize) -> Talk {
     };
     let messages = vec![(Server, packet(0, &greeting)), (Client, packet(1, &login))];
     tcp("MySQL", 3306, messages)
+}
+
+/// The start-up packet of protocol 3.0, and `AuthenticationOk`.
+fn postgresql(_: usize) -> Talk {
+    let body = b"\0\x03\0\0user\0weir\0database\0weir\0\0";
+    let length = u32::try_from(body.len() + 4).unwrap_or(0).to_be_bytes();
+    let start = [&length[..], body].concat();
+    tcp("PostgreSQL", 5432, vec![(Client, start), (Server, b"R\0\0\0\x08\0\0\0\0".to_vec())])
+}
+
+/// RFC 4271, section 4: both open, and both keep alive.
+fn bgp(_: usize) -> Talk {
+    let message = |kind: u8, body: &[u8]| {
+        let mut bytes = vec![0xff; 16];
+        bytes.extend([0, u8::try_from(19 + body.len()).unwrap_or(0), kind]);
+        bytes.extend(body);
+        bytes
+    };
+    let open = |last: u8| message(1, &[4, 0xfd, 0xe8 + last, 0, 180, 192, 0, 2, last, 0]);
+    let messages = vec![
+        (Client, open(1)),
+        (Server, open(2)),
+        (Client, message(4, &[])),
+        (Server, message(4, &[])),
+    ];
+    tcp("BGP", 179, messages)
+}
+
+fn imap(_: usize) -> Talk {
+    tcp(
+        "IMAP",
+        143,
+        vec![
+            text(Server, "* OK [CAPABILITY IMAP4rev1 STARTTLS] ready\r\n"),
+            text(Client, "a1 CAPABILITY\r\n"),
+            text(Server, "* CAPABILITY IMAP4rev1 STARTTLS\r\na1 OK done\r\n"),
+        ],
+    )
+}
+
+fn pop3(_: usize) -> Talk {
+    tcp(
+        "POP3",
+        110,
+        vec![
+            text(Server, "+OK POP3 server ready\r\n"),
+            text(Client, "USER weir\r\n"),
+            text(Server, "+OK\r\n"),
+            text(Client, "QUIT\r\n"),
+            text(Server, "+OK bye\r\n"),
+        ],
+    )
 }
 
 fn redis(_: usize) -> Talk {

@@ -5,12 +5,14 @@
 //! frames of no flow (ARP), datagrams in pieces, and a few frames that are broken.
 
 pub mod apps;
+mod datagrams;
 pub mod packet;
+pub mod quic;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
-use apps::{Side, Talk, talk};
+use apps::{Over, Side, Talk, talk};
 use packet::{Around, End, Segment};
 
 /// Payload bytes of a TCP segment at most.
@@ -93,17 +95,36 @@ pub fn mixed(flows: usize, seed: u64) -> Traffic {
     traffic
 }
 
-/// Frames of no flow: one ARP question for each hundred flows, and three that are broken.
+/// Frames of no flow: one ARP question for each hundred flows, and some that are broken, each in
+/// its own way.
 fn strays(flows: usize) -> Vec<Vec<u8>> {
     let arp = packet::ethernet(&[], 0x0806, &[0, 1, 8, 0, 6, 4, 0, 1]);
     let mut strays = vec![arp; flows / 100 + 1];
     let client = End { address: Ipv4Addr::new(10, 9, 9, 9).into(), port: 1 };
-    let whole = packet::udp(client, client, &[0; 100]);
-    let mut longer = packet::frame(Around::Nothing, &whole);
-    longer.truncate(80);
-    let mut version = packet::frame(Around::Nothing, &whole);
-    version[14] = 0x95;
-    strays.extend([longer, version, vec![2; 10]]);
+    let segment = Segment { sequence: 1, acknowledgement: 0, flags: 2 };
+    let whole = packet::frame(Around::Nothing, &packet::udp(client, client, &[0; 100]));
+    let stream = packet::frame(Around::Nothing, &packet::tcp(client, client, segment, &[0; 100]));
+    let with = |frame: &[u8], at: usize, value: u8| {
+        let mut frame = frame.to_vec();
+        frame[at] = value;
+        frame
+    };
+    let piece = [10, 9, 9, 8];
+    let later = packet::ipv4(piece.into(), piece.into(), 17, [0, 9], 7, &[0; 64]);
+    strays.extend([
+        // The IP packet is longer than the frame.
+        whole[..80].to_vec(),
+        // No IP version that there is, and a header shorter than the least.
+        with(&whole, 14, 0x95),
+        with(&whole, 14, 0x42),
+        // A TCP header that says it is of 16 bytes, and one longer than its packet.
+        with(&stream, 46, 0x40),
+        with(&packet::frame(Around::Nothing, &packet::tcp(client, client, segment, &[])), 46, 0xf0),
+        // A later piece of a datagram whose first was never there.
+        packet::frame(Around::Nothing, &later),
+        // Not even an Ethernet header.
+        vec![2; 10],
+    ]);
     strays
 }
 
@@ -113,18 +134,28 @@ fn conversation(number: usize, seed: u64, traffic: &mut Traffic) -> Vec<Vec<u8>>
     let around = around(number);
     let (client, server) = ends(number, &talk);
     let mut script = Script { client, server, around, frames: Vec::new(), sums: [(0, 0); 2] };
-    if talk.tcp {
+    let protocol = match talk.over {
+        Over::Tcp => 6,
+        Over::Udp => 17,
+        Over::Ip(protocol) => protocol,
+    };
+    if talk.over == Over::Tcp {
         tcp_conversation(&mut script, &talk, number, seed);
     } else {
         for (side, message) in &talk.messages {
-            script.udp(*side, message, number);
+            if talk.over == Over::Udp {
+                script.udp(*side, message, number);
+            } else {
+                let (from, to) = script.ends(*side);
+                script.push(*side, &packet::summed(from, to, protocol, 2, message));
+            }
         }
     }
     let [to_server, to_client] = script.sums;
     traffic.flows.push(Expected {
         client,
         server,
-        protocol: if talk.tcp { 6 } else { 17 },
+        protocol,
         vlan: match around {
             Around::Vlan(id) | Around::QinQ(_, id) => id,
             _ => 0,
@@ -154,6 +185,9 @@ fn around(number: usize) -> Around {
 }
 
 fn ends(number: usize, talk: &Talk) -> (End, End) {
+    if let Over::Ip(protocol) = talk.over {
+        return hosts(number, protocol);
+    }
     let low = u16::try_from(number % 40_000).unwrap_or(0);
     let high = u16::try_from(number / 40_000).unwrap_or(0);
     let [a, b] = high.to_be_bytes();
@@ -165,6 +199,21 @@ fn ends(number: usize, talk: &Talk) -> (End, End) {
         (Ipv4Addr::new(10, a, b, host).into(), Ipv4Addr::new(198, 51, 100, host).into())
     };
     (End { address: client, port: 20_000 + low }, End { address: server, port: talk.port })
+}
+
+/// Two hosts that no other conversation is between: without ports, only they tell flows apart.
+fn hosts(number: usize, protocol: u8) -> (End, End) {
+    let number = u32::try_from(number).unwrap_or(0);
+    let [_, a, b, c] = number.to_be_bytes();
+    let pair: [IpAddr; 2] = if protocol == 58 {
+        let host =
+            |net| Ipv6Addr::new(0x2001, 0xdb8, net, 0, 0, 0, a.into(), u16::from_be_bytes([b, c]));
+        [host(3).into(), host(4).into()]
+    } else {
+        [Ipv4Addr::new(11, a, b, c).into(), Ipv4Addr::new(198, 51, 100, 250).into()]
+    };
+    let [client, server] = pair.map(|address| End { address, port: 0 });
+    (client, server)
 }
 
 /// A conversation being written.
@@ -193,11 +242,13 @@ impl Script {
         }
     }
 
-    /// A datagram; each 31st conversation's in two pieces, where that is IPv4 without a tunnel.
+    /// A datagram; each 31st conversation's in two pieces, where that is a short one over IPv4
+    /// without a tunnel. (Of a long one, the first piece would not hold the name within.)
     fn udp(&mut self, side: Side, message: &[u8], number: usize) {
         let (from, to) = self.ends(side);
-        let (IpAddr::V4(source), IpAddr::V4(target), 2, Around::Nothing) =
-            (from.address, to.address, number % 31, self.around)
+        let short = message.len() < 1000;
+        let (IpAddr::V4(source), IpAddr::V4(target), 2, Around::Nothing, true) =
+            (from.address, to.address, number % 31, self.around, short)
         else {
             return self.push(side, &packet::udp(from, to, message));
         };

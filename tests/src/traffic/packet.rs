@@ -71,6 +71,18 @@ pub fn datagram(from: End, to: End, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// An IP packet whose payload holds a checksum at `at`: of the payload alone (ICMP, RFC 792), over
+/// IPv6 of the pseudo-header too (RFC 4443, section 2.3).
+pub fn summed(from: End, to: End, protocol: u8, at: usize, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = payload.to_vec();
+    let sum = match from.address {
+        IpAddr::V4(_) => fold(sum(&bytes)),
+        IpAddr::V6(_) => checksum(from.address, to.address, protocol, &bytes),
+    };
+    bytes[at..at + 2].copy_from_slice(&sum.to_be_bytes());
+    ip(from.address, to.address, protocol, &bytes)
+}
+
 /// An IP packet.
 pub fn ip(from: IpAddr, to: IpAddr, protocol: u8, payload: &[u8]) -> Vec<u8> {
     match (from, to) {
