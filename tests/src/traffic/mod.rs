@@ -144,7 +144,7 @@ fn conversation(number: usize, seed: u64, traffic: &mut Traffic) -> Vec<Vec<u8>>
     } else {
         for (side, message) in &talk.messages {
             if talk.over == Over::Udp {
-                script.udp(*side, message, number);
+                script.udp(*side, message, pieces(number, &talk));
             } else {
                 let (from, to) = script.ends(*side);
                 script.push(*side, &packet::summed(from, to, protocol, 2, message));
@@ -171,6 +171,15 @@ fn conversation(number: usize, seed: u64, traffic: &mut Traffic) -> Vec<Vec<u8>>
         bytes: [to_server.1, to_client.1],
     });
     script.frames
+}
+
+/// The identification of a conversation's pieces: each 31st is in pieces, where its messages are
+/// short (of a long one, the first piece would not hold the name within). It is so as a whole: of a
+/// flow that sends whole datagrams besides, XDP could not give both to the same shard, as later
+/// pieces have no ports.
+fn pieces(number: usize, talk: &Talk) -> Option<u16> {
+    let short = talk.messages.iter().all(|(_, message)| message.len() < 1000);
+    (number % 31 == 2 && short).then(|| u16::try_from(number % 60_000).unwrap_or(0))
 }
 
 fn around(number: usize) -> Around {
@@ -242,18 +251,15 @@ impl Script {
         }
     }
 
-    /// A datagram; each 31st conversation's in two pieces, where that is a short one over IPv4
-    /// without a tunnel. (Of a long one, the first piece would not hold the name within.)
-    fn udp(&mut self, side: Side, message: &[u8], number: usize) {
+    /// A datagram: whole, or in two pieces of this identification where it is IPv4 without a tunnel.
+    fn udp(&mut self, side: Side, message: &[u8], pieces: Option<u16>) {
         let (from, to) = self.ends(side);
-        let short = message.len() < 1000;
-        let (IpAddr::V4(source), IpAddr::V4(target), 2, Around::Nothing, true) =
-            (from.address, to.address, number % 31, self.around, short)
+        let (IpAddr::V4(source), IpAddr::V4(target), Some(id), Around::Nothing) =
+            (from.address, to.address, pieces, self.around)
         else {
             return self.push(side, &packet::udp(from, to, message));
         };
         let whole = packet::datagram(from, to, message);
-        let id = u16::try_from(number % 60_000).unwrap_or(0);
         self.push(side, &packet::ipv4(source, target, 17, [0x20, 0], id, &whole[..24]));
         self.push(side, &packet::ipv4(source, target, 17, [0, 3], id, &whole[24..]));
     }
