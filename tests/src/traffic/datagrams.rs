@@ -14,10 +14,13 @@ pub(super) fn quic(number: usize) -> Talk {
     /// The record's header, which QUIC does without.
     const RECORD: usize = 5;
     let (app, name) = NAMES[number / 2 % NAMES.len()];
-    let mut id = [0x5c, 1, 2, 3, 0, 0, 0, 0];
-    id[4..].copy_from_slice(&u32::try_from(number).unwrap_or(0).to_be_bytes());
+    // The connection ids are nobody else's: peers are told apart by them.
+    let own = |kind: u8| {
+        let [a, b, c, d] = u32::try_from(number).unwrap_or(0).to_be_bytes();
+        [kind, a, b, c, d, 1, 2, kind]
+    };
+    let (id, source, answering) = (own(0x5c), own(0x7d), own(0x9e));
     let (keys, answers) = (Keys::new(&id, "client in"), Keys::new(&id, "server in"));
-    let source = [7; 4];
     let hello = match number % 4 {
         0 | 1 => hello(name, 29, 32),
         _ => hello(name, 0x11ec, 1216),
@@ -30,9 +33,10 @@ pub(super) fn quic(number: usize) -> Talk {
         })
         .collect();
     let answer = crypto(0, &server_hello()[RECORD..]);
-    messages.push((Server, answers.initial(&source, &[9; 8], 0, &answer)));
+    messages.push((Server, answers.initial(&source, &answering, 0, &answer)));
     for (side, length) in [(Client, 60), (Server, 300 + number * 41 % 800)] {
         let mut short = vec![0x4a];
+        short.extend(if side == Client { answering } else { source });
         short.extend(std::iter::repeat_n(0xb7, length));
         messages.push((side, short));
     }
