@@ -56,18 +56,34 @@ pub fn run(
     settings: &[(&str, toml::Value)],
     while_running: impl FnOnce(&Path) -> anyhow::Result<()>,
 ) -> anyhow::Result<(Flows, Report)> {
+    let (records, report) = run_records(source, settings, while_running)?;
     let mut flows = Flows::new();
+    for (key, seen) in records {
+        if let Some(before) = flows.insert(key, seen) {
+            return Err(anyhow!("{key:?} came twice; first {before:?}"));
+        }
+    }
+    Ok((flows, report))
+}
+
+/// The same, with every record of an ended flow, also of a key that came before.
+///
+/// # Errors
+/// The engine does not start, a record was missed.
+pub fn run_records(
+    source: &str,
+    settings: &[(&str, toml::Value)],
+    while_running: impl FnOnce(&Path) -> anyhow::Result<()>,
+) -> anyhow::Result<(Vec<(Key, Seen)>, Report)> {
+    let mut records = Vec::new();
     let take = |record: &Record| {
         if record.kind == RecordKind::Ended {
-            let (key, seen) = decode(&record.flow)?;
-            if let Some(before) = flows.insert(key, seen) {
-                return Err(anyhow!("{key:?} came twice; first {before:?}"));
-            }
+            records.push(decode(&record.flow)?);
         }
         Ok(())
     };
     let report = observe(source, settings, while_running, take)?;
-    Ok((flows, report))
+    Ok((records, report))
 }
 
 /// Runs an engine over a file and hands every record to `take`.

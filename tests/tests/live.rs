@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
 
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use weir_engine::sys::clock;
 use weir_tests::cable::{Cable, FAR, NEAR, run};
 use weir_tests::player;
 use weir_tests::seen;
+use weir_tests::traffic::packet::{self, Around, End};
 use weir_tests::traffic::{self, Traffic};
 
 /// Frames a second: far below what a busy machine of two cores takes.
@@ -72,6 +75,60 @@ fn packet_one_shard() {
 #[test]
 fn packet_two_shards() {
     gives_the_flows_of_the_file("packet_two_shards", "packet", 2);
+}
+
+/// Of a flow that sends whole datagrams and fragmented ones, XDP cannot give both to one shard.
+/// It may then be two records, which together are the flow; one shard has it as one.
+fn whole_datagrams_and_pieces(test: &str, shards: i64) {
+    const FLOWS: u16 = 40;
+    const SIZES: [usize; 2] = [64, 600];
+    let Some(cable) = Cable::new(test).unwrap() else { return };
+    let mut frames = Vec::new();
+    for number in 0..FLOWS {
+        let [_, host] = number.to_be_bytes();
+        let (from, to) = (Ipv4Addr::new(10, 1, 2, host), Ipv4Addr::new(198, 51, 100, host));
+        let [client, server] = [(from, 20_000 + number), (to, 9999)]
+            .map(|(ip, port)| End { address: ip.into(), port });
+        let [small, large] = SIZES.map(|bytes| packet::datagram(client, server, &vec![7; bytes]));
+        let (first, rest) = large.split_at(400);
+        frames.extend([
+            packet::ip(client.address, server.address, 17, &small),
+            packet::ipv4(from, to, 17, [0x20, 0], number, first),
+            packet::ipv4(from, to, 17, [0, 50], number, rest),
+        ]);
+    }
+    let frames: Vec<Vec<u8>> =
+        frames.iter().map(|bytes| packet::frame(Around::Nothing, bytes)).collect();
+    let settings =
+        [("engine.shards", Value::Integer(shards)), ("capture.split", Value::from("xdp"))];
+    let (records, report) = seen::run_records(&format!("xdp:{NEAR}"), &settings, |_| {
+        cable.enter()?;
+        player::play(frames.iter().map(Vec::as_slice), FAR, RATE, 60)?;
+        clock::rest(Duration::from_millis(100));
+        Ok(())
+    })
+    .unwrap();
+    assert!(report.balanced(), "{report:?}");
+    let mut flows: BTreeMap<_, (usize, u64)> = BTreeMap::new();
+    for (key, seen) in &records {
+        let flow = flows.entry(key).or_default();
+        *flow = (flow.0 + 1, flow.1 + seen.packets[0] + seen.packets[1]);
+    }
+    assert_eq!(flows.len(), usize::from(FLOWS));
+    for (key, (records, packets)) in flows {
+        assert_eq!(packets, 3, "{key:?}: no packet is missing, none is there twice");
+        assert!(records <= usize::try_from(shards).unwrap(), "{key:?}: {records} records");
+    }
+}
+
+#[test]
+fn whole_datagrams_and_pieces_of_a_flow_on_one_shard() {
+    whole_datagrams_and_pieces("whole_datagrams_and_pieces_of_a_flow_on_one_shard", 1);
+}
+
+#[test]
+fn whole_datagrams_and_pieces_of_a_flow_on_two_shards() {
+    whole_datagrams_and_pieces("whole_datagrams_and_pieces_of_a_flow_on_two_shards", 2);
 }
 
 /// The `weir` binary, which cargo builds beside the tests when the workspace is tested.
