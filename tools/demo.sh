@@ -14,13 +14,13 @@ near=weir-demo-$$-a
 far=weir-demo-$$-b
 engine=
 player=
-seconds=60
+seconds=${WEIR_DEMO_SECONDS:-60}
 [ -t 1 ] || seconds=6
 
 cleanup() {
-    trap - EXIT INT TERM
+    trap - EXIT INT TERM HUP
     for process in $player $engine; do
-        kill -INT "$process" 2>/dev/null || true
+        kill -TERM "$process" 2>/dev/null || true
     done
     for process in $player $engine; do
         wait "$process" 2>/dev/null || true
@@ -33,7 +33,7 @@ cleanup() {
     rm -rf "$work"
 }
 trap cleanup EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' INT TERM HUP
 
 # Waits until readers can attach, or says why the engine did not start.
 wait_for_engine() {
@@ -92,7 +92,7 @@ live() {
     player=$!
     if [ -t 1 ] && [ -t 0 ]; then
         # The traffic's end is the end of the show.
-        (while kill -0 "$player" 2>/dev/null; do sleep 0.5; done; kill -INT "$engine" 2>/dev/null) &
+        (while kill -0 "$player" 2>/dev/null; do sleep 0.5; done; kill -TERM "$engine" 2>/dev/null) &
     fi
     show
 }
