@@ -4,14 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use weir_dpi::AppId;
-use weir_shm::{ShardSpec, ShardWriter};
 
-use crate::books::{self, Books};
+use crate::books::Books;
 use crate::capture::file::{FileError, Preloaded, PreloadedFrames};
 use crate::config::Config;
-use crate::engine::{EngineError, secret};
-use crate::flow::table::FlowTable;
-use crate::shard::{AppTotal, Depth, HISTOGRAMS, Shard, ShardPlan, Split, Turn};
+use crate::engine::{EngineError, plan, secret, segment};
+use crate::shard::{AppTotal, Depth, Shard, Turn};
 use crate::sys::{clock, place};
 
 /// What one run over all frames took and came to.
@@ -59,30 +57,8 @@ pub fn run(
     let seats = place::assign(&cores, None, shards.into());
     let mut threads = Vec::new();
     for (shard, seat) in (0..shards).zip(seats) {
-        let shared = ShardWriter::create(&ShardSpec {
-            shard,
-            label: "bench",
-            flow_slots: FlowTable::slots_for(config.flows_per_shard),
-            record_bytes: config.record_ring_bytes,
-            arena_bytes: config.arena_bytes,
-            counters: &books::DEFINITIONS,
-            histograms: &HISTOGRAMS,
-            huge_pages: config.huge_pages,
-        })?;
-        let split = match shards {
-            1 => Split::All,
-            _ => Split::ByHash { shard: shard.into(), shards: shards.into() },
-        };
-        let plan = ShardPlan {
-            shard,
-            split,
-            live: false,
-            depth,
-            timeouts: config.timeouts.clone(),
-            secret,
-            fragments: config.fragments as usize,
-            inspection: config.inspection,
-        };
+        let shared = segment(config, shard, "bench")?;
+        let plan = plan(config, depth, shard, shards, false, secret);
         let source = Preloaded::new(Arc::clone(frames), 1);
         let body = move || {
             if let Some(core) = seat {

@@ -142,23 +142,18 @@ impl Engine {
             queue_counters: QUEUE_COUNTERS,
         })?;
         let mut segments = vec![control.export()];
+        let depth = match options.depth {
+            Depth::Inspect if !config.inspect => Depth::Flow,
+            wanted => wanted,
+        };
         let stop = Arc::new(AtomicBool::new(false));
         let seats = place::assign(&cores, node, sources.len());
         let (mut prepared, mut gates) = (Vec::new(), Vec::new());
         for ((shard, source), seat) in (0_u16..).zip(sources).zip(seats) {
-            let shared = ShardWriter::create(&ShardSpec {
-                shard,
-                label: &source.label,
-                flow_slots: FlowTable::slots_for(config.flows_per_shard),
-                record_bytes: config.record_ring_bytes,
-                arena_bytes: config.arena_bytes,
-                counters: &books::DEFINITIONS,
-                histograms: &HISTOGRAMS,
-                huge_pages: config.huge_pages,
-            })?;
+            let shared = segment(config, shard, &source.label)?;
             segments.push(shared.export());
             let gate = (!live && options.lossless_records).then(|| gate(config, &mut gates));
-            let plan = plan(config, options.depth, shard, shards, live, secret);
+            let plan = plan(config, depth, shard, shards, live, secret);
             let core = seat.filter(|_| config.pin);
             prepared.push((source.source, Order { plan, shared, gate, core }));
         }
@@ -270,7 +265,26 @@ impl Engine {
     }
 }
 
-fn plan(
+/// The memory that a shard shares.
+pub(crate) fn segment(
+    config: &Config,
+    shard: u16,
+    label: &str,
+) -> Result<ShardWriter, weir_shm::Error> {
+    ShardWriter::create(&ShardSpec {
+        shard,
+        label,
+        flow_slots: FlowTable::slots_for(config.flows_per_shard),
+        record_bytes: config.record_ring_bytes,
+        arena_bytes: config.arena_bytes,
+        counters: &books::DEFINITIONS,
+        histograms: &HISTOGRAMS,
+        huge_pages: config.huge_pages,
+    })
+}
+
+/// What a shard, one of `shards`, is told.
+pub(crate) fn plan(
     config: &Config,
     depth: Depth,
     shard: u16,
@@ -287,7 +301,7 @@ fn plan(
         shard,
         split,
         live,
-        depth: if depth == Depth::Inspect && !config.inspect { Depth::Flow } else { depth },
+        depth,
         timeouts: config.timeouts.clone(),
         secret,
         fragments: config.fragments as usize,
