@@ -7,13 +7,13 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use weir_engine::books::Count;
 use weir_engine::capture::file::FileSource;
 use weir_engine::capture::{Batch, Received, Source};
 use weir_engine::wire::{Fragment, Fragments, Parsed, Reason, parse};
-use weir_tests::seen;
+use weir_tests::{corpus, seen, skipped};
 
 /// What the reference knows a flow by: protocol, both ends in order, VLAN.
 type Key = (u8, (Ipv6Addr, u16), (Ipv6Addr, u16), u16);
@@ -43,14 +43,6 @@ struct Capture {
     parsed: u64,
     dropped: HashMap<Reason, u64>,
     problem: Option<String>,
-}
-
-fn corpus() -> Option<PathBuf> {
-    let root = std::env::var_os("WEIR_CORPUS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus/ndpi"),
-        PathBuf::from,
-    );
-    root.join("expected.tsv").is_file().then_some(root)
 }
 
 fn read(path: &Path) -> Capture {
@@ -260,9 +252,8 @@ impl Score {
 
 #[test]
 fn flows_packets_and_bytes_are_the_references() {
-    let Some(root) = corpus() else {
-        eprintln!("SKIPPED flows_packets_and_bytes_are_the_references: no labelled captures");
-        return;
+    let Some(root) = corpus::root() else {
+        return skipped("flows_packets_and_bytes_are_the_references", "no labelled captures");
     };
     let mut score = Score::default();
     for (name, rows) in expected(&root) {
@@ -282,9 +273,8 @@ fn flows_packets_and_bytes_are_the_references() {
 
 #[test]
 fn the_books_balance_on_every_capture() {
-    let Some(root) = corpus() else {
-        eprintln!("SKIPPED the_books_balance_on_every_capture: no labelled captures");
-        return;
+    let Some(root) = corpus::root() else {
+        return skipped("the_books_balance_on_every_capture", "no labelled captures");
     };
     let mut frames = 0;
     for entry in std::fs::read_dir(root.join("pcap")).unwrap() {
@@ -308,9 +298,9 @@ fn the_books_balance_on_every_capture() {
 /// input included, and balanced books.
 #[test]
 fn the_engine_gives_the_flows_that_plain_grouping_gives() {
-    let Some(root) = corpus() else {
+    let Some(root) = corpus::root() else {
         let test = "the_engine_gives_the_flows_that_plain_grouping_gives";
-        return weir_tests::skipped(test, "no labelled corpus");
+        return skipped(test, "no labelled corpus");
     };
     let small: Vec<(&str, toml::Value)> = vec![
         ("flow.capacity", 20_000.into()),

@@ -13,7 +13,7 @@ use weir_engine::flow::timeouts::Timeouts;
 use weir_engine::shard::{Depth, HISTOGRAMS, Shard, ShardPlan, Split, Turn};
 use weir_shm::{ShardSpec, ShardWriter};
 use weir_tests::allocations::{self, Counting};
-use weir_tests::traffic;
+use weir_tests::{corpus, traffic};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -76,13 +76,12 @@ fn a_turn_over_generated_traffic_allocates_nothing() {
 
 #[test]
 fn a_turn_over_the_corpus_allocates_nothing() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus/ndpi/pcap");
-    let Ok(entries) = std::fs::read_dir(root) else {
+    let Some(root) = corpus::root() else {
         let test = "a_turn_over_the_corpus_allocates_nothing";
         return weir_tests::skipped(test, "the labelled corpus is not here");
     };
     let mut files = 0;
-    for entry in entries {
+    for entry in std::fs::read_dir(root.join("pcap")).unwrap() {
         run(&entry.unwrap().path());
         files += 1;
     }
