@@ -42,6 +42,7 @@ fn shard() -> Option<ShardWriter> {
         arena_bytes: 1 << 20,
         counters: &[],
         histograms: &[],
+        packets: weir_shm::PacketSpec::default(),
         huge_pages: false,
     };
     ShardWriter::create(&spec).ok()

@@ -7,6 +7,7 @@ use crate::{
         self, DEF_WORDS, ENGINE_WORDS, LIVE_HEARTBEAT_NS, LIVE_STATE, LIVE_WORDS, Plan,
         SectionKind, SegmentKind,
     },
+    packets::{self, ReaderTable},
     segment::{WORD, WriteMap, WriteWords},
     sync::Ordering,
     writer::{SegmentFd, counter_words},
@@ -57,6 +58,7 @@ impl EngineState {
 pub struct ControlWriter {
     live: WriteWords,
     queues: Vec<CounterWriter>,
+    readers: Option<ReaderTable>,
     map: Arc<WriteMap>,
 }
 
@@ -85,6 +87,8 @@ impl ControlWriter {
         plan.section(SectionKind::Queues, WORD, labels.len());
         plan.section(SectionKind::CounterDefs, DEF_WORDS * WORD, spec.queue_counters.len());
         plan.section(SectionKind::Counters, block_bytes, labels.len());
+        plan.section(SectionKind::Readers, packets::READER_WORDS * WORD, packets::READERS);
+        plan.section(SectionKind::Groups, packets::GROUP_ROW_WORDS * WORD, packets::GROUPS);
         let made = plan.create("weir control", false)?;
         made.fill(SectionKind::Engine, engine);
         made.fill(SectionKind::CounterDefs, counter_defs);
@@ -97,7 +101,9 @@ impl ControlWriter {
             .collect();
         made.fill(SectionKind::Queues, labels);
         let live = made.words(SectionKind::Live);
-        let mut control = Self { live, queues, map: made.map };
+        let readers =
+            ReaderTable::new(made.words(SectionKind::Readers), made.words(SectionKind::Groups));
+        let mut control = Self { live, queues, readers: Some(readers), map: made.map };
         control.heartbeat(layout::unix_ns());
         control.set_state(EngineState::Starting);
         Ok(control)
@@ -125,6 +131,11 @@ impl ControlWriter {
     /// All queue blocks, to be moved to the threads that write them. Leaves none here.
     pub fn take_queues(&mut self) -> Vec<CounterWriter> {
         std::mem::take(&mut self.queues)
+    }
+
+    /// The table of packet readers, to be written by whoever lets them in. There is one.
+    pub fn take_readers(&mut self) -> Option<ReaderTable> {
+        self.readers.take()
     }
 
     /// The segment, to be handed to readers.

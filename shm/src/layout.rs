@@ -40,6 +40,10 @@ pub enum SegmentKind {
     Control = 1,
     /// One shard.
     Shard = 2,
+    /// Packet memory: frames and nothing else, without a header.
+    Frames = 3,
+    /// The page that a packet reader writes; without a header.
+    Page = 4,
 }
 
 impl SegmentKind {
@@ -47,6 +51,8 @@ impl SegmentKind {
         match raw {
             1 => Some(Self::Control),
             2 => Some(Self::Shard),
+            3 => Some(Self::Frames),
+            4 => Some(Self::Page),
             _ => None,
         }
     }
@@ -65,10 +71,16 @@ pub(crate) enum SectionKind {
     Counters = 7,
     HistogramDefs = 8,
     Histograms = 9,
+    PacketHead = 10,
+    PacketRing = 11,
+    PacketReaders = 12,
+    PacketGroups = 13,
     Engine = 16,
     Live = 17,
     Sources = 18,
     Queues = 19,
+    Readers = 20,
+    Groups = 21,
 }
 
 /// Words of a definition of a counter or a histogram: unit and role, name, help.
@@ -373,7 +385,7 @@ pub(crate) fn unix_ns() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{arena, flow, histogram, records};
+    use crate::{arena, flow, histogram, packets, records};
 
     const PAGE_TEXT: &str = include_str!("../../docs/SHM_FORMAT.md");
 
@@ -395,6 +407,12 @@ mod tests {
             (K::Live, LIVE_WORDS * WORD),
             (K::Sources, WORD),
             (K::Queues, WORD),
+            (K::PacketHead, packets::HEAD_WORDS * WORD),
+            (K::PacketRing, packets::SLOT_WORDS * WORD),
+            (K::PacketReaders, packets::LINE_WORDS * WORD),
+            (K::PacketGroups, packets::GROUP_WORDS * WORD),
+            (K::Readers, packets::READER_WORDS * WORD),
+            (K::Groups, packets::GROUP_ROW_WORDS * WORD),
         ];
         for (kind, stride) in sections {
             let row = format!("| {} | {kind:?} | ", kind as u32);

@@ -16,9 +16,12 @@
 compile_error!("the shared-memory format is little endian and made of 64-bit words");
 
 pub mod arena;
+#[cfg(not(loom))]
+pub mod bpf;
 pub mod counters;
 pub mod flow;
 pub mod histogram;
+pub mod packets;
 pub mod records;
 
 #[cfg_attr(loom, path = "segment_model.rs")]
@@ -57,6 +60,6 @@ pub use self::{
     paths::{RunningEngine, default_path, list_names},
     reader::{Attached, FlowRead, FlowView, Info, QueueReader, ShardReader},
     segment::{FlowSlots, Shared, WriteSection},
-    server::{Access, Server},
-    writer::{SegmentFd, ShardSpec, ShardWriter},
+    server::{Access, Asked, Event, Joined, Offer, Server, What},
+    writer::{PacketSpec, SegmentFd, ShardSpec, ShardWriter},
 };

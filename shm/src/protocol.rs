@@ -1,14 +1,16 @@
 //! What is said over the socket, and the reader's end of it.
 //!
-//! The socket is a Unix `SOCK_SEQPACKET`. The reader says *hello* (24 bytes), the engine answers
-//! with one message or more (32 bytes and 16 for each segment) that carry the descriptors, at most
-//! 64 a message. After that nobody speaks; the connection stays open so that its end tells each
-//! side about the other's.
+//! The socket is a Unix `SOCK_SEQPACKET`. The reader says *hello* (24 bytes; 96 for packets), the
+//! engine answers with one message or more (32 bytes and 16 for each segment) that carry the
+//! descriptors, at most 64 a message. The connection stays open so that its end tells each side
+//! about the other's. Who only looks says nothing more; a packet reader may say what it wants of a
+//! flow ([`Ask`]), and gets a message of one byte whenever it is to wake up.
 
 use crate::{
     error::Error,
     layout::{FORMAT_VERSION, Opened, SegmentKind},
-    segment::ReadMap,
+    packets::{Admission, name_bytes, name_in},
+    segment::{Frames, ReadMap, WriteWords, open_page},
 };
 use rustix::{
     io::Errno,
@@ -39,8 +41,47 @@ const SEGMENTS_MAX: usize = u16::MAX as usize + 2;
 /// How long an engine may take to answer; it serves its socket at least once a second.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The only request there is: the segments.
-pub(crate) const REQUEST_SEGMENTS: u32 = 1;
+/// What a hello asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// The segments.
+    Segments,
+    /// The segments, the packet memory, and a place among the packet readers.
+    Packets(Admission),
+    /// The segments, and to be heard about flows without reading packets.
+    Control,
+    /// Something that this version does not know.
+    Unknown,
+}
+
+const REQUEST_SEGMENTS: u32 = 1;
+const REQUEST_PACKETS: u32 = 2;
+const REQUEST_CONTROL: u32 = 3;
+/// Bytes of a hello that asks for packets.
+const HELLO_PACKETS_BYTES: usize = 96;
+/// Longest hello that is read.
+pub(crate) const HELLO_BYTES_MAX: usize = 256;
+const WANTS_LEASE: u32 = 1;
+
+/// What a reader says about a flow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ask {
+    pub(crate) what: u32,
+    pub(crate) shard: u32,
+    pub(crate) flow_slot: u32,
+    pub(crate) flow_id: u64,
+    /// The group that it is about; empty: the reader's own.
+    pub(crate) group: String,
+}
+
+/// The reader's group wants no more of the flow.
+pub(crate) const ASK_SHUNT: u32 = 1;
+/// The reader judges the flow to be allowed.
+pub(crate) const ASK_ALLOW: u32 = 2;
+/// The reader judges the flow to be blocked.
+pub(crate) const ASK_BLOCK: u32 = 3;
+pub(crate) const ASK_BYTES: usize = 64;
+const ASK_MAGIC: [u8; 8] = *b"WEIRFLOW";
 
 /// How an engine answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,18 +114,68 @@ pub(crate) struct Entry {
     pub(crate) bytes: u64,
 }
 
-pub(crate) fn encode_hello() -> [u8; HELLO_BYTES] {
-    let mut hello = [0; HELLO_BYTES];
-    hello[..8].copy_from_slice(&MAGIC);
-    hello[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
-    hello[12..16].copy_from_slice(&REQUEST_SEGMENTS.to_le_bytes());
+pub(crate) fn encode_hello(request: &Request) -> Vec<u8> {
+    let number = match request {
+        Request::Segments | Request::Unknown => REQUEST_SEGMENTS,
+        Request::Packets(_) => REQUEST_PACKETS,
+        Request::Control => REQUEST_CONTROL,
+    };
+    let mut hello = MAGIC.to_vec();
+    for word in [FORMAT_VERSION, number, 0, 0] {
+        hello.extend_from_slice(&word.to_le_bytes());
+    }
+    if let Request::Packets(admission) = request {
+        let wants = if admission.lease { WANTS_LEASE } else { 0 };
+        for word in [wants, 0] {
+            hello.extend_from_slice(&word.to_le_bytes());
+        }
+        hello.extend_from_slice(&name_bytes(&admission.program));
+        hello.extend_from_slice(&name_bytes(&admission.group));
+    }
     hello
 }
 
 /// Format version and request of a hello; `None` if it is none. Longer ones are a later version's.
-pub(crate) fn decode_hello(bytes: &[u8]) -> Option<(u32, u32)> {
+pub(crate) fn decode_hello(bytes: &[u8]) -> Option<(u32, Request)> {
     let (magic, rest) = bytes.split_first_chunk::<8>()?;
-    (*magic == MAGIC && bytes.len() >= HELLO_BYTES).then_some((word(rest, 0)?, word(rest, 4)?))
+    if *magic != MAGIC || bytes.len() < HELLO_BYTES {
+        return None;
+    }
+    let request = match word(rest, 4)? {
+        REQUEST_SEGMENTS => Request::Segments,
+        REQUEST_CONTROL => Request::Control,
+        REQUEST_PACKETS => Request::Packets(Admission {
+            lease: word(bytes, HELLO_BYTES)? & WANTS_LEASE != 0,
+            program: name_in(bytes.get(32..64)?),
+            group: name_in(bytes.get(64..HELLO_PACKETS_BYTES)?),
+        }),
+        _ => Request::Unknown,
+    };
+    Some((word(rest, 0)?, request))
+}
+
+pub(crate) fn encode_ask(ask: &Ask) -> [u8; ASK_BYTES] {
+    let mut bytes = [0; ASK_BYTES];
+    bytes[..8].copy_from_slice(&ASK_MAGIC);
+    bytes[8..12].copy_from_slice(&ask.what.to_le_bytes());
+    bytes[12..16].copy_from_slice(&ask.shard.to_le_bytes());
+    bytes[16..24].copy_from_slice(&ask.flow_id.to_le_bytes());
+    bytes[24..28].copy_from_slice(&ask.flow_slot.to_le_bytes());
+    bytes[32..64].copy_from_slice(&name_bytes(&ask.group));
+    bytes
+}
+
+pub(crate) fn decode_ask(bytes: &[u8]) -> Option<Ask> {
+    if bytes.len() != ASK_BYTES || !bytes.starts_with(&ASK_MAGIC) {
+        return None;
+    }
+    Some(Ask {
+        what: word(bytes, 8)?,
+        shard: word(bytes, 12)?,
+        flow_id: u64::from_le_bytes(*bytes.get(16..)?.first_chunk()?),
+        flow_slot: word(bytes, 24)?,
+        group: name_in(bytes.get(32..64)?),
+    })
 }
 
 pub(crate) fn encode_answer(answer: &Answer) -> Vec<u8> {
@@ -139,6 +230,26 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// Says something about a flow.
+    pub(crate) fn ask(&self, ask: &Ask) -> Result<(), Error> {
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        let sent = rustix::net::send(&self.socket, &encode_ask(ask), flags);
+        sent.map(drop).map_err(|error| Error::os("telling the engine about a flow", error))
+    }
+
+    /// Takes in all wake-ups. Whether the other end is still open.
+    pub(crate) fn take_wakeups(&self) -> bool {
+        let mut bytes = [0_u8; 16];
+        loop {
+            match rustix::net::recv(&self.socket, &mut bytes, RecvFlags::DONTWAIT) {
+                Ok((_, 0)) => return false,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return true,
+                Err(_) => return false,
+            }
+        }
+    }
+
     /// Whether the other end is still open.
     pub(crate) fn alive(&self) -> bool {
         let mut byte = [0_u8];
@@ -172,10 +283,21 @@ pub(crate) fn connect(path: &Path) -> rustix::io::Result<OwnedFd> {
     Ok(socket)
 }
 
+/// What an engine gave.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub(crate) connection: Connection,
+    pub(crate) segments: Vec<Opened>,
+    /// Packet memories with their numbers; only for packet readers.
+    pub(crate) frames: Vec<(u16, Frames)>,
+    /// The reader's own page; only for packet readers.
+    pub(crate) page: Option<WriteWords>,
+}
+
 /// Attaches to the engine at `path`: its segments, mapped and checked.
-pub(crate) fn attach(path: &Path) -> Result<(Connection, Vec<Opened>), Error> {
+pub(crate) fn attach(path: &Path, request: &Request) -> Result<Received, Error> {
     let socket = connect(path).map_err(|error| cannot_connect(path, error))?;
-    match rustix::net::send(&socket, &encode_hello(), SendFlags::NOSIGNAL) {
+    match rustix::net::send(&socket, &encode_hello(request), SendFlags::NOSIGNAL) {
         // An engine that closed at once has said why, and that can still be read.
         Ok(_) | Err(Errno::PIPE | Errno::CONNRESET) => {}
         Err(error) => {
@@ -183,22 +305,40 @@ pub(crate) fn attach(path: &Path) -> Result<(Connection, Vec<Opened>), Error> {
         }
     }
     let bad = |reason| Error::Protocol { path: path.to_owned(), reason };
-    let mut segments = Vec::new();
+    let connection = Connection { socket };
+    let mut received =
+        Received { connection, segments: Vec::new(), frames: Vec::new(), page: None };
+    let mut count = 0;
     loop {
-        let (bytes, descriptors) = receive(&socket, path)?;
+        let (bytes, descriptors) = receive(&received.connection.socket, path)?;
         let answer = decode_answer(&bytes).ok_or_else(|| bad("its answer is not Weir's"))?;
         check_status(&answer, path)?;
         let total = answer.total as usize;
-        let here = answer.first as usize == segments.len() && !answer.entries.is_empty();
+        let here = answer.first as usize == count && !answer.entries.is_empty();
         if !here || answer.entries.len() != descriptors.len() || total > SEGMENTS_MAX {
             return Err(bad("its segments and descriptors do not match"));
         }
-        for (entry, descriptor) in answer.entries.iter().zip(&descriptors) {
-            segments.push(open_segment(*entry, descriptor)?);
+        for (entry, descriptor) in answer.entries.iter().zip(descriptors) {
+            received.take(*entry, descriptor)?;
+            count += 1;
         }
-        if segments.len() >= total {
-            return Ok((Connection { socket }, segments));
+        if count >= total {
+            return Ok(received);
         }
+    }
+}
+
+impl Received {
+    fn take(&mut self, entry: Entry, descriptor: OwnedFd) -> Result<(), Error> {
+        match SegmentKind::from_raw(entry.kind) {
+            Some(SegmentKind::Frames) => {
+                let number = u16::try_from(entry.shard).unwrap_or(u16::MAX);
+                self.frames.push((number, Frames::open(&descriptor, entry.bytes)?));
+            }
+            Some(SegmentKind::Page) => self.page = Some(open_page(descriptor, entry.bytes)?),
+            _ => self.segments.push(open_segment(entry, &descriptor)?),
+        }
+        Ok(())
     }
 }
 
@@ -221,11 +361,11 @@ fn check_status(answer: &Answer, path: &Path) -> Result<(), Error> {
     }
     match answer.status {
         status if status == Status::Accepted as u32 => Ok(()),
-        status if status == Status::NotAllowed as u32 => {
-            refused("this user may not read it (the engine's access setting says who may)")
-        }
+        status if status == Status::NotAllowed as u32 => refused(
+            "this user may not read it; export.packet_access and export.socket_group say who may",
+        ),
         status if status == Status::Busy as u32 => {
-            refused("it has as many readers as it takes; close one")
+            refused("it has as many readers as it takes, or as many groups; close one")
         }
         _ => refused("it does not know this request"),
     }
@@ -292,10 +432,10 @@ mod tests {
         /// Bytes from a stranger are refused or understood, never more.
         #[test]
         fn any_bytes_are_taken(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = decode_hello(&bytes);
+            let _ = (decode_hello(&bytes), decode_ask(&bytes));
             let mut named = MAGIC.to_vec();
             named.extend_from_slice(&bytes);
-            prop_assert_eq!(decode_hello(&named).is_some(), named.len() >= HELLO_BYTES);
+            prop_assert!(decode_hello(&named).is_none() || named.len() >= HELLO_BYTES);
             if let Some(answer) = decode_answer(&named) {
                 prop_assert!(answer.entries.len() * ENTRY_BYTES <= bytes.len());
             }
@@ -316,6 +456,18 @@ mod tests {
             prop_assert!(bytes.len() <= ANSWER_BYTES_MAX);
             prop_assert_eq!(decode_answer(&bytes), Some(answer));
         }
+    }
+
+    #[test]
+    fn requests_survive_the_way() {
+        let admission = Admission { program: "tcpdump".into(), lease: true, group: "ids".into() };
+        for request in [Request::Segments, Request::Control, Request::Packets(admission)] {
+            let hello = encode_hello(&request);
+            assert!(hello.len() <= HELLO_BYTES_MAX);
+            assert_eq!(decode_hello(&hello), Some((FORMAT_VERSION, request)));
+        }
+        let ask = Ask { what: 1, shard: 2, flow_slot: 3, flow_id: 4, group: "ids".into() };
+        assert_eq!(decode_ask(&encode_ask(&ask)), Some(ask));
     }
 
     /// A later version may say more than this one understands: its number must still be found.

@@ -12,9 +12,11 @@ use crate::{
         self, DEF_WORDS, ENGINE_WORDS, LIVE_HEARTBEAT_NS, LIVE_STATE, LIVE_WORDS, Opened,
         SectionKind, SegmentKind,
     },
-    paths, protocol,
+    packets::{self, GroupRow, ReaderRow},
+    paths,
+    protocol::{self, Request},
     records::{HEAD_WORDS, RecordReader, StartAt},
-    segment::{ReadWords, WORD},
+    segment::{Frames, ReadWords, WORD, WriteWords},
 };
 use std::{
     os::fd::{AsFd, BorrowedFd},
@@ -76,7 +78,16 @@ pub struct Attached {
     info: Info,
     live: ReadWords,
     queues: Vec<QueueReader>,
+    readers: ReadWords,
+    groups: ReadWords,
     shards: Vec<ShardReader>,
+}
+
+/// What only a packet reader gets.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    pub(crate) frames: Vec<(u16, Frames)>,
+    pub(crate) page: Option<WriteWords>,
 }
 
 impl Attached {
@@ -85,10 +96,15 @@ impl Attached {
     /// # Errors
     /// If there is no such engine, it refuses, or it speaks another format.
     pub fn open(name_or_path: &str) -> Result<Self, Error> {
+        Self::open_with(name_or_path, &Request::Segments).map(|(attached, _)| attached)
+    }
+
+    /// Attaches and asks for more than the segments.
+    pub(crate) fn open_with(name_or_path: &str, request: &Request) -> Result<(Self, Rest), Error> {
         let candidates = paths::candidates(name_or_path)?;
         let mut failure = None;
         for path in &candidates {
-            match Self::open_path(path) {
+            match Self::open_path_with(path, request) {
                 Ok(attached) => return Ok(attached),
                 // A live engine further down the list is better news than a dead one's leavings.
                 Err(error @ (Error::Ended { .. } | Error::NotFound { .. })) => {
@@ -117,13 +133,18 @@ impl Attached {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_path(path: &Path) -> Result<Self, Error> {
-        let (connection, segments) = protocol::attach(path)?;
+        Self::open_path_with(path, &Request::Segments).map(|(attached, _)| attached)
+    }
+
+    fn open_path_with(path: &Path, request: &Request) -> Result<(Self, Rest), Error> {
+        let received = protocol::attach(path, request)?;
+        let protocol::Received { connection, segments, frames, page } = received;
         let mut control = None;
         let mut shards = Vec::new();
         for segment in segments {
             match segment.kind {
                 SegmentKind::Control => control = Some(segment),
-                SegmentKind::Shard => shards.push(ShardReader::new(&segment)?),
+                _ => shards.push(ShardReader::new(&segment)?),
             }
         }
         shards.sort_by_key(|shard| shard.shard);
@@ -131,13 +152,30 @@ impl Attached {
             path: path.to_owned(),
             reason: "it sent no control segment",
         })?;
-        Ok(Self {
+        let attached = Self {
             connection,
             info: read_info(&control, path)?,
             live: control.element(SectionKind::Live, 0, LIVE_WORDS)?,
             queues: read_queues(&control)?,
+            readers: control.words(SectionKind::Readers, packets::READER_WORDS * WORD)?,
+            groups: control.words(SectionKind::Groups, packets::GROUP_ROW_WORDS * WORD)?,
             shards,
-        })
+        };
+        Ok((attached, Rest { frames, page }))
+    }
+
+    /// The packet readers that the engine has now.
+    pub fn packet_readers(&self) -> Vec<ReaderRow> {
+        packets::read_readers(&self.readers)
+    }
+
+    /// The groups of packet readers.
+    pub fn groups(&self) -> Vec<GroupRow> {
+        packets::read_groups(&self.groups)
+    }
+
+    pub(crate) fn connection(&self) -> &protocol::Connection {
+        &self.connection
     }
 
     /// What the engine says of itself.
@@ -237,6 +275,39 @@ pub struct ShardReader {
     record_ring: ReadWords,
     counters: Block,
     histograms: Vec<(HistogramText, ReadWords)>,
+    packets: PacketWords,
+}
+
+/// The words of a shard's packet ring.
+#[derive(Debug, Clone)]
+pub(crate) struct PacketWords {
+    pub(crate) head: ReadWords,
+    pub(crate) ring: ReadWords,
+    lines: ReadWords,
+    groups: ReadWords,
+}
+
+impl PacketWords {
+    fn new(segment: &Opened) -> Result<Self, Error> {
+        let ring = segment.words(SectionKind::PacketRing, packets::SLOT_WORDS * WORD)?;
+        if !(ring.len() / packets::SLOT_WORDS).is_power_of_two() {
+            return Err(segment.error("its packet ring has an impossible size"));
+        }
+        let head = segment.element(SectionKind::PacketHead, 0, packets::HEAD_WORDS)?;
+        let lines = segment.words(SectionKind::PacketReaders, packets::LINE_WORDS * WORD)?;
+        let groups = segment.words(SectionKind::PacketGroups, packets::GROUP_WORDS * WORD)?;
+        Ok(Self { head, ring, lines, groups })
+    }
+
+    /// The line of the reader in this place.
+    pub(crate) fn line(&self, place: u8) -> ReadWords {
+        self.lines.part(usize::from(place) * packets::LINE_WORDS, packets::LINE_WORDS)
+    }
+
+    /// The words of a group.
+    pub(crate) fn group(&self, number: u8) -> ReadWords {
+        self.groups.part(usize::from(number) * packets::GROUP_WORDS, packets::GROUP_WORDS)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -273,6 +344,7 @@ impl ShardReader {
             record_ring: ring,
             counters: Block::new(segment, &counter_defs(segment)?, 0)?,
             histograms,
+            packets: PacketWords::new(segment)?,
         })
     }
 
@@ -330,6 +402,10 @@ impl ShardReader {
                 FlowRead::Flow
             }
         }
+    }
+
+    pub(crate) fn packets(&self) -> &PacketWords {
+        &self.packets
     }
 
     /// Follows the flow records.
@@ -435,6 +511,7 @@ mod tests {
             arena_bytes: 2048,
             counters: COUNTERS,
             histograms: HISTOGRAMS,
+            packets: crate::PacketSpec::default(),
             huge_pages: false,
         })
         .unwrap();

@@ -160,6 +160,12 @@ impl<T: Shared> fmt::Debug for WriteSection<T> {
     }
 }
 
+impl<T: Shared> Clone for WriteSection<T> {
+    fn clone(&self) -> Self {
+        Self { base: self.base, count: self.count, map: Arc::clone(&self.map) }
+    }
+}
+
 /// Another process's segment, mapped read-only.
 #[derive(Debug)]
 pub(crate) struct ReadMap {
@@ -189,6 +195,15 @@ impl ReadMap {
         Ok(Arc::new(Self { map }))
     }
 
+    /// Maps the words that a reader writes: the engine's own memfd of that size.
+    fn of_page(fd: &OwnedFd, bytes: usize) -> Result<Arc<Self>, Error> {
+        let map = MmapOptions::new()
+            .len(bytes)
+            .map_raw_read_only(fd)
+            .map_err(|e| Error::os("mapping a reader's page", e))?;
+        Ok(Arc::new(Self { map }))
+    }
+
     /// Whole length, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.map.len()
@@ -204,7 +219,7 @@ impl ReadMap {
         let start = unsafe { self.map.as_ptr().add(offset) };
         #[expect(clippy::cast_ptr_alignment, reason = "maps begin on a page, `offset` on a word")]
         let base = NonNull::new(start.cast_mut().cast::<AtomicU64>())?;
-        Some(ReadWords { base, count, _map: Arc::clone(self) })
+        Some(ReadWords { base, count, map: Arc::clone(self) })
     }
 }
 
@@ -213,7 +228,7 @@ impl ReadMap {
 pub(crate) struct ReadWords {
     base: NonNull<AtomicU64>,
     count: usize,
-    _map: Arc<ReadMap>,
+    map: Arc<ReadMap>,
 }
 
 impl ReadWords {
@@ -228,9 +243,18 @@ impl ReadWords {
         self.words().get(index).map_or(0, |word| word.load(Ordering::Relaxed))
     }
 
+    /// A part of these words; none of them where it would not lie inside.
+    pub(crate) fn part(&self, from: usize, count: usize) -> Self {
+        let inside = from.checked_add(count).is_some_and(|end| end <= self.count);
+        let (from, count) = if inside { (from, count) } else { (0, 0) };
+        // SAFETY: `from` is inside of these words, checked above.
+        let base = unsafe { self.base.add(from) };
+        Self { base, count, map: Arc::clone(&self.map) }
+    }
+
     #[inline(always)]
     fn words(&self) -> &[AtomicU64] {
-        // SAFETY: `ReadMap::words` checked bounds and alignment, the map lives as long as `_map`,
+        // SAFETY: `ReadMap::words` checked bounds and alignment, the map lives as long as `map`,
         // and its file is sealed against shrinking. The pages are read-only, so the slice stays
         // private and only relaxed 8-byte loads are made through it.
         unsafe { std::slice::from_raw_parts(self.base.as_ptr(), self.count) }
@@ -248,6 +272,98 @@ impl fmt::Debug for ReadWords {
     }
 }
 
+/// A reader's page as the engine makes it: the descriptor to hand over, the words to watch.
+///
+/// Its size is sealed, so whatever the reader does with the descriptor, the engine's map stays
+/// whole; its content is the reader's.
+pub(crate) fn make_page(bytes: usize, first: &[u64]) -> Result<(OwnedFd, ReadWords), Error> {
+    let fd = memfd("weir reader", false).map_err(|e| Error::os("making a reader's page", e))?;
+    let size = u64::try_from(bytes).unwrap_or(u64::MAX);
+    ftruncate(&fd, size).map_err(|e| Error::os("sizing a reader's page", e))?;
+    let words: Vec<u8> = first.iter().flat_map(|word| word.to_le_bytes()).collect();
+    rustix::io::pwrite(&fd, &words, 0).map_err(|e| Error::os("filling a reader's page", e))?;
+    fcntl_add_seals(&fd, PAGE_SEALS).map_err(|e| Error::os("sealing a reader's page", e))?;
+    let map = ReadMap::of_page(&fd, bytes)?;
+    let words = map.words(0, bytes / WORD).ok_or_else(|| Error::segment("a page", "too small"))?;
+    Ok((fd, words))
+}
+
+/// A reader's page as the reader gets it.
+pub(crate) fn open_page(fd: OwnedFd, bytes: u64) -> Result<WriteWords, Error> {
+    let bad = |reason| Error::segment("the reader's page", reason);
+    let seals = fcntl_get_seals(&fd).map_err(|_| bad("not a memfd"))?;
+    let stat = rustix::fs::fstat(&fd).map_err(|e| Error::os("asking the page's size", e))?;
+    let bytes = usize::try_from(bytes).map_err(|_| bad("too large"))?;
+    if !seals.contains(SealFlags::SHRINK) || usize::try_from(stat.st_size) != Ok(bytes) {
+        return Err(bad("its size is not sealed, or not the announced one"));
+    }
+    if bytes == 0 || !bytes.is_multiple_of(PAGE) {
+        return Err(bad("its size is not whole pages"));
+    }
+    let map = MmapOptions::new().len(bytes).map_raw(&fd);
+    let map = map.map_err(|e| Error::os("mapping the reader's page", e))?;
+    let map = Arc::new(WriteMap { map, fd, huge: false });
+    Ok(map.section(0, bytes / WORD))
+}
+
+/// The packet memory, mapped read-only: bytes that the engine or the kernel may be writing.
+#[derive(Debug, Clone)]
+pub(crate) struct Frames {
+    words: ReadWords,
+}
+
+impl Frames {
+    /// Maps received packet memory, with the same checks as for a segment.
+    pub(crate) fn open(fd: &OwnedFd, bytes: u64) -> Result<Self, Error> {
+        let map = ReadMap::open(fd, "the packet memory", bytes)?;
+        let words = map.words(0, map.bytes() / WORD);
+        let words = words.ok_or_else(|| Error::segment("the packet memory", "too small"))?;
+        Ok(Self { words })
+    }
+
+    /// Appends `bytes` bytes at `address` to `into`, by words, as they are at that moment. False,
+    /// with nothing appended, if they are not inside.
+    pub(crate) fn copy(&self, address: u64, bytes: u32, into: &mut Vec<u8>) -> bool {
+        let Some((from, to)) = self.range(address, bytes) else { return false };
+        let (first, last) = (from / WORD, to.div_ceil(WORD));
+        let Some(words) = self.words.words().get(first..last) else { return false };
+        let start = into.len();
+        into.resize(start + words.len() * WORD, 0);
+        let Some(place) = into.get_mut(start..) else { return false };
+        for (eight, word) in place.chunks_exact_mut(WORD).zip(words) {
+            eight.copy_from_slice(&word.load(Ordering::Relaxed).to_le_bytes());
+        }
+        let skip = from - first * WORD;
+        if skip != 0 {
+            into.copy_within(start + skip.., start);
+        }
+        into.truncate(start + (to - from));
+        true
+    }
+
+    /// The bytes themselves; empty if they are not inside.
+    ///
+    /// Only for frames that the engine holds for this reader: those it promises not to have
+    /// written, by anybody, before the reader lets go of them.
+    pub(crate) fn leased(&self, address: u64, bytes: u32) -> &[u8] {
+        let Some((from, to)) = self.range(address, bytes) else { return &[] };
+        let base = self.words.base.as_ptr().cast::<u8>();
+        // SAFETY: `range` checked that `from` is inside of the map.
+        let start = unsafe { base.add(from) };
+        // SAFETY: `range` checked the end too; the map lives as long as `self`, cannot shrink
+        // (sealed), and every byte is a `u8`. The frame is leased: the engine's protocol keeps its
+        // memory out of use until the reader lets go of it, which needs the borrow to be over.
+        unsafe { std::slice::from_raw_parts(start, to - from) }
+    }
+
+    fn range(&self, address: u64, bytes: u32) -> Option<(usize, usize)> {
+        let from = usize::try_from(address).ok()?;
+        let to = from.checked_add(bytes as usize)?;
+        (to <= self.words.len() * WORD).then_some((from, to))
+    }
+}
+
+const PAGE_SEALS: SealFlags = SealFlags::GROW.union(SealFlags::SHRINK).union(SealFlags::SEAL);
 const SEALS: SealFlags = SealFlags::FUTURE_WRITE.union(SealFlags::GROW).union(SealFlags::SHRINK);
 
 /// Zeroed words as their writer and as a reader see them, through a map of its own.

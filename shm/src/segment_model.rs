@@ -4,7 +4,7 @@ use crate::sync::{AtomicU64, Ordering};
 use std::{ops::Deref, sync::Arc};
 
 /// Words that this side writes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct WriteWords(Arc<[AtomicU64]>);
 
 impl Deref for WriteWords {

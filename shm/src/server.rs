@@ -2,15 +2,20 @@
 //!
 //! Everything here is bounded and nothing blocks: a reader that connects and stays silent, reads
 //! nothing, or comes a thousand times costs a slot of a fixed number and no more. Connections stay
-//! open so that a reader learns of the engine's end.
+//! open so that a reader learns of the engine's end, and the engine of a reader's: the kernel
+//! closes them for whoever dies.
+//!
+//! Who reads packets, leaves, or asks something of a flow, is told to the engine as [`Event`]s.
 //!
 //! A lock file beside the socket belongs to the live engine. It decides whether a socket file found
 //! at start is another engine's or a dead one's leavings, also when two engines start at once.
 
 use crate::{
     error::Error,
-    layout::FORMAT_VERSION,
-    protocol::{self, Answer, BATCH, Entry, Status},
+    layout::{FORMAT_VERSION, SegmentKind},
+    packets::{self, Admission, Groups, Owners, PageReader, READERS},
+    protocol::{self, Answer, Ask, BATCH, Entry, Request, Status},
+    segment::{ReadWords, make_page},
     writer::SegmentFd,
 };
 use rustix::{
@@ -55,6 +60,102 @@ pub enum Access {
     Owner,
     /// These users, the engine's own and root.
     Uids(Vec<u32>),
+    /// Members of this group of the system, the engine's own user and root.
+    Group(u32),
+}
+
+/// What a server offers, and to whom.
+#[derive(Debug, Clone, Default)]
+pub struct Offer {
+    /// Control, shards and packet memories.
+    pub segments: Vec<SegmentFd>,
+    /// Who may look at flows and counters.
+    pub access: Access,
+    /// Who may read packets, which is more than that.
+    pub packets: Access,
+    /// Permissions of the socket's file; by default as `access` says.
+    pub mode: Option<u32>,
+    /// Group of the system that owns the socket's file.
+    pub group: Option<u32>,
+    /// All groups of the user at the other end of a connection; without it, its first one counts.
+    pub peer_groups: Option<fn(BorrowedFd<'_>) -> Vec<u32>>,
+}
+
+/// What happened among those that read packets.
+#[derive(Debug)]
+pub enum Event {
+    /// A reader came.
+    Joined(Joined),
+    /// The reader in this place went, or died.
+    Left {
+        /// Its place.
+        place: u8,
+        /// Its group.
+        group: Option<u8>,
+    },
+    /// The flows of a group go to others from now on.
+    Dealt {
+        /// The group's number.
+        group: u8,
+        /// Who gets what.
+        owners: Box<Owners>,
+    },
+    /// A reader says something about a flow.
+    Asked(Asked),
+}
+
+/// A reader that came.
+#[derive(Debug)]
+pub struct Joined {
+    /// Its place.
+    pub place: u8,
+    /// Tells it from earlier ones in that place.
+    pub generation: u64,
+    /// What it asked for.
+    pub admission: Admission,
+    /// The number of its group.
+    pub group: Option<u8>,
+    /// Its process and user, as the kernel knows them.
+    pub pid: u32,
+    /// Its user.
+    pub uid: u32,
+    /// To wake it by: a message of one byte, without waiting.
+    pub bell: OwnedFd,
+    page: ReadWords,
+}
+
+impl Joined {
+    /// Its page's line for a shard.
+    pub fn page(&self, shard: u16) -> PageReader {
+        PageReader::new(self.page.clone(), shard)
+    }
+}
+
+/// What a reader says about a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// The flow's shard.
+    pub shard: u16,
+    /// Its slot there, if the reader is right.
+    pub flow_slot: u32,
+    /// Its identity.
+    pub flow_id: u64,
+    /// What is asked.
+    pub what: What,
+}
+
+/// What is asked of a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// This group wants no more of it.
+    Shunt {
+        /// The group's number.
+        group: u8,
+    },
+    /// It is fine.
+    Allow,
+    /// It should be blocked.
+    Block,
 }
 
 /// The engine's end of the socket. Never blocks. Dropping it removes the socket file.
@@ -63,8 +164,17 @@ pub struct Server {
     epoll: OwnedFd,
     listener: OwnedFd,
     readers: Box<[Option<Reader>]>,
+    /// What everybody gets.
     segments: Vec<SegmentFd>,
-    access: Access,
+    /// What packet readers get besides.
+    frames: Vec<SegmentFd>,
+    offer: Offer,
+    groups: Groups,
+    /// Places of packet readers that are taken.
+    places: u64,
+    generation: u64,
+    shards: usize,
+    events: Vec<Event>,
     path: PathBuf,
     /// Device and inode of our socket file, so that nobody else's is ever removed.
     identity: (u64, u64),
@@ -75,9 +185,24 @@ pub struct Server {
 #[derive(Debug)]
 struct Reader {
     socket: OwnedFd,
+    pid: u32,
     uid: u32,
     arrival: u64,
     stage: Stage,
+    kind: Kind,
+    /// What it is sent beside what everybody gets.
+    more: Vec<SegmentFd>,
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Looking at flows and counters.
+    Look,
+    /// Saying something about flows.
+    Control,
+    /// Reading packets.
+    Packets { place: u8, group: Option<u8> },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,12 +220,19 @@ enum Outcome {
     Close,
 }
 
+enum Heard {
+    Asked(Asked),
+    /// Of a group that is not there any more.
+    Nothing,
+    Nonsense,
+}
+
 impl Server {
     /// Listens at `path`, making its directory; takes the place of a dead engine's socket.
     ///
     /// # Errors
     /// [`Error::NameTaken`] if a live engine is there; else what the system refused.
-    pub fn bind(path: &Path, segments: Vec<SegmentFd>, access: Access) -> Result<Self, Error> {
+    pub fn bind(path: &Path, mut offer: Offer) -> Result<Self, Error> {
         let say = |what: &str| format!("{what} {}", path.display());
         make_directory(path)?;
         let lock = lock_for(path)?;
@@ -115,19 +247,34 @@ impl Server {
         let file = fs::symlink_metadata(path).map_err(|e| Error::os(say("looking at"), e))?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
             .map_err(|e| Error::os("making an epoll descriptor", e))?;
+        let (frames, segments): (Vec<_>, Vec<_>) = std::mem::take(&mut offer.segments)
+            .into_iter()
+            .partition(|segment| segment.kind() == SegmentKind::Frames);
+        let is_shard = |segment: &&SegmentFd| segment.kind() == SegmentKind::Shard;
         // From here on a failure drops the server, which removes the socket file.
         let server = Self {
             epoll,
             listener,
             readers: (0..READERS_MAX).map(|_| None).collect(),
+            shards: segments.iter().filter(is_shard).count(),
             segments,
-            access,
+            frames,
+            offer,
+            groups: Groups::default(),
+            places: 0,
+            generation: 0,
+            events: Vec::new(),
             path: path.to_owned(),
             identity: (file.dev(), file.ino()),
             arrivals: 0,
             _lock: lock,
         };
-        let mode = if server.access == Access::Owner { 0o600 } else { 0o666 };
+        let open = if server.offer.access == Access::Owner { 0o600 } else { 0o666 };
+        let mode = server.offer.mode.unwrap_or(open);
+        if let Some(group) = server.offer.group {
+            std::os::unix::fs::chown(path, None, Some(group))
+                .map_err(|e| Error::os(say("giving to its group"), e))?;
+        }
         fs::set_permissions(path, Permissions::from_mode(mode))
             .map_err(|e| Error::os(say("opening to readers"), e))?;
         rustix::net::listen(&server.listener, 64).map_err(|e| Error::os(say("listening at"), e))?;
@@ -142,8 +289,13 @@ impl Server {
     }
 
     /// Answers what is pending and returns at once; to be called when [`AsFd::as_fd`] is readable,
-    /// or at least once a second.
-    pub fn serve(&mut self) {
+    /// or at least once a second. Gives what happened among the packet readers, in order.
+    pub fn serve(&mut self) -> Vec<Event> {
+        self.serve_pending();
+        std::mem::take(&mut self.events)
+    }
+
+    fn serve_pending(&mut self) {
         for _ in 0..ROUNDS_MAX {
             let mut space = [MaybeUninit::uninit(); EVENTS_MAX];
             let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -183,8 +335,8 @@ impl Server {
             let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
             let Ok(socket) = rustix::net::accept_with(&self.listener, flags) else { return };
             let Ok(peer) = sockopt::socket_peercred(&socket) else { continue };
-            let uid = peer.uid.as_raw();
-            if !self.allowed(uid) {
+            let (uid, pid) = (peer.uid.as_raw(), peer.pid.as_raw_nonzero().get());
+            if !self.allowed(&self.offer.access, uid, peer.gid.as_raw(), &socket) {
                 refuse(&socket, Status::NotAllowed);
                 continue;
             }
@@ -196,20 +348,38 @@ impl Server {
             if epoll::add(&self.epoll, &socket, data, epoll::EventFlags::IN).is_ok() {
                 self.arrivals += 1;
                 let arrival = self.arrivals;
-                self.readers[index] = Some(Reader { socket, uid, arrival, stage: Stage::Silent });
+                self.readers[index] = Some(Reader {
+                    socket,
+                    pid: u32::try_from(pid).unwrap_or(0),
+                    uid,
+                    arrival,
+                    stage: Stage::Silent,
+                    kind: Kind::Look,
+                    more: Vec::new(),
+                });
                 // Its hello is usually there already.
                 self.attend(index);
             }
         }
     }
 
-    fn allowed(&self, uid: u32) -> bool {
+    fn allowed(&self, access: &Access, uid: u32, gid: u32, socket: &OwnedFd) -> bool {
         let own = exempt(uid);
-        match &self.access {
+        match access {
             Access::Any => true,
             Access::Owner => own,
             Access::Uids(uids) => own || uids.contains(&uid),
+            Access::Group(group) => {
+                let more = |ask: fn(BorrowedFd<'_>) -> Vec<u32>| ask(socket.as_fd());
+                let is_member = |groups: Vec<u32>| groups.contains(group);
+                own || gid == *group || self.offer.peer_groups.map(more).is_some_and(is_member)
+            }
         }
+    }
+
+    /// The groups of packet readers.
+    pub fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     /// A free place; if there is none, that of whoever has been silent longest.
@@ -225,17 +395,156 @@ impl Server {
         let (place, _) = places
             .filter_map(|(index, reader)| Some((index, reader.as_ref().filter(|r| silent(r))?)))
             .min_by_key(|(_, reader)| reader.arrival)?;
-        self.readers[place] = None;
+        if let Some(reader) = self.readers[place].take() {
+            self.forget(&reader);
+        }
         Some(place)
     }
 
     fn attend(&mut self, index: usize) {
-        let Some(place) = self.readers.get_mut(index) else { return };
-        let Some(reader) = place else { return };
-        if let Outcome::Close = reader.go_on(&self.segments, &self.epoll, index) {
+        let Some(mut reader) = self.readers.get_mut(index).and_then(Option::take) else { return };
+        let outcome = match reader.stage {
+            Stage::Silent => self.greet(&mut reader, index),
+            _ => match self.listen(&reader) {
+                Outcome::Keep => reader.send(&self.segments, &self.epoll, index),
+                Outcome::Close => Outcome::Close,
+            },
+        };
+        match outcome {
+            Outcome::Keep => self.readers[index] = Some(reader),
             // Closing the descriptor also takes it out of the epoll set.
-            *place = None;
+            Outcome::Close => self.forget(&reader),
         }
+    }
+
+    /// Reads a hello and begins to answer.
+    fn greet(&mut self, reader: &mut Reader, index: usize) -> Outcome {
+        let mut hello = [0; protocol::HELLO_BYTES_MAX];
+        let bytes = match rustix::net::recv(&reader.socket, &mut hello, RecvFlags::DONTWAIT) {
+            Err(Errno::AGAIN | Errno::INTR) => return Outcome::Keep,
+            Err(_) | Ok((_, 0)) => return Outcome::Close,
+            Ok((bytes, _)) => bytes,
+        };
+        let Some((version, request)) = protocol::decode_hello(&hello[..bytes]) else {
+            return Outcome::Close;
+        };
+        let admitted = if version == FORMAT_VERSION {
+            self.admit(reader, request)
+        } else {
+            Err(Status::OtherVersion)
+        };
+        if let Err(status) = admitted {
+            refuse(&reader.socket, status);
+            return Outcome::Close;
+        }
+        reader.stage = Stage::Sending(0);
+        reader.send(&self.segments, &self.epoll, index)
+    }
+
+    /// Lets a reader have what it asks for, if it may.
+    fn admit(&mut self, reader: &mut Reader, request: Request) -> Result<(), Status> {
+        let more = match request {
+            Request::Segments => return Ok(()),
+            Request::Control => None,
+            Request::Packets(admission) => Some(admission),
+            Request::Unknown => return Err(Status::UnknownRequest),
+        };
+        let peer = sockopt::socket_peercred(&reader.socket).map_err(|_| Status::NotAllowed)?;
+        if !self.allowed(&self.offer.packets, reader.uid, peer.gid.as_raw(), &reader.socket) {
+            return Err(Status::NotAllowed);
+        }
+        let Some(admission) = more else {
+            reader.kind = Kind::Control;
+            return Ok(());
+        };
+        self.seat(reader, admission).ok_or(Status::Busy)
+    }
+
+    /// Gives a packet reader its place, page and group.
+    fn seat(&mut self, reader: &mut Reader, admission: Admission) -> Option<()> {
+        let free = (0_u8..).take(READERS).find(|place| self.places >> place & 1 == 0)?;
+        let bell = reader.socket.try_clone().ok()?;
+        let number = match admission.group.as_str() {
+            "" => None,
+            name => Some(self.groups.join(name, free)?),
+        };
+        let group = number.as_ref().map(|(group, _)| *group);
+        let generation = self.generation + 1;
+        let bytes = packets::page_bytes(self.shards);
+        let first = [generation, free.into(), group.map_or(0, |group| u64::from(group) + 1)];
+        let made = make_page(bytes, &first).ok();
+        let Some((fd, page)) = made else {
+            group.map(|group| self.groups.leave(group, free));
+            return None;
+        };
+        self.generation = generation;
+        self.places |= 1 << free;
+        reader.kind = Kind::Packets { place: free, group };
+        reader.more.clone_from(&self.frames);
+        reader.more.push(SegmentFd::page(free, fd, bytes));
+        let (pid, uid) = (reader.pid, reader.uid);
+        let joined = Joined { place: free, generation, admission, group, pid, uid, bell, page };
+        self.events.push(Event::Joined(joined));
+        if let Some((group, owners)) = number {
+            self.events.push(Event::Dealt { group, owners: Box::new(owners) });
+        }
+        Some(())
+    }
+
+    /// A reader that went gives its place and its group's flows free.
+    fn forget(&mut self, reader: &Reader) {
+        let Kind::Packets { place, group } = reader.kind else { return };
+        self.places &= !(1 << place);
+        self.events.push(Event::Left { place, group });
+        if let Some(group) = group
+            && let Some(owners) = self.groups.leave(group, place)
+        {
+            self.events.push(Event::Dealt { group, owners: Box::new(owners) });
+        }
+    }
+
+    /// Hears what a reader that has its segments says. Who leaves, or says what it should not, is
+    /// to be closed.
+    fn listen(&mut self, reader: &Reader) -> Outcome {
+        for _ in 0..EVENTS_MAX {
+            let mut bytes = [0; protocol::ASK_BYTES + 1];
+            match rustix::net::recv(&reader.socket, &mut bytes, RecvFlags::DONTWAIT) {
+                Err(Errno::AGAIN | Errno::INTR) => return Outcome::Keep,
+                Err(_) | Ok((_, 0)) => return Outcome::Close,
+                Ok((count, _)) => {
+                    let ask = bytes.get(..count).and_then(protocol::decode_ask);
+                    match ask.map(|ask| self.asked(reader, &ask)) {
+                        Some(Heard::Asked(asked)) => self.events.push(Event::Asked(asked)),
+                        Some(Heard::Nothing) => {}
+                        Some(Heard::Nonsense) | None => return Outcome::Close,
+                    }
+                }
+            }
+        }
+        Outcome::Keep
+    }
+
+    /// What was asked, if it can be.
+    fn asked(&self, reader: &Reader, ask: &Ask) -> Heard {
+        let own = match reader.kind {
+            Kind::Look => return Heard::Nonsense,
+            Kind::Control => None,
+            Kind::Packets { group, .. } => group,
+        };
+        let what = match ask.what {
+            protocol::ASK_SHUNT => {
+                let named = self.groups.find(&ask.group);
+                let group = if ask.group.is_empty() { own } else { named };
+                let Some(group) = group else { return Heard::Nothing };
+                What::Shunt { group }
+            }
+            protocol::ASK_ALLOW => What::Allow,
+            protocol::ASK_BLOCK => What::Block,
+            _ => return Heard::Nonsense,
+        };
+        let Ok(shard) = u16::try_from(ask.shard) else { return Heard::Nonsense };
+        let (flow_slot, flow_id) = (ask.flow_slot, ask.flow_id);
+        Heard::Asked(Asked { shard, flow_slot, flow_id, what })
     }
 }
 
@@ -257,43 +566,18 @@ impl Drop for Server {
 }
 
 impl Reader {
-    fn go_on(&mut self, segments: &[SegmentFd], epoll: &OwnedFd, index: usize) -> Outcome {
-        if self.stage != Stage::Silent && self.has_left() {
-            return Outcome::Close;
-        }
-        if self.stage == Stage::Silent {
-            let mut hello = [0; 256];
-            match rustix::net::recv(&self.socket, &mut hello, RecvFlags::DONTWAIT) {
-                Err(Errno::AGAIN | Errno::INTR) => return Outcome::Keep,
-                Err(_) | Ok((_, 0)) => return Outcome::Close,
-                Ok((bytes, _)) => match protocol::decode_hello(&hello[..bytes]) {
-                    None => return Outcome::Close,
-                    Some((version, request)) => {
-                        let refusal = if version != FORMAT_VERSION {
-                            Some(Status::OtherVersion)
-                        } else if request != protocol::REQUEST_SEGMENTS {
-                            Some(Status::UnknownRequest)
-                        } else {
-                            None
-                        };
-                        if let Some(status) = refusal {
-                            refuse(&self.socket, status);
-                            return Outcome::Close;
-                        }
-                        self.stage = Stage::Sending(0);
-                    }
-                },
-            }
-        }
-        self.send(segments, epoll, index)
-    }
-
     /// Sends what is left to send, as far as the socket takes it.
     fn send(&mut self, segments: &[SegmentFd], epoll: &OwnedFd, index: usize) -> Outcome {
         while let Stage::Sending(sent) = self.stage {
-            let batch = &segments[sent..segments.len().min(sent + BATCH)];
-            match send_segments(&self.socket, batch, sent, segments.len()) {
-                Ok(()) if sent + batch.len() == segments.len() => self.stage = Stage::Attached,
+            let total = segments.len() + self.more.len();
+            let all = segments.iter().chain(&self.more);
+            let batch: Vec<&SegmentFd> = all.skip(sent).take(BATCH).collect();
+            match send_segments(&self.socket, &batch, sent, total) {
+                Ok(()) if sent + batch.len() == total => {
+                    self.stage = Stage::Attached;
+                    // It has its page and the frames; nobody else needs these descriptors.
+                    self.more.clear();
+                }
                 Ok(()) => self.stage = Stage::Sending(sent + batch.len()),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
@@ -312,13 +596,6 @@ impl Reader {
             Ok(()) => Outcome::Keep,
             Err(_) => Outcome::Close,
         }
-    }
-
-    /// Whether the reader closed its end, or speaks out of turn, which ends the connection too.
-    fn has_left(&self) -> bool {
-        let mut byte = [0_u8];
-        let answer = rustix::net::recv(&self.socket, &mut byte, RecvFlags::DONTWAIT);
-        !matches!(answer, Err(Errno::AGAIN | Errno::INTR))
     }
 }
 
@@ -339,7 +616,7 @@ fn refuse(socket: &OwnedFd, status: Status) {
 
 fn send_segments(
     socket: &OwnedFd,
-    batch: &[SegmentFd],
+    batch: &[&SegmentFd],
     first: usize,
     total: usize,
 ) -> rustix::io::Result<()> {
@@ -358,7 +635,7 @@ fn send_segments(
         first: u32::try_from(first).unwrap_or(u32::MAX),
         entries,
     });
-    let descriptors: Vec<BorrowedFd<'_>> = batch.iter().map(AsFd::as_fd).collect();
+    let descriptors: Vec<BorrowedFd<'_>> = batch.iter().map(|segment| segment.as_fd()).collect();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(BATCH))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     let fits = control.push(SendAncillaryMessage::ScmRights(&descriptors));

@@ -6,12 +6,13 @@ use crate::{
     error::Error,
     flow::SLOT_BYTES,
     histogram::{self, HistogramDef, HistogramWriter},
-    layout::{DEF_WORDS, Plan, SectionKind, SegmentKind},
+    layout::{DEF_WORDS, Made, Plan, SectionKind, SegmentKind},
+    packets::{self, GROUPS, PacketWriter, READERS},
     records::{HEAD_WORDS, RING_BYTES_MIN, RecordWriter},
     segment::{FlowSlots, WORD, WriteMap},
 };
 use std::{
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::Arc,
 };
 
@@ -32,8 +33,29 @@ pub struct ShardSpec<'a> {
     pub counters: &'static [CounterDef],
     /// The shard's histograms.
     pub histograms: &'static [HistogramDef],
+    /// The packet ring.
+    pub packets: PacketSpec,
     /// Whether to try for 2 MiB pages.
     pub huge_pages: bool,
+}
+
+/// What a shard's packet ring is to hold.
+#[derive(Debug, Clone, Copy)]
+pub struct PacketSpec {
+    /// Descriptors: a power of two, from 1024 to 2^22.
+    pub slots: u32,
+    /// How many of them are there only for lease readers that lag; less than `slots`.
+    pub lease_slots: u32,
+    /// Number of the packet memory that the descriptors point into.
+    pub area: u16,
+    /// Link type of the frames, as capture files number it; 0 where it is not known.
+    pub link_type: u32,
+}
+
+impl Default for PacketSpec {
+    fn default() -> Self {
+        Self { slots: PACKET_SLOTS_MIN, lease_slots: PACKET_SLOTS_MIN / 2, area: 0, link_type: 1 }
+    }
 }
 
 /// A shard's segment. Moved to the shard's thread, which alone writes it.
@@ -49,6 +71,8 @@ pub struct ShardWriter {
     pub counters: CounterWriter,
     /// Histograms, in the order of the specification.
     pub histograms: Vec<HistogramWriter>,
+    /// The packet ring.
+    pub packets: PacketWriter,
     shard: u16,
     map: Arc<WriteMap>,
 }
@@ -81,6 +105,11 @@ impl ShardWriter {
         plan.section(SectionKind::Flows, SLOT_BYTES, spec.flow_slots as usize);
         plan.section(SectionKind::RecordRing, WORD, spec.record_bytes / WORD);
         plan.section(SectionKind::Arena, TOP_BYTES, arena_bytes / TOP_BYTES);
+        plan.section(SectionKind::PacketHead, packets::HEAD_WORDS * WORD, 1);
+        plan.section(SectionKind::PacketReaders, packets::LINE_WORDS * WORD, READERS);
+        plan.section(SectionKind::PacketGroups, packets::GROUP_WORDS * WORD, GROUPS);
+        let slots = spec.packets.slots as usize;
+        plan.section(SectionKind::PacketRing, packets::SLOT_WORDS * WORD, slots);
         let made = plan.create(&name, spec.huge_pages)?;
         made.fill(SectionKind::CounterDefs, counter_defs);
         made.fill(SectionKind::HistogramDefs, histogram_defs);
@@ -95,6 +124,7 @@ impl ShardWriter {
             histograms: (0..histograms)
                 .map(|index| HistogramWriter::new(made.element(SectionKind::Histograms, index)))
                 .collect(),
+            packets: packet_writer(&made, &spec.packets),
             shard: spec.shard,
             map: made.map,
         })
@@ -120,21 +150,42 @@ impl ShardWriter {
 
     /// The segment, to be handed to readers.
     pub fn export(&self) -> SegmentFd {
-        SegmentFd { map: Arc::clone(&self.map), kind: SegmentKind::Shard, shard: self.shard }
+        let memory = Memory::Segment(Arc::clone(&self.map));
+        SegmentFd { memory, kind: SegmentKind::Shard, shard: self.shard }
     }
 }
 
-/// A segment's descriptor and what it is. Holding it keeps the memory.
+/// A descriptor of shared memory and what it is. Holding it keeps the memory.
 #[derive(Debug, Clone)]
 pub struct SegmentFd {
-    map: Arc<WriteMap>,
+    memory: Memory,
     kind: SegmentKind,
     shard: u16,
 }
 
+#[derive(Debug, Clone)]
+enum Memory {
+    Segment(Arc<WriteMap>),
+    /// Made elsewhere: a descriptor and its size in bytes.
+    Bare(Arc<OwnedFd>, usize),
+}
+
 impl SegmentFd {
     pub(crate) fn control(map: &Arc<WriteMap>) -> Self {
-        Self { map: Arc::clone(map), kind: SegmentKind::Control, shard: 0 }
+        let memory = Memory::Segment(Arc::clone(map));
+        Self { memory, kind: SegmentKind::Control, shard: 0 }
+    }
+
+    /// Packet memory of `bytes` bytes, the number of which is `area` ([`PacketSpec::area`]): a
+    /// memfd that is sealed against writing and resizing.
+    pub fn frames(area: u16, memory: OwnedFd, bytes: usize) -> Self {
+        let memory = Memory::Bare(Arc::new(memory), bytes);
+        Self { memory, kind: SegmentKind::Frames, shard: area }
+    }
+
+    pub(crate) fn page(place: u8, memory: OwnedFd, bytes: usize) -> Self {
+        let memory = Memory::Bare(Arc::new(memory), bytes);
+        Self { memory, kind: SegmentKind::Page, shard: place.into() }
     }
 
     /// What the segment holds.
@@ -142,21 +193,40 @@ impl SegmentFd {
         self.kind
     }
 
-    /// The shard's number; 0 for the control segment.
+    /// The shard's number; that of the packet memory or of a reader's place; 0 for the control
+    /// segment.
     pub fn shard(&self) -> u16 {
         self.shard
     }
 
     /// Bytes of the segment.
     pub fn bytes(&self) -> usize {
-        self.map.bytes()
+        match &self.memory {
+            Memory::Segment(map) => map.bytes(),
+            Memory::Bare(_, bytes) => *bytes,
+        }
     }
 }
 
 impl AsFd for SegmentFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.map.as_fd()
+        match &self.memory {
+            Memory::Segment(map) => map.as_fd(),
+            Memory::Bare(fd, _) => fd.as_fd(),
+        }
     }
+}
+
+fn packet_writer(made: &Made, spec: &PacketSpec) -> PacketWriter {
+    made.fill(SectionKind::PacketHead, packets::head_constants(spec.area, spec.link_type));
+    let groups = (0..GROUPS).map(|group| made.element(SectionKind::PacketGroups, group));
+    PacketWriter::new(
+        made.words(SectionKind::PacketHead),
+        made.words(SectionKind::PacketRing),
+        made.words(SectionKind::PacketReaders),
+        groups.collect(),
+        spec.lease_slots.into(),
+    )
 }
 
 /// The definitions of counters as words; their texts go into the plan.
@@ -186,8 +256,23 @@ fn check(spec: &ShardSpec<'_>) -> Result<(), Error> {
             spec.arena_bytes
         ));
     }
+    let PacketSpec { slots, lease_slots, .. } = spec.packets;
+    if !slots.is_power_of_two() || !(PACKET_SLOTS_MIN..=PACKET_SLOTS_MAX).contains(&slots) {
+        return wrong(format!(
+            "a packet ring of {slots} descriptors: use a power of two from {PACKET_SLOTS_MIN} to \
+             {PACKET_SLOTS_MAX}"
+        ));
+    }
+    if lease_slots > slots / 2 {
+        return wrong(format!(
+            "{lease_slots} descriptors for leases in a packet ring of {slots}: use half at most"
+        ));
+    }
     Ok(())
 }
 
 const FLOW_SLOTS_MAX: u32 = 1 << 28;
 const RING_BYTES_MAX: usize = 1 << 36;
+/// Smallest ring: half of it, less leases, holds every packet of a batch.
+const PACKET_SLOTS_MIN: u32 = 1024;
+const PACKET_SLOTS_MAX: u32 = 1 << 22;

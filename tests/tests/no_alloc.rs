@@ -28,6 +28,7 @@ fn shard(frames: PreloadedFrames) -> Shard<Preloaded> {
         arena_bytes: 1 << 16,
         counters: &books::DEFINITIONS,
         histograms: &HISTOGRAMS,
+        packets: weir_shm::PacketSpec::default(),
         huge_pages: false,
     })
     .unwrap();

@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 use weir_dpi::AppId;
-use weir_shm::{Access, ControlSpec, ControlWriter, EngineState, Server, ShardSpec, ShardWriter};
+use weir_shm::{
+    ControlSpec, ControlWriter, EngineState, Offer, PacketSpec, Server, ShardSpec, ShardWriter,
+};
 
 use crate::books::{self, Books};
 use crate::config::{Config, ConfigError};
@@ -158,7 +160,8 @@ impl Engine {
             prepared.push((source.source, Order { plan, shared, gate, core }));
         }
         // Bound before the first packet: a name that is taken must stop the start.
-        let server = Server::bind(&options.socket, segments, Access::Any)?;
+        let offer = Offer { segments, ..Offer::default() };
+        let server = Server::bind(&options.socket, offer)?;
         let mut threads = Vec::new();
         for (source, order) in prepared {
             threads.push(ShardThread::start(source, order, Arc::clone(&stop))?);
@@ -279,6 +282,7 @@ pub(crate) fn segment(
         arena_bytes: config.arena_bytes,
         counters: &books::DEFINITIONS,
         histograms: &HISTOGRAMS,
+        packets: PacketSpec::default(),
         huge_pages: config.huge_pages,
     })
 }

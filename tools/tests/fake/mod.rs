@@ -14,7 +14,7 @@ use weir_dpi::{AppId, Confidence};
 use weir_shm::counters::{CounterDef, Role, Unit};
 use weir_shm::flow as slot;
 use weir_shm::histogram::HistogramDef;
-use weir_shm::{Access, ControlSpec, ControlWriter, EngineState, Server, ShardSpec, ShardWriter};
+use weir_shm::{ControlSpec, ControlWriter, EngineState, Offer, Server, ShardSpec, ShardWriter};
 
 const QUEUE_COUNTERS: &[CounterDef] = &[
     counter("wire_frames", Unit::Packets, Role::Wire, "Frames that arrived."),
@@ -77,6 +77,7 @@ impl FakeEngine {
             arena_bytes: 1 << 16,
             counters: SHARD_COUNTERS,
             histograms: HISTOGRAMS,
+            packets: weir_shm::PacketSpec::default(),
             huge_pages: false,
         })
         .unwrap();
@@ -98,7 +99,7 @@ impl FakeEngine {
         control.queue(0).publish(&[packets + DROPPED + LOST + missing, LOST]);
         control.set_state(EngineState::Running);
         let segments = vec![control.export(), shard.export()];
-        let mut server = Server::bind(&path, segments, Access::Any).unwrap();
+        let mut server = Server::bind(&path, Offer { segments, ..Offer::default() }).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let orderly = Arc::new(AtomicBool::new(true));
         let (stopping, order) = (Arc::clone(&stop), Arc::clone(&orderly));
