@@ -46,6 +46,23 @@ counters! {
         "Messages over several segments not put together because all buffers were taken.";
     MetadataLost "metadata_lost" Count Info
         "Flows whose metadata found no room in the string arena.";
+    PacketsExported "packets_exported" Count Info "Packets given to packet readers.";
+    PacketsRetained "packet_ring_used" Count Info
+        "Frames, or pieces of them, that the packet ring holds now.";
+    LeasesLost "leases_lost" Count Info
+        "Times that a packet reader lost its lease because it was too far behind.";
+    FramesPinned "frames_pinned" Count Info
+        "Frames outside of the packet ring that readers without a lease still hold.";
+    ExportsCut "exports_cut" Count Info
+        "Frames that packet readers got without their end: more than 255 pieces.";
+    ExportsWithoutPlace "exports_without_place" Count Info
+        "Frames that packet readers did not get because the packet memory was full.";
+    WindowsShortened "windows_shortened" Count Info
+        "Times that frames left the packet ring early because the source needed their memory.";
+    ReadersRung "readers_rung" Count Info "Wake-ups of packet readers that slept.";
+    FlowsShunted "flows_shunted" Count Info
+        "Times that a group of packet readers wanted no more of a flow.";
+    FlowsJudged "flows_judged" Count Info "Times that a packet reader said what it thinks of a flow.";
     Turns "turns" Count Info "Turns that handled at least one frame.";
     TimersLate "timers_late" Count Info
         "Turns that left due timers for the next one because the budget was used up.";

@@ -57,14 +57,14 @@ pub fn run(
     let seats = place::assign(&cores, None, shards.into());
     let mut threads = Vec::new();
     for (shard, seat) in (0..shards).zip(seats) {
-        let shared = segment(config, shard, "bench")?;
+        let shared = segment(config, shard, "bench", (0, u32::MAX))?;
         let plan = plan(config, depth, shard, shards, false, secret);
         let source = Preloaded::new(Arc::clone(frames), 1);
         let body = move || {
             if let Some(core) = seat {
                 place::pin(core);
             }
-            play(Shard::new(source, plan, shared, None))
+            play(Shard::new(source, plan, shared, None, None))
         };
         let thread = std::thread::Builder::new()
             .spawn(body)

@@ -48,6 +48,10 @@ pub const STATE_CLIENT_IS_HI: u8 = 1;
 pub const STATE_INSPECTION_ENDED: u8 = 2;
 /// State bit: a SYN was seen, so the client is known and not guessed.
 pub const STATE_SYN_SEEN: u8 = 4;
+/// State bit: a packet reader thinks that the flow should be blocked.
+pub const STATE_BLOCKED: u8 = 8;
+/// State bit: a packet reader thinks that the flow is fine.
+pub const STATE_ALLOWED: u8 = 16;
 /// Bit of the tunnel byte: the addresses are IPv6.
 pub const TUNNEL_IPV6: u8 = 0x80;
 

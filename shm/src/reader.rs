@@ -318,7 +318,7 @@ struct HistogramText {
 }
 
 impl ShardReader {
-    fn new(segment: &Opened) -> Result<Self, Error> {
+    pub(crate) fn new(segment: &Opened) -> Result<Self, Error> {
         let ring = segment.words(SectionKind::RecordRing, WORD)?;
         if !ring.len().is_power_of_two() || ring.len() < crate::records::RING_BYTES_MIN / WORD {
             return Err(segment.error("its flow-record ring has an impossible size"));

@@ -48,7 +48,7 @@ pub struct PacketSpec {
     pub lease_slots: u32,
     /// Number of the packet memory that the descriptors point into.
     pub area: u16,
-    /// Link type of the frames, as capture files number it; 0 where it is not known.
+    /// Link type of the frames, as capture files number it; all ones where it is not known.
     pub link_type: u32,
 }
 

@@ -115,7 +115,8 @@ fn observe(
     let place = tempfile::tempdir()?;
     let socket = place.path().join("engine.sock");
     let depth = Depth::Inspect;
-    let options = Options { socket: socket.clone(), lossless_records: true, depth };
+    let options =
+        Options { socket: socket.clone(), lossless_records: true, depth, packet_readers: 0 };
     let mut engine = Engine::start(&config, &options)?;
     let gates = engine.gates().to_vec();
     let (attached, ended) = (AtomicBool::new(false), AtomicBool::new(false));
@@ -130,13 +131,13 @@ fn observe(
             }
         });
         while !attached.load(Ordering::Acquire) {
-            engine.serve();
+            engine.serve()?;
             clock::rest(Duration::from_millis(1));
         }
         let live = config.sources.iter().all(|source| !source.is_file());
         let acted = while_running(&socket);
         while !live && !engine.is_done() {
-            engine.serve();
+            engine.serve()?;
             clock::rest(Duration::from_millis(1));
         }
         let report = engine.finish();

@@ -44,7 +44,7 @@ fn shard(frames: PreloadedFrames) -> Shard<Preloaded> {
         fragments: 16,
         inspection,
     };
-    Shard::new(Preloaded::new(Arc::new(frames), 1), plan, shared, None)
+    Shard::new(Preloaded::new(Arc::new(frames), 1), plan, shared, None, None)
 }
 
 /// Turns until the end; each must allocate nothing.

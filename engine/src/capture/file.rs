@@ -118,6 +118,7 @@ impl FileSource {
             }
         };
         window.advance(header_bytes);
+        let format = announced(format, &mut window);
         Ok(FileSource {
             path: owned(),
             window,
@@ -128,6 +129,11 @@ impl FileSource {
             ended: false,
             problem: None,
         })
+    }
+
+    /// How the frames begin, as the file numbers it; all ones where it does not tell.
+    pub const fn link_type(&self) -> u32 {
+        self.format.link_type()
     }
 
     /// Bytes of the file read so far, and all it has: as it lies on the disk, packed or not.
@@ -165,6 +171,20 @@ impl FileSource {
             Err(error) => self.stop(Broken::of_unpacking(&error)),
         }
     }
+}
+
+/// The format after what stands before the first frame, so that the link type is known.
+fn announced(mut format: Format, window: &mut Window) -> Format {
+    /// Blocks that are read at most: a section, its interfaces, names.
+    const BLOCKS: usize = 16;
+    for _ in 0..BLOCKS {
+        // A frame stays to be read again; so does what is not all there yet.
+        match format.step(window.rest()) {
+            Step::Other(bytes) => window.advance(bytes),
+            _ => break,
+        }
+    }
+    format
 }
 
 impl Source for FileSource {

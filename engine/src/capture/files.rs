@@ -26,6 +26,11 @@ impl Files {
         Ok(Files { left, newest_ns: 0, troubles: Vec::new() })
     }
 
+    /// How the frames begin, as the first file numbers it; all ones where it does not tell.
+    pub fn link_type(&self) -> u32 {
+        self.current().map_or(u32::MAX, FileSource::link_type)
+    }
+
     #[inline]
     fn current(&self) -> Option<&FileSource> {
         self.left.last()

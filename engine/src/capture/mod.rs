@@ -2,7 +2,12 @@
 //!
 //! A [`Source`] lends a shard a batch of frames, the shard reads them in place, and gives the
 //! whole batch back. Nothing is copied and nothing is allocated on the way.
+//!
+//! While other processes read packets, frames stay longer. A source whose frames lie in memory that
+//! readers can map ([`Source::piece`]) gets them back piece by piece; the frames of all others are
+//! copied once into an [`arena::Arena`].
 
+pub mod arena;
 pub mod file;
 pub mod files;
 pub mod packet;
@@ -66,6 +71,29 @@ pub trait Source {
 
     /// Gives the batch's frames back.
     fn release(&mut self, batch: &Batch);
+
+    /// Where a frame's next piece lies in packet memory that readers map, and its length: the
+    /// first, or the one after the piece at `after`. None after the last, and always where frames
+    /// do not lie in such memory.
+    fn piece(&self, _frame: &Frame, _after: Option<u64>) -> Option<(u64, u32)> {
+        None
+    }
+
+    /// Gives one piece back, of a frame that [`Source::release`] did not get.
+    fn give_back(&mut self, _addr: u64) {}
+
+    /// Passes on what was given back piece by piece.
+    fn flush(&mut self) {}
+
+    /// Whether so many pieces are out that frames may soon find no place.
+    fn is_short(&self) -> bool {
+        false
+    }
+
+    /// How late a frame may come to the shard after its timestamp, nanoseconds.
+    fn lateness_ns(&self) -> u64 {
+        0
+    }
 
     /// The time that timers go by, Unix nanoseconds: the clock for live sources, the newest
     /// timestamp for files.

@@ -310,6 +310,11 @@ pub struct PacketSource {
 }
 
 impl PacketSource {
+    /// How its frames begin.
+    pub const fn link(&self) -> LinkType {
+        self.link
+    }
+
     /// Frames given so far.
     pub const fn frames_given(&self) -> u64 {
         self.given
@@ -444,6 +449,11 @@ impl Source for PacketSource {
                 self.ring.give_back(index);
             }
         }
+    }
+
+    /// A block is handed over when it is full or this old; half as long again for the timer.
+    fn lateness_ns(&self) -> u64 {
+        u64::from(RETIRE_MS) * 1_500_000
     }
 
     fn now_ns(&mut self) -> u64 {

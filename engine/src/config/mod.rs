@@ -32,6 +32,11 @@ pub enum ConfigError {
     NoSources,
     #[error("engine name `{0}`: use 1 to 64 letters, digits, dots, dashes and underscores")]
     BadName(String),
+    #[error(
+        "export.packet_access is `group`, but export.socket_group names none: set it to the group \
+         that may read packets"
+    )]
+    NoSocketGroup,
     #[error("several sources: files and interfaces cannot be mixed in one run")]
     MixedSources,
 }
@@ -63,6 +68,15 @@ pub enum XdpPath {
     Generic,
 }
 
+/// Who may read packets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "as in docs/CONFIG.md, export.packet_access")]
+pub enum PacketAccess {
+    Owner,
+    Group,
+    Any,
+}
+
 /// The checked configuration of a run. Field by field as in `docs/CONFIG.md`.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "docs/CONFIG.md, made from SETTINGS, says what each is")]
@@ -91,6 +105,11 @@ pub struct Config {
     pub inspection: weir_dpi::Limits,
     pub record_ring_bytes: usize,
     pub arena_bytes: usize,
+    pub packet_ring: u32,
+    pub packet_leases: u32,
+    pub packet_access: PacketAccess,
+    pub socket_group: String,
+    pub socket_mode: Option<u32>,
     pub huge_pages: bool,
 }
 
@@ -188,8 +207,36 @@ impl Settings {
             },
             record_ring_bytes: self.power_of_two(Key::RECORDS)?,
             arena_bytes: self.number(Key::ARENA),
+            packet_ring: self.power_of_two(Key::PACKETS)?,
+            packet_leases: self.leases()?,
+            packet_access: [PacketAccess::Owner, PacketAccess::Group, PacketAccess::Any]
+                [self.choice(Key::PACKET_ACCESS)],
+            socket_group: self.text(Key::SOCKET_GROUP),
+            socket_mode: Some(self.socket_mode()?),
             huge_pages: self.flag(Key::HUGE),
         })
+    }
+
+    fn leases(&self) -> Result<u32, ConfigError> {
+        let (leases, ring): (u32, u32) = (self.number(Key::LEASES), self.number(Key::PACKETS));
+        if leases <= ring / 2 {
+            return Ok(leases);
+        }
+        Err(ConfigError::WrongValue {
+            key: SETTINGS[Key::LEASES as usize].key,
+            found: leases.to_string(),
+            wanted: format!("half of export.packet_ring at most, {}", ring / 2),
+        })
+    }
+
+    fn socket_mode(&self) -> Result<u32, ConfigError> {
+        let text = self.text(Key::SOCKET_MODE);
+        let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| *mode <= 0o777);
+        mode.ok_or_else(|| wrong(Key::SOCKET_MODE, &text))
+    }
+
+    fn text(&self, key: Key) -> String {
+        self.values[key as usize].as_str().unwrap_or_default().to_owned()
     }
 
     fn timeouts(&self) -> Result<Option<Timeouts>, ConfigError> {
@@ -242,6 +289,7 @@ fn default_of(kind: Kind) -> Value {
         Kind::Number { default, .. } => Value::Integer(default),
         Kind::Flag(default) => Value::Boolean(default),
         Kind::Choice(words) => Value::String(words.first().copied().unwrap_or_default().into()),
+        Kind::Text { default, .. } => Value::String(default.into()),
         Kind::Texts { default, .. } => {
             Value::Array(default.iter().map(|text| Value::from(*text)).collect())
         }
@@ -259,6 +307,7 @@ fn check(setting: &Setting, value: &Value) -> Result<(), ConfigError> {
             value.as_str().is_some_and(|word| words.contains(&word)),
             format!("one of {}", words.join(", ")),
         ),
+        (Kind::Text { what, .. }, value) => (value.is_str(), what.into()),
         (Kind::Texts { what, .. }, value) => (
             value.as_array().is_some_and(|list| list.iter().all(Value::is_str)),
             format!("a list of {what}"),
@@ -274,6 +323,7 @@ fn wrong(key: Key, found: &str) -> ConfigError {
     let setting = &SETTINGS[key as usize];
     let wanted = match setting.kind {
         Kind::Number { .. } => "a power of two".into(),
+        Kind::Text { what, .. } => format!("{what}, such as 0660"),
         Kind::Texts { what, .. } => format!("a list of {what}"),
         Kind::Flag(_) | Kind::Choice(_) => "another value".into(),
     };

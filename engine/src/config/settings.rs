@@ -21,6 +21,13 @@ pub enum Kind {
     Flag(bool),
     /// One of these words; the first is the default.
     Choice(&'static [&'static str]),
+    /// A text, with its default.
+    Text {
+        /// What it is.
+        what: &'static str,
+        /// Default.
+        default: &'static str,
+    },
     /// A list of texts.
     Texts {
         /// What they are.
@@ -117,6 +124,18 @@ settings! {
         "Bytes of each shard's ring of flow records; a power of two.";
     ARENA "export.arena_bytes" number("bytes", 1 << 26, 1 << 20, 1 << 32),
         "Bytes of each shard's arena of host names and other metadata.";
+    PACKETS "export.packet_ring" number("descriptors", 8192, 1024, 1 << 22),
+        "Descriptors of each shard's packet ring, and so the frames that are kept while somebody \
+         reads packets; a power of two. Half of the frame buffers or less.";
+    LEASES "export.packet_leases" number("descriptors", 4096, 0, 1 << 21),
+        "How many of them are there only for readers with a lease that are behind; half at most.";
+    PACKET_ACCESS "export.packet_access" Kind::Choice(&["owner", "group", "any"]),
+        "Who may read packets: the engine's user and root; members of export.socket_group too; or \
+         everybody. Flows and counters are for whoever may use the socket.";
+    SOCKET_GROUP "export.socket_group" Kind::Text { what: "a group of the system", default: "" },
+        "The group that the socket belongs to. None: the engine's own.";
+    SOCKET_MODE "export.socket_mode" Kind::Text { what: "octal permissions", default: "0666" },
+        "Permissions of the socket: who may use it at all.";
     HUGE "export.huge_pages" Kind::Flag(false),
         "Put shared memory on 2 MiB pages; falls back, and says so, where there are none.";
 }
@@ -144,6 +163,9 @@ pub fn manual() -> String {
             Kind::Flag(default) => (default.to_string(), "true, false".into()),
             Kind::Choice(words) => {
                 (words.first().copied().unwrap_or_default().into(), words.join(", "))
+            }
+            Kind::Text { what, default } => {
+                (if default.is_empty() { "none" } else { default }.into(), what.into())
             }
             Kind::Texts { what, default } => (default.join(", "), what.into()),
         };

@@ -3,6 +3,7 @@
 //! The thread that owns the [`Engine`] hands out shared memory and refreshes what only the kernel
 //! counts; it never touches a packet.
 
+mod desk;
 mod ledger;
 mod open;
 mod shard_thread;
@@ -16,15 +17,18 @@ use std::time::Duration;
 use thiserror::Error;
 use weir_dpi::AppId;
 use weir_shm::{
-    ControlSpec, ControlWriter, EngineState, Offer, PacketSpec, Server, ShardSpec, ShardWriter,
+    Access, ControlSpec, ControlWriter, EngineState, Offer, PacketSpec, SegmentFd, Server,
+    ShardSpec, ShardWriter,
 };
 
 use crate::books::{self, Books};
-use crate::config::{Config, ConfigError};
+use crate::capture::arena::Arena;
+use crate::config::{Config, ConfigError, PacketAccess};
 use crate::flow::table::FlowTable;
-use crate::shard::{AppTotal, Depth, Gate, HISTOGRAMS, ShardPlan, Split};
-use crate::sys::{clock, place};
+use crate::shard::{AppTotal, Depth, Gate, HISTOGRAMS, Outlet, ShardPlan, Split};
+use crate::sys::{clock, groups, place};
 
+use desk::Desk;
 pub use ledger::{QUEUE_COUNTERS, QueueCounts};
 use open::{Opened, Port};
 use shard_thread::{Order, ShardThread};
@@ -45,6 +49,14 @@ pub enum EngineError {
     SharedMemory(#[from] weir_shm::Error),
     #[error("cannot start a thread for shard {shard}: {error}")]
     Thread { shard: u16, error: std::io::Error },
+    #[error(transparent)]
+    Group(#[from] groups::GroupError),
+    #[error("the table of packet readers was given away twice; please report it")]
+    Twice,
+    #[error("no memory for packets that are copied for readers: {0}")]
+    Arena(#[from] af_xdp::Error),
+    #[error("cannot keep a descriptor of the packet memory: {0}")]
+    Descriptor(std::io::Error),
     #[error("the system gives no random numbers: {0}")]
     Random(std::io::Error),
 }
@@ -65,6 +77,9 @@ pub struct Options {
     pub lossless_records: bool,
     /// How deep packets are looked into.
     pub depth: Depth,
+    /// Begin once so many packet readers are there; with files, wait for them so that they miss
+    /// nothing. 0: begin at once.
+    pub packet_readers: usize,
 }
 
 /// What a shard says when it is done.
@@ -116,9 +131,14 @@ impl Report {
 pub struct Engine {
     control: ControlWriter,
     server: Server,
+    desk: Desk,
     threads: Vec<ShardThread>,
     ports: Vec<Port>,
     stop: Arc<AtomicBool>,
+    /// Lets the shards begin.
+    go: Arc<AtomicBool>,
+    /// Packet readers that are waited for before that.
+    wait_for: usize,
     gates: Vec<Arc<AtomicU64>>,
     notes: Vec<String>,
 }
@@ -131,11 +151,12 @@ impl Engine {
     pub fn start(config: &Config, options: &Options) -> Result<Engine, EngineError> {
         let cores = place::cores();
         let secret = secret()?;
-        let Opened { sources, mut ports, node, live } = open::open(config, cores.len(), secret)?;
+        let opened = open::open(config, cores.len(), secret)?;
+        let Opened { sources, mut ports, node, live, areas } = opened;
         let shards = u16::try_from(sources.len()).unwrap_or(u16::MAX);
         let labels: Vec<String> = ports.iter_mut().flat_map(Port::labels).collect();
         let names: Vec<String> = config.sources.iter().map(ToString::to_string).collect();
-        let control = ControlWriter::create(&ControlSpec {
+        let mut control = ControlWriter::create(&ControlSpec {
             name: &config.name,
             engine_version: env!("CARGO_PKG_VERSION"),
             sources: &names,
@@ -144,6 +165,9 @@ impl Engine {
             queue_counters: QUEUE_COUNTERS,
         })?;
         let mut segments = vec![control.export()];
+        let first_area = u16::try_from(areas.len()).unwrap_or(u16::MAX);
+        let mut memories = areas;
+        let mut shard_segments = Vec::new();
         let depth = match options.depth {
             Depth::Inspect if !config.inspect => Depth::Flow,
             wanted => wanted,
@@ -152,33 +176,66 @@ impl Engine {
         let seats = place::assign(&cores, node, sources.len());
         let (mut prepared, mut gates) = (Vec::new(), Vec::new());
         for ((shard, source), seat) in (0_u16..).zip(sources).zip(seats) {
-            let shared = segment(config, shard, &source.label)?;
-            segments.push(shared.export());
+            let arena = match source.area {
+                Some(_) => None,
+                None => Some(place::on_node(node, || arena(config))?),
+            };
+            let area = source.area.unwrap_or(first_area + shard);
+            if let Some(arena) = &arena {
+                let (fd, bytes) = arena.share().map_err(EngineError::Descriptor)?;
+                memories.push(SegmentFd::frames(area, fd, bytes));
+            }
+            let shared = segment(config, shard, &source.label, (area, source.link_type))?;
+            shard_segments.push(shared.export());
             let gate = (!live && options.lossless_records).then(|| gate(config, &mut gates));
             let plan = plan(config, depth, shard, shards, live, secret);
             let core = seat.filter(|_| config.pin);
-            prepared.push((source.source, Order { plan, shared, gate, core }));
+            prepared.push((source.source, (plan, shared, gate, core, arena)));
         }
+        segments.extend(shard_segments.iter().cloned());
+        segments.extend(memories);
+        let table = control.take_readers().ok_or(EngineError::Twice)?;
+        let (desk, commands) = Desk::new(table, &shard_segments)?;
         // Bound before the first packet: a name that is taken must stop the start.
-        let offer = Offer { segments, ..Offer::default() };
-        let server = Server::bind(&options.socket, offer)?;
+        let server = Server::bind(&options.socket, offer(config, segments)?)?;
         let mut threads = Vec::new();
-        for (source, order) in prepared {
+        let go = Arc::new(AtomicBool::new(options.packet_readers == 0));
+        let lossless = !live && options.packet_readers != 0;
+        for ((source, order), commands) in prepared.into_iter().zip(commands) {
+            let (plan, shared, gate, core, arena) = order;
+            let outlet = Outlet { commands, arena, lossless, stop: Arc::clone(&stop) };
+            let order = Order { plan, shared, gate, core, outlet, go: Arc::clone(&go) };
             threads.push(ShardThread::start(source, order, Arc::clone(&stop))?);
         }
-        let notes = Vec::new();
-        let mut engine = Engine { control, server, threads, ports, stop, gates, notes };
-        engine.let_frames_in()?;
-        engine.control.set_state(EngineState::Running);
+        let mut engine = Engine {
+            control,
+            server,
+            desk,
+            threads,
+            ports,
+            stop,
+            go,
+            wait_for: options.packet_readers,
+            gates,
+            notes: Vec::new(),
+        };
+        engine.wait_until_ready();
+        if options.packet_readers == 0 {
+            engine.let_frames_in()?;
+        }
         engine.refresh(0);
         Ok(engine)
     }
 
-    /// Frames come only now that every shard has its memory: none is lost to the start.
-    fn let_frames_in(&mut self) -> Result<(), EngineError> {
+    /// Every shard has its memory after this: no frame is lost to the start.
+    fn wait_until_ready(&self) {
         while !self.threads.iter().all(ShardThread::is_ready) {
             clock::rest(READY_LOOK);
         }
+    }
+
+    /// Lets frames come.
+    fn let_frames_in(&mut self) -> Result<(), EngineError> {
         for port in &mut self.ports {
             match port.start() {
                 Ok(note) => self.notes.extend(note),
@@ -189,6 +246,8 @@ impl Engine {
                 }
             }
         }
+        self.go.store(true, Ordering::Release);
+        self.control.set_state(EngineState::Running);
         Ok(())
     }
 
@@ -204,10 +263,29 @@ impl Engine {
 
     /// Lets waiting readers in and refreshes what the kernel counts. Call it when the descriptor
     /// is readable, and once a second at least.
-    pub fn serve(&mut self) {
-        self.server.serve();
+    ///
+    /// # Errors
+    /// The packet readers that were waited for are there, and the sources then would not start.
+    pub fn serve(&mut self) -> Result<(), EngineError> {
+        let events = self.server.serve();
+        self.desk.handle(events);
+        self.desk.refresh(&self.server);
+        if self.is_waiting() && self.desk.came() >= self.wait_for {
+            self.let_frames_in()?;
+        }
         // Every shard reads the whole file, so each sees all its frames.
         self.refresh(self.threads.iter().map(ShardThread::frames_read).max().unwrap_or(0));
+        Ok(())
+    }
+
+    /// Whether the packet readers that were asked for are still waited for.
+    pub fn is_waiting(&self) -> bool {
+        !self.go.load(Ordering::Relaxed)
+    }
+
+    /// Whether every packet reader that is there has read everything.
+    pub fn all_is_read(&self) -> bool {
+        self.desk.all_is_read()
     }
 
     /// For each shard, where a lossless reader of its flow records says how far it is.
@@ -273,6 +351,7 @@ pub(crate) fn segment(
     config: &Config,
     shard: u16,
     label: &str,
+    (area, link_type): (u16, u32),
 ) -> Result<ShardWriter, weir_shm::Error> {
     ShardWriter::create(&ShardSpec {
         shard,
@@ -282,9 +361,39 @@ pub(crate) fn segment(
         arena_bytes: config.arena_bytes,
         counters: &books::DEFINITIONS,
         histograms: &HISTOGRAMS,
-        packets: PacketSpec::default(),
+        packets: PacketSpec {
+            slots: config.packet_ring,
+            lease_slots: config.packet_leases,
+            area,
+            link_type,
+        },
         huge_pages: config.huge_pages,
     })
+}
+
+/// Memory for frames that are copied for readers: what the ring holds, what may be pinned, and a
+/// frame on its way.
+fn arena(config: &Config) -> Result<Arena, af_xdp::Error> {
+    const PINNED: u32 = 2048;
+    const ON_ITS_WAY: u32 = 256;
+    Arena::new(config.packet_ring + PINNED + ON_ITS_WAY, config.huge_pages)
+}
+
+/// What readers are offered.
+fn offer(config: &Config, segments: Vec<SegmentFd>) -> Result<Offer, EngineError> {
+    let group = match config.socket_group.as_str() {
+        "" => None,
+        name => Some(groups::number_of(name)?),
+    };
+    let packets = match (config.packet_access, group) {
+        (PacketAccess::Owner, _) => Access::Owner,
+        (PacketAccess::Any, _) => Access::Any,
+        (PacketAccess::Group, Some(group)) => Access::Group(group),
+        (PacketAccess::Group, None) => return Err(ConfigError::NoSocketGroup.into()),
+    };
+    let mode = config.socket_mode;
+    let peer_groups = Some(groups::of_peer as fn(BorrowedFd<'_>) -> Vec<u32>);
+    Ok(Offer { segments, access: Access::Any, packets, mode, group, peer_groups })
 }
 
 /// What a shard, one of `shards`, is told.

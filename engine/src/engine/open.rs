@@ -1,9 +1,11 @@
 //! Opening the sources of a run: one source a shard, one port for each thing they read from.
 
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 use af_xdp::HugePages;
 use weir_ebpf::AttachmentWish;
+use weir_shm::SegmentFd;
 
 use super::EngineError;
 use super::ledger::QueueCounts;
@@ -12,6 +14,7 @@ use crate::capture::packet::{PacketConfig, PacketPort, PacketSource};
 use crate::capture::xdp::{Idle, SplitWish, XdpConfig, XdpPort, XdpSource, ZeroCopy};
 use crate::config::{Config, SourceSpec, SplitMode, Wish, XdpPath};
 use crate::sys::place;
+use crate::wire::LinkType;
 
 /// The source of one shard.
 #[derive(Debug)]
@@ -26,6 +29,11 @@ pub(super) enum AnySource {
 pub(super) struct Labelled {
     pub(super) source: AnySource,
     pub(super) label: String,
+    /// The number of the packet memory that its frames lie in, where readers can map that; its
+    /// frames are copied for readers otherwise.
+    pub(super) area: Option<u16>,
+    /// How its frames begin, as capture files number it; all ones: not known.
+    pub(super) link_type: u32,
 }
 
 /// What the control thread keeps of a source: its counts, and what must stay open.
@@ -45,6 +53,8 @@ pub(super) struct Opened {
     pub(super) node: Option<usize>,
     /// Packets come by the clock of this machine.
     pub(super) live: bool,
+    /// Packet memories that readers can map, by number.
+    pub(super) areas: Vec<SegmentFd>,
 }
 
 /// Opens the configuration's sources on a machine of `cores` cores.
@@ -78,8 +88,10 @@ fn open_files(config: &Config) -> Result<Opened, EngineError> {
     };
     let mut sources = Vec::new();
     for _ in 0..config.shards.max(1) {
-        let source = AnySource::Files(Box::new(Files::open(&paths)?));
-        sources.push(Labelled { source, label: label.clone() });
+        let files = Files::open(&paths)?;
+        let link_type = files.link_type();
+        let source = AnySource::Files(Box::new(files));
+        sources.push(Labelled { source, label: label.clone(), area: None, link_type });
     }
     let ports = vec![Port::Files { label, counts: QueueCounts::default() }];
     Ok(Opened { sources, ports, ..Opened::default() })
@@ -97,9 +109,15 @@ impl Opened {
         let node = place::node_of_interface(&config.interface);
         let (sources, port) = place::on_node(node, || XdpPort::prepare(config))?;
         self.node = self.node.or(node);
+        let area = u16::try_from(self.areas.len()).unwrap_or(u16::MAX);
+        let memory = port.umem().area();
+        let fd = memory.as_fd().try_clone_to_owned().map_err(EngineError::Descriptor)?;
+        self.areas.push(SegmentFd::frames(area, fd, memory.bytes()));
         self.sources.extend(sources.into_iter().map(|found| Labelled {
             label: format!("{source} shard {}", found.shard()),
             source: AnySource::Xdp(Box::new(found)),
+            area: Some(area),
+            link_type: LinkType::Ethernet.number(),
         }));
         let (label, port) = (source.to_string(), Box::new(port));
         self.ports.push(Port::Xdp { label, port, wish: config.native });
@@ -116,7 +134,9 @@ impl Opened {
         self.node = self.node.or(node);
         self.sources.extend((0..).zip(sources).map(|(shard, found)| Labelled {
             label: format!("{source} shard {shard}"),
+            link_type: found.link().number(),
             source: AnySource::Packet(Box::new(found)),
+            area: None,
         }));
         let (label, config) = (source.to_string(), config.clone());
         self.ports.push(Port::Packet { label, port, config });

@@ -10,7 +10,7 @@ use weir_shm::ShardWriter;
 use super::open::AnySource;
 use super::{EngineError, ShardReport};
 use crate::capture::Source;
-use crate::shard::{Gate, Shard, ShardPlan};
+use crate::shard::{Gate, Outlet, Shard, ShardPlan};
 use crate::sys::clock;
 use crate::sys::place::{self, Core};
 use crate::sys::privilege::{self, Keep};
@@ -30,6 +30,9 @@ pub(super) struct Order {
     pub(super) shared: ShardWriter,
     pub(super) gate: Option<Gate>,
     pub(super) core: Option<Core>,
+    pub(super) outlet: Outlet,
+    /// Frames are taken in once this says so; until then readers may come.
+    pub(super) go: Arc<AtomicBool>,
 }
 
 impl ShardThread {
@@ -126,8 +129,13 @@ const LINGER: Duration = Duration::from_millis(5);
 
 fn run<S: Source>(source: S, order: Order, stop: &AtomicBool, progress: &Progress) -> ShardReport {
     let (number, live) = (order.plan.shard, order.plan.live);
-    let mut shard = Shard::new(source, order.plan, order.shared, order.gate);
+    let Order { plan, shared, gate, outlet, go, .. } = order;
+    let mut shard = Shard::new(source, plan, shared, gate, Some(outlet));
     progress.ready.store(true, Ordering::Relaxed);
+    while !go.load(Ordering::Acquire) && !stop.load(Ordering::Relaxed) {
+        shard.let_readers_in();
+        clock::rest(LINGER);
+    }
     let (started, started_cpu) = (clock::monotonic_ns(), clock::thread_cpu_ns());
     shard.run(|shard| {
         progress.set(shard);
@@ -139,11 +147,13 @@ fn run<S: Source>(source: S, order: Order, stop: &AtomicBool, progress: &Progres
     progress.ended.store(true, Ordering::Relaxed);
     // The flows stay in the table, for readers to see, until the run ends.
     while !stop.load(Ordering::Relaxed) {
+        shard.linger();
         clock::rest(LINGER);
     }
     if live {
         shard.drain();
     }
+    shard.linger();
     shard.finish();
     ShardReport {
         shard: number,

@@ -29,6 +29,11 @@ pub(crate) const INSPECTED: u64 = 2 << STATE_SHIFT;
 /// A SYN without ACK was seen.
 pub(crate) const SYN_SEEN: u64 = 4 << STATE_SHIFT;
 
+/// A packet reader thinks that it should be blocked.
+const BLOCKED: u64 = 8 << STATE_SHIFT;
+/// A packet reader thinks that it is fine.
+const ALLOWED: u64 = 16 << STATE_SHIFT;
+
 /// Whether the slot holds this key.
 #[inline(always)]
 pub(crate) fn has_key(slot: &FlowSlot, key: &FlowKey) -> bool {
@@ -98,6 +103,20 @@ pub(crate) fn set_client(slot: &FlowSlot, client_is_hi: bool) {
     slot.begin();
     slot.store(VERDICT, slot.load(VERDICT) & !CLIENT_IS_HI | state);
     slot.commit();
+}
+
+/// Writes what a packet reader thinks of the flow.
+pub(crate) fn set_judged(slot: &FlowSlot, block: bool) {
+    let state = if block { BLOCKED } else { ALLOWED };
+    slot.begin();
+    slot.store(VERDICT, slot.load(VERDICT) & !(BLOCKED | ALLOWED) | state);
+    slot.commit();
+}
+
+/// The flow's identity; 0 in a free slot.
+#[inline(always)]
+pub(crate) fn flow_id(slot: &FlowSlot) -> u64 {
+    slot.load(FLOW_ID)
 }
 
 /// Of the verdict word, what inspection leaves alone: the state and the TCP flags.

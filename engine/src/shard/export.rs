@@ -11,6 +11,7 @@ use weir_shm::arena::ArenaWriter;
 use weir_shm::counters::{CounterWriter, Unit};
 use weir_shm::flow::FlowSlot;
 use weir_shm::histogram::{HistogramDef, HistogramWriter};
+use weir_shm::packets::PacketWriter;
 use weir_shm::records::{EndReason, RecordKind, RecordWriter};
 
 use crate::books::Books;
@@ -84,7 +85,8 @@ pub struct Export {
 }
 
 impl Export {
-    /// Exports through `shared`, less its flow table, which comes back by itself. `live` says that
+    /// Exports through `shared`, less its flow table and its packet ring, which come back by
+    /// themselves. `live` says that
     /// timestamps are from the clock of this machine, so that a packet's age means something.
     ///
     /// Touches all of it, so that its memory is near the calling thread.
@@ -92,12 +94,13 @@ impl Export {
         mut shared: ShardWriter,
         gate: Option<Gate>,
         live: bool,
-    ) -> (FlowSlots, Export) {
+    ) -> (FlowSlots, PacketWriter, Export) {
         shared.touch();
-        let ShardWriter { flows, records, arena, counters, histograms, .. } = shared;
+        let ShardWriter { flows, records, arena, counters, histograms, packets, .. } = shared;
         let totals = vec![AppTotal::default(); APPS].into();
         let metadata = Vec::with_capacity(2048);
-        (flows, Export { records, arena, counters, histograms, gate, totals, metadata, live })
+        let export = Export { records, arena, counters, histograms, gate, totals, metadata, live };
+        (flows, packets, export)
     }
 
     /// Totals of the flows that ended, by application; those without any are left out.

@@ -7,6 +7,7 @@
 
 mod expire;
 mod export;
+mod fanout;
 mod inspect;
 mod plan;
 
@@ -26,7 +27,10 @@ use crate::flow::wheel::Wheel;
 use crate::sys::clock;
 use crate::wire::{self, Fragment, Fragments, Parsed, TcpHead, Tunnel};
 
+use fanout::{Fanout, MINE, OTHERS, Seen};
+
 pub use export::{AppTotal, Export, Gate, HISTOGRAMS};
+pub use fanout::{Command, Outlet};
 pub use plan::{Depth, ShardPlan, Split};
 
 /// How long a shard with nothing to do waits at most before it looks at its timers.
@@ -58,6 +62,7 @@ pub struct Shard<S> {
     wheel: Wheel,
     inspector: Inspector,
     export: Export,
+    fanout: Fanout,
     books: Books,
     plan: ShardPlan,
     /// Flows begun so far; the low bits of the next flow id.
@@ -73,7 +78,11 @@ struct Work {
     frame: [u8; BATCH],
     packet: [Parsed; BATCH],
     hash: [u64; BATCH],
+    /// What the look-up found, while somebody reads packets.
+    seen: [Seen; BATCH],
     packets: usize,
+    /// What each frame of the batch came to; see [`fanout`].
+    fate: [u8; BATCH],
 }
 
 /// What the engine alone keeps of a flow.
@@ -83,16 +92,31 @@ struct Side {
     inspection: weir_dpi::Slot,
     /// When it was last reported, in seconds.
     reported_s: u32,
+    /// Groups of packet readers that want no more of it, one bit each.
+    shunted: u16,
+    /// What a packet reader thinks of it: a bit of `weir_shm::packets::flag`, or 0.
+    judged: u8,
+}
+
+impl Side {
+    fn new(reported_s: u32) -> Side {
+        Side { inspection: weir_dpi::Slot::NONE, reported_s, shunted: 0, judged: 0 }
+    }
 }
 
 impl<S: Source> Shard<S> {
     /// A shard that takes its frames from `source`, works by `plan` and writes to `shared`.
     /// Allocates all it will ever use: call it on the thread that will run it, so that memory is
     /// near that thread.
-    pub fn new(source: S, plan: ShardPlan, shared: ShardWriter, gate: Option<Gate>) -> Shard<S> {
-        let (flows, export) = Export::new(shared, gate, plan.live);
+    pub fn new(
+        source: S,
+        plan: ShardPlan,
+        shared: ShardWriter,
+        gate: Option<Gate>,
+        outlet: Option<Outlet>,
+    ) -> Shard<S> {
+        let (flows, packets, export) = Export::new(shared, gate, plan.live);
         let table = FlowTable::new(flows, plan.secret);
-        let side = Side { inspection: weir_dpi::Slot::NONE, reported_s: 0 };
         Shard {
             source,
             batch: Batch::default(),
@@ -100,14 +124,17 @@ impl<S: Source> Shard<S> {
                 frame: [0; BATCH],
                 packet: [Parsed::default(); BATCH],
                 hash: [0; BATCH],
+                seen: [Seen::default(); BATCH],
                 packets: 0,
+                fate: [MINE; BATCH],
             }),
             fragments: Fragments::new(plan.fragments, plan.secret),
-            sides: vec![side; table.capacity()].into(),
+            sides: vec![Side::new(0); table.capacity()].into(),
             wheel: Wheel::new(table.capacity()),
             table,
             inspector: Inspector::new(&plan.inspection),
             export,
+            fanout: Fanout::new(packets, outlet),
             books: Books::default(),
             plan,
             begun: 0,
@@ -115,9 +142,10 @@ impl<S: Source> Shard<S> {
         }
     }
 
-    /// One turn: receive, parse, look up, account, inspect, release, tick, publish.
+    /// One turn: receive, parse, look up, account, inspect, fan out, release, tick, publish.
     pub fn turn(&mut self) -> Turn {
         self.batch.clear();
+        self.listen();
         self.export.wait_for_room();
         let started = clock::monotonic_ns();
         let received = self.source.receive(&mut self.batch);
@@ -129,17 +157,38 @@ impl<S: Source> Shard<S> {
                 self.fetch();
                 self.look_up();
             }
-            self.source.release(&self.batch);
+            if self.fanout.is_read() {
+                self.fan_out(now_ns);
+            } else {
+                self.source.release(&self.batch);
+            }
             self.books.one(Count::Turns);
             self.export.turn_took(started, &self.batch, now_ns);
         }
-        self.tick(now_ns);
-        self.publish();
-        match received {
+        let turn = match received {
             Received::Frames => Turn::Worked,
             Received::Idle => Turn::Idle,
             Received::End => Turn::End,
+        };
+        if turn != Turn::Worked {
+            self.fan_out_nothing(now_ns, turn);
         }
+        self.tick(now_ns);
+        self.publish();
+        turn
+    }
+
+    /// Between the end of its input and the end of the run: lets packet readers come and go.
+    pub fn linger(&mut self) {
+        self.listen();
+        let now_ns = self.source.now_ns();
+        self.fan_out_nothing(now_ns, Turn::End);
+        self.publish();
+    }
+
+    /// Lets packet readers come before the first packet.
+    pub fn let_readers_in(&mut self) {
+        self.listen();
     }
 
     /// Runs until the source ends or `stop`, asked after every turn, says so. The flows stay, for
@@ -209,6 +258,9 @@ impl<S: Source> Shard<S> {
         let (mut processed, mut wire_bytes, mut parsed_bytes) = (0, 0, 0);
         let (mut pieces, mut tunnelled) = (0, 0);
         let frames = self.batch.as_slice();
+        if self.fanout.is_read() {
+            self.fanout.fetch(frames.len());
+        }
         for frame in frames.iter().take(AHEAD) {
             fetch_head(self.source.bytes(frame));
         }
@@ -222,6 +274,7 @@ impl<S: Source> Shard<S> {
             let outcome = outcome.and_then(|()| self.fragments.follow(bytes, packet, now_ns));
             let hash = outcome.map(|()| self.table.hash(&packet.key));
             if !self.plan.split.is_mine(hash) {
+                work.fate[usize::from(index)] = OTHERS;
                 continue;
             }
             processed += 1;
@@ -230,9 +283,11 @@ impl<S: Source> Shard<S> {
                 Ok(hash) => hash,
                 Err(reason) => {
                     books.drop(reason);
+                    work.fate[usize::from(index)] = reason as u8 + 1;
                     continue;
                 }
             };
+            work.fate[usize::from(index)] = MINE;
             pieces += u64::from(packet.fragment != Fragment::No);
             tunnelled += u64::from(packet.key.tunnel() != Tunnel::None);
             parsed_bytes += u64::from(frame.bytes_on_wire());
@@ -276,7 +331,23 @@ impl<S: Source> Shard<S> {
             if verdict & record::INSPECTED == 0 && self.plan.depth == Depth::Inspect {
                 self.inspect(index, verdict, &packet, &frame);
             }
+            if self.fanout.is_read() {
+                self.note_seen(at, index);
+            }
         }
+    }
+
+    /// Keeps what readers are told of a packet's flow, as it is at this packet.
+    #[inline(always)]
+    fn note_seen(&mut self, at: usize, index: u32) {
+        let (slot, side) = (self.table.slot(index), &self.sides[index as usize]);
+        self.work.seen[at] = Seen {
+            flow_id: record::flow_id(slot),
+            verdict: record::verdict_word(slot),
+            slot: index,
+            shunted: side.shunted,
+            judged: side.judged,
+        };
     }
 
     /// A SYN on a connection that was closed begins a new flow.
@@ -319,8 +390,7 @@ impl<S: Source> Shard<S> {
         let flow_id = u64::from(self.plan.shard + 1) << 48 | self.begun;
         let slot = self.table.slot(index);
         record::open(slot, &packet.key, flow_id, client_state(packet));
-        self.sides[index as usize] =
-            Side { inspection: weir_dpi::Slot::NONE, reported_s: seconds(frame.timestamp_ns) };
+        self.sides[index as usize] = Side::new(seconds(frame.timestamp_ns));
         self.books.one(Count::FlowsCreated);
         self.watch(index, frame.timestamp_ns);
         index

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod ethtool;
+pub mod groups;
 pub mod map;
 pub mod packet_ring;
 pub mod place;

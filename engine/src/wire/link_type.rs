@@ -40,6 +40,28 @@ pub enum LinkType {
 }
 
 impl LinkType {
+    /// The link type's number in capture files; all ones for one that is not read.
+    pub const fn number(self) -> u32 {
+        match self {
+            LinkType::Unsupported => u32::MAX,
+            LinkType::Null => 0,
+            LinkType::Ethernet => 1,
+            LinkType::Ppp => 9,
+            LinkType::PppHdlc => 50,
+            LinkType::Pppoe => 51,
+            LinkType::RawIp => 101,
+            LinkType::CHdlc => 104,
+            LinkType::Ieee80211 => 105,
+            LinkType::Loop => 108,
+            LinkType::LinuxSll => 113,
+            LinkType::Radiotap => 127,
+            LinkType::Ppi => 192,
+            LinkType::PppWithDirection => 204,
+            LinkType::Mpls => 219,
+            LinkType::LinuxSll2 => 276,
+        }
+    }
+
     /// The link type of a number in a pcap or pcapng file; none for one that is not read. The
     /// numbers are those of the registry at <https://www.tcpdump.org/linktypes.html>.
     pub const fn from_dlt(number: u32) -> Option<LinkType> {

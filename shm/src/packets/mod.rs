@@ -42,6 +42,8 @@ mod members;
 mod reader;
 #[cfg(not(loom))]
 mod table;
+#[cfg(not(loom))]
+mod view;
 
 pub use cursor::{Cursor, Staged, Wanted};
 pub use descriptor::{Descriptor, flag};
@@ -69,6 +71,7 @@ pub use self::{
         Held, Judgement, Next, PacketOptions, PacketReader, ReaderCounts, Share, Waker, Woken,
     },
     table::{GroupRow, ReaderRow, ReaderTable},
+    view::ReaderState,
 };
 
 /// Packet readers of an engine at one time.

@@ -235,8 +235,8 @@ impl PacketReader {
             });
         }
         let link_of = |shard: &crate::ShardReader| shard.packets().head.load(LINK);
-        let link_type = attached.shards().first().map_or(0, link_of);
-        let link_type = u32::try_from(link_type).unwrap_or(0);
+        let link_type = attached.shards().first().map_or(u64::MAX, link_of);
+        let link_type = u32::try_from(link_type).unwrap_or(u32::MAX);
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|e| Error::os("making an eventfd", e))?;
         let epoll = watch(&bell, &attached)?;
@@ -281,7 +281,7 @@ impl PacketReader {
         &self.attached
     }
 
-    /// Link type of the frames, as capture files number it; 0 where the engine does not know.
+    /// Link type of the frames, as capture files number it; all ones where the engine does not know.
     pub fn link_type(&self) -> u32 {
         self.link_type
     }

@@ -62,6 +62,12 @@ pub(crate) struct RunArgs {
     #[arg(long, value_enum, default_value_t = Summary::Text)]
     pub(crate) summary: Summary,
 
+    /// Begin once N packet readers are there (one, if N is left out). With files, packets then wait
+    /// for readers, so that they miss nothing, and the run ends when all has been read.
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "1")]
+    pub(crate) wait_for_readers: Option<usize>,
+
     /// Stay readable after the end of a file, for SECS seconds; `--wait` alone: until a signal.
     #[arg(long, value_name = "SECS", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "0")]
@@ -98,6 +104,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         socket: default_socket(&config.name),
         lossless_records: args.flows.is_some(),
         depth: Depth::Inspect,
+        packet_readers: args.wait_for_readers.unwrap_or(0),
     };
     let stop = stop_on_signals()?;
     let mut engine = Engine::start(&config, &options)?;
@@ -109,8 +116,9 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     // Files are open, the interface is set up: from here on nothing needs more.
     privilege::give_up(Keep::NetAdmin).context("cannot give up privileges")?;
     let mut line = status::Line::start(&options.socket);
-    watch(&mut engine, &stop, &mut line, writer.as_ref(), args.wait);
+    let watched = watch(&mut engine, &stop, &mut line, writer.as_ref(), args.wait);
     line.clear();
+    watched?;
     let report = engine.finish();
     let written = writer.as_mut().map(Writer::finish).transpose()?;
     let text = match args.summary {
@@ -135,15 +143,15 @@ fn watch(
     line: &mut status::Line,
     writer: Option<&Writer>,
     wait: Option<u64>,
-) {
+) -> anyhow::Result<()> {
     let mut ended_at = None;
     loop {
         let attached = writer.is_none_or(Writer::is_attached);
         if stop.load(Ordering::Relaxed) && attached {
-            return;
+            return Ok(());
         }
         wait_for(engine, LOOK);
-        engine.serve();
+        engine.serve()?;
         let now = clock::monotonic_ns();
         line.refresh(engine.progress(), now);
         if engine.is_done() {
@@ -153,8 +161,8 @@ fn watch(
                 Some(0) => false,
                 Some(seconds) => since >= seconds.saturating_mul(1_000_000_000),
             };
-            if long_enough && attached {
-                return;
+            if long_enough && attached && engine.all_is_read() {
+                return Ok(());
             }
         }
     }

@@ -46,6 +46,11 @@ impl Pcap {
         Ok(Pcap { order, record_bytes, fraction_ns, version, link })
     }
 
+    /// How its frames begin.
+    pub(super) const fn link(&self) -> LinkType {
+        self.link
+    }
+
     /// Reads one record.
     #[inline]
     pub(super) fn step(&self, bytes: &[u8]) -> Step {

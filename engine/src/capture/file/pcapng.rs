@@ -77,6 +77,14 @@ impl Clock {
 }
 
 impl Pcapng {
+    /// How frames of the first interface begin.
+    pub(super) const fn first_link(&self) -> LinkType {
+        match self.interfaces.as_slice() {
+            [first, ..] => first.link,
+            [] => LinkType::Unsupported,
+        }
+    }
+
     /// Reads one block.
     #[inline]
     pub(super) fn step(&mut self, bytes: &[u8]) -> Step {

@@ -120,6 +120,14 @@ impl Format {
         Ok((Format::Pcap(pcap), pcap::HEADER_BYTES))
     }
 
+    /// The link type of the first interface, as files number it; all ones where it is not known.
+    pub(super) const fn link_type(&self) -> u32 {
+        match self {
+            Format::Pcap(pcap) => pcap.link().number(),
+            Format::Pcapng(pcapng) => pcapng.first_link().number(),
+        }
+    }
+
     #[inline]
     pub(super) fn step(&mut self, bytes: &[u8]) -> Step {
         match self {

@@ -14,6 +14,7 @@ use weir_ebpf::{Program, Settings, Split};
 use super::report::XdpReport;
 use super::source::{End, Guest, Owner, Parts, Role, XdpSource, bell};
 use super::{Idle, SplitWish, XdpConfig, XdpError, XdpPort, ZeroCopy, ledger};
+use crate::capture::BATCH;
 
 /// How long a blocking call would poll; the sources make none that blocks.
 const BUSY_POLL_MICROSECONDS: u32 = 20;
@@ -244,6 +245,8 @@ impl<'a> SetUp<'a> {
                     ends,
                     queues: self.queues,
                     queue_shift,
+                    chunk_shift: chunk_bits,
+                    chunks: self.umem.chunks(),
                     bell,
                 })
                 .map_err(system("making an epoll descriptor"))
@@ -301,7 +304,20 @@ impl<'a> SetUp<'a> {
         program.set_socket(queue, shard, bound.socket.as_fd())?;
         self.sockets.push((queue, bound.socket.clone()));
         let rx = bound.rx.ok_or_else(impossible)?;
-        Ok(End { queue, socket: bound.socket, rx, role, open: None })
+        let out_most = self.out_most();
+        Ok(End { queue, socket: bound.socket, rx, role, open: None, out: 0, out_most })
+    }
+
+    /// Chunks of a queue that one shard may keep for readers: what the fill ring and a batch do not
+    /// need, but a quarter at least, in equal parts.
+    fn out_most(&self) -> u32 {
+        let sharers = match self.split {
+            Split::Nic => 1,
+            Split::Xdp => self.config.shards,
+        };
+        let needed = self.config.ring_entries.saturating_add(4 * BATCH as u32);
+        let left = self.chunks_per_queue.saturating_sub(needed);
+        (left.max(self.chunks_per_queue / 4) / sharers).max(1)
     }
 
     /// Binds one more socket. The very first tries what the configuration allows, from the best

@@ -1,4 +1,7 @@
 //! One shard's end of the capture.
+//!
+//! A frame in several chunks is known by its head; the others hang on it in a chain (`links`), and
+//! all go back together, or one by one where other processes read them.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -48,6 +51,9 @@ pub struct XdpSource {
     end_of_queue: Vec<usize>,
     /// Packets of the turn before they are in the batch.
     heads: [Head; BATCH],
+    /// For a chunk of a frame in several: where the next one's bytes are.
+    links: Box<[Link]>,
+    chunk_shift: u32,
     waiter: Waiter,
 }
 
@@ -60,6 +66,17 @@ pub(super) struct End {
     pub(super) role: Role,
     /// A packet whose last chunk has not been seen yet.
     pub(super) open: Option<Head>,
+    /// Chunks of this queue that are with this shard ...
+    pub(super) out: u32,
+    /// ... and how many may be, so that the kernel always has some.
+    pub(super) out_most: u32,
+}
+
+/// The next chunk of a frame: its bytes, 0 after the last.
+#[derive(Clone, Copy, Default, Debug)]
+struct Link {
+    addr: u64,
+    bytes: u32,
 }
 
 /// What becomes of used chunks.
@@ -97,6 +114,8 @@ pub(super) struct Head {
     addr: u64,
     bytes: u32,
     wire_bytes: u32,
+    /// Where its last chunk's bytes are.
+    last: u64,
 }
 
 /// What [`XdpSource::new`] is made from.
@@ -107,12 +126,14 @@ pub(super) struct Parts {
     pub(super) ends: Vec<End>,
     pub(super) queues: u32,
     pub(super) queue_shift: u32,
+    pub(super) chunk_shift: u32,
+    pub(super) chunks: u32,
     pub(super) bell: Arc<OwnedFd>,
 }
 
 impl XdpSource {
     pub(super) fn new(parts: Parts) -> io::Result<XdpSource> {
-        let Parts { shard, idle, custody, ends, queues, queue_shift, bell } = parts;
+        let Parts { shard, idle, custody, ends, queues, queue_shift, bell, .. } = parts;
         let place = |queue: u32| ends.iter().position(|end| end.queue == queue);
         // Chunks of queues without a socket here never come here.
         let end_of_queue = (0..queues).map(|queue| place(queue).unwrap_or(usize::MAX)).collect();
@@ -129,6 +150,8 @@ impl XdpSource {
             queue_shift,
             end_of_queue,
             heads: [Head::default(); BATCH],
+            links: vec![Link::default(); parts.chunks as usize].into(),
+            chunk_shift: parts.chunk_shift,
             waiter,
             ends,
         })
@@ -169,22 +192,20 @@ impl XdpSource {
             return;
         };
         let room = u32::try_from(batch.room()).unwrap_or(0);
-        let End { rx, role, open, .. } = end;
-        let custody = &mut self.custody;
+        let End { rx, open, out, .. } = end;
+        let (custody, links, shift) = (&mut self.custody, &mut self.links, self.chunk_shift);
         let mut slots = self.heads.iter_mut();
         let mut taken = 0;
         // A packet ends with some descriptor, so there are no more packets than descriptors.
         rx.receive(room, |packet| {
-            if let Some(head) = join(open, packet, custody, role, count)
+            *out += 1;
+            if let Some(head) = join(open, packet, custody, (links, shift), count)
                 && let Some(slot) = slots.next()
             {
                 *slot = head;
                 taken += 1;
             }
         });
-        if let Role::Guest(guest) = role {
-            guest.home.publish();
-        }
         // A second loop: the loads of the metadata do not depend on each other and overlap.
         for head in self.heads.iter().take(taken) {
             count.frames += 1;
@@ -249,14 +270,42 @@ impl Source for XdpSource {
 
     fn release(&mut self, batch: &Batch) {
         for frame in batch.as_slice() {
-            let queue = usize::try_from(frame.addr >> self.queue_shift).unwrap_or(usize::MAX);
-            let end = self.end_of_queue.get(queue).and_then(|at| self.ends.get_mut(*at));
-            let chunk = self.custody.release(frame.addr);
-            debug_assert!(chunk.is_some(), "a frame is released once");
-            if let (Some(end), Some(chunk)) = (end, chunk) {
-                give(&mut end.role, chunk);
+            if frame.captured_bytes == frame.wire_bytes {
+                self.give_back(frame.addr);
+                continue;
+            }
+            let mut next = self.piece(frame, None);
+            while let Some((addr, _)) = next {
+                next = self.piece(frame, Some(addr));
+                self.give_back(addr);
             }
         }
+        self.flush();
+    }
+
+    #[inline]
+    fn piece(&self, frame: &Frame, after: Option<u64>) -> Option<(u64, u32)> {
+        let Some(after) = after else { return Some((frame.addr, frame.captured_bytes)) };
+        if frame.captured_bytes == frame.wire_bytes {
+            return None;
+        }
+        let link = self.links.get(usize::try_from(after >> self.chunk_shift).ok()?)?;
+        (link.bytes != 0).then_some((link.addr, link.bytes))
+    }
+
+    #[inline]
+    fn give_back(&mut self, addr: u64) {
+        let queue = usize::try_from(addr >> self.queue_shift).unwrap_or(usize::MAX);
+        let end = self.end_of_queue.get(queue).and_then(|at| self.ends.get_mut(*at));
+        let chunk = self.custody.release(addr);
+        debug_assert!(chunk.is_some(), "a frame is released once");
+        if let (Some(end), Some(chunk)) = (end, chunk) {
+            end.out -= 1;
+            give(&mut end.role, chunk);
+        }
+    }
+
+    fn flush(&mut self) {
         for end in &mut self.ends {
             match &mut end.role {
                 Role::Owner(owner) => {
@@ -265,6 +314,16 @@ impl Source for XdpSource {
                 Role::Guest(guest) => guest.send_home(),
             }
         }
+    }
+
+    fn is_short(&self) -> bool {
+        self.ends.iter().any(|end| end.out > end.out_most)
+    }
+
+    /// From the XDP program to the ring: the driver's poll hands over within one softirq.
+    fn lateness_ns(&self) -> u64 {
+        const LATENESS_NS: u64 = 200_000;
+        LATENESS_NS
     }
 
     fn now_ns(&mut self) -> u64 {
@@ -281,25 +340,36 @@ impl Source for XdpSource {
     }
 }
 
-/// Takes a descriptor in. Gives the packet that it completes; chunks after a packet's first go back
-/// at once, since its head is all that is read.
+/// Takes a descriptor in. Gives the packet that it completes; chunks after a packet's first hang on
+/// the one before.
 #[inline]
 fn join(
     open: &mut Option<Head>,
     packet: Packet,
     custody: &mut Custody,
-    role: &mut Role,
+    (links, chunk_shift): (&mut [Link], u32),
     count: &mut QueueCount,
 ) -> Option<Head> {
     let Packet { chunk, addr, bytes, more } = packet;
+    custody.hold_chunk(chunk);
+    let mut link_of = |addr: u64, link: Link| {
+        let index = usize::try_from(addr >> chunk_shift).unwrap_or(usize::MAX);
+        if let Some(place) = links.get_mut(index) {
+            *place = link;
+        }
+    };
     let head = if let Some(mut head) = open.take() {
         head.wire_bytes = head.wire_bytes.saturating_add(bytes);
-        give(role, chunk);
+        link_of(head.last, Link { addr, bytes });
+        head.last = addr;
+        link_of(addr, Link::default());
         head
     } else {
-        custody.hold_chunk(chunk);
         count.multi_buffer += u64::from(more);
-        Head { addr, bytes, wire_bytes: bytes }
+        if more {
+            link_of(addr, Link::default());
+        }
+        Head { addr, bytes, wire_bytes: bytes, last: addr }
     };
     if more {
         *open = Some(head);

@@ -1,0 +1,238 @@
+//! The control thread's desk: packet readers come, go and ask; the shards are told, and what
+//! readers say of themselves is put where people can see it.
+//!
+//! Each shard has a queue for that, with one writer and one reader. What does not fit waits here,
+//! in order.
+
+use std::collections::VecDeque;
+
+use rtrb::{Consumer, Producer, RingBuffer};
+use weir_shm::packets::{GROUPS, GroupRow, Join, PageReader, ReaderRow, ReaderTable};
+use weir_shm::{Asked, Event, Joined, SegmentFd, Server, ShardReader, What};
+
+use crate::shard::Command;
+use crate::sys::clock;
+
+/// Commands that a shard's queue holds.
+const QUEUE: usize = 256;
+/// Asks that wait for a shard at most; more are dropped, and counted with the group's.
+const BACKLOG: usize = 65_536;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Desk {
+    table: ReaderTable,
+    shards: Vec<Line>,
+    seats: Vec<Seat>,
+    /// Members of groups that went, until every shard has let them go.
+    gone: Vec<(Seat, u8)>,
+    left_unread: [u64; GROUPS],
+    shunted: [u64; GROUPS],
+    /// Packet readers that ever came.
+    came: usize,
+}
+
+/// The way to a shard.
+#[derive(Debug)]
+struct Line {
+    queue: Producer<Command>,
+    backlog: VecDeque<Command>,
+    view: ShardReader,
+}
+
+/// A packet reader.
+#[derive(Debug)]
+struct Seat {
+    row: ReaderRow,
+    generation: u64,
+    pages: Vec<PageReader>,
+}
+
+impl Desk {
+    /// A desk for shards with these segments. Gives the shards' ends of the queues too.
+    pub(super) fn new(
+        table: ReaderTable,
+        segments: &[SegmentFd],
+    ) -> Result<(Desk, Vec<Consumer<Command>>), weir_shm::Error> {
+        let (mut shards, mut ends) = (Vec::new(), Vec::new());
+        for segment in segments {
+            let (queue, end) = RingBuffer::new(QUEUE);
+            ends.push(end);
+            let view = ShardReader::of(segment)?;
+            shards.push(Line { queue, backlog: VecDeque::new(), view });
+        }
+        let desk = Desk {
+            table,
+            shards,
+            seats: Vec::new(),
+            gone: Vec::new(),
+            left_unread: [0; GROUPS],
+            shunted: [0; GROUPS],
+            came: 0,
+        };
+        Ok((desk, ends))
+    }
+
+    /// Packet readers that ever came.
+    pub(super) fn came(&self) -> usize {
+        self.came
+    }
+
+    /// Whether every reader that is there has read everything that was written.
+    pub(super) fn all_is_read(&self) -> bool {
+        let read = |seat: &Seat| {
+            let pairs = seat.pages.iter().zip(&self.shards);
+            pairs.fold(true, |all, (page, line)| all & (page.position() >= line.view.packet_tail()))
+        };
+        self.seats.iter().all(read)
+    }
+
+    /// Tells the shards what happened.
+    pub(super) fn handle(&mut self, events: Vec<Event>) {
+        for event in events {
+            match event {
+                Event::Joined(joined) => self.seat(joined),
+                Event::Left { place, group } => self.unseat(place, group),
+                Event::Dealt { group, owners } => {
+                    for line in &mut self.shards {
+                        line.tell(Command::Deal(group, owners.clone()));
+                    }
+                }
+                Event::Asked(asked) => self.ask(asked),
+            }
+        }
+        self.pass_on();
+    }
+
+    /// Gives the shards what waited for room.
+    pub(super) fn pass_on(&mut self) {
+        for line in &mut self.shards {
+            line.pass_on();
+        }
+    }
+
+    fn seat(&mut self, joined: Joined) {
+        let Joined { place, generation, ref admission, group, pid, uid, ref bell, .. } = joined;
+        let mut pages = Vec::new();
+        for (shard, line) in (0_u16..).zip(&mut self.shards) {
+            let page = joined.page(shard);
+            pages.push(page.clone());
+            // Without a descriptor it cannot be woken, and looks for itself.
+            let Ok(bell) = bell.try_clone() else { continue };
+            let lease = admission.lease;
+            line.tell(Command::Join(Join { place, generation, page, lease }, bell));
+        }
+        let row = ReaderRow {
+            place,
+            pid,
+            uid,
+            program: admission.program.clone(),
+            group,
+            lease: admission.lease,
+            since_ns: clock::unix_ns(),
+            ..ReaderRow::default()
+        };
+        self.table.set_reader(&row);
+        self.seats.push(Seat { row, generation, pages });
+        self.came += 1;
+    }
+
+    fn unseat(&mut self, place: u8, group: Option<u8>) {
+        for line in &mut self.shards {
+            line.tell(Command::Leave(place));
+        }
+        self.table.clear_reader(place);
+        if let Some(at) = self.seats.iter().position(|seat| seat.row.place == place) {
+            let seat = self.seats.swap_remove(at);
+            self.gone.extend(group.map(|group| (seat, group)));
+        }
+    }
+
+    fn ask(&mut self, asked: Asked) {
+        let Asked { shard, flow_slot: slot, flow_id, what } = asked;
+        let Some(line) = self.shards.get_mut(usize::from(shard)) else { return };
+        if line.backlog.len() >= BACKLOG {
+            return;
+        }
+        line.tell(match what {
+            What::Shunt { group } => {
+                if let Some(count) = self.shunted.get_mut(usize::from(group)) {
+                    *count += 1;
+                }
+                Command::Shunt { group, slot, flow_id }
+            }
+            What::Allow => Command::Judge { block: false, slot, flow_id },
+            What::Block => Command::Judge { block: true, slot, flow_id },
+        });
+    }
+
+    /// Brings the table up to date: what readers say, what the shards did with them, and what
+    /// members of groups left unread.
+    pub(super) fn refresh(&mut self, server: &Server) {
+        for seat in &mut self.seats {
+            let Seat { row, pages, .. } = seat;
+            let mut sums = [0_u64; 5];
+            (row.demotions, row.pinned, row.behind) = (0, 0, 0);
+            for (page, line) in pages.iter().zip(&self.shards) {
+                for (sum, word) in sums.iter_mut().zip(page.shown()) {
+                    *sum = sum.wrapping_add(word);
+                }
+                let state = line.view.packet_reader(row.place);
+                row.demotions += state.demotions;
+                row.pinned += state.pinned;
+                let behind = line.view.packet_tail().saturating_sub(page.position());
+                row.behind = row.behind.max(behind);
+            }
+            [row.delivered, row.missed, row.filtered, row.others, row.shunted] = sums;
+            self.table.set_reader(row);
+        }
+        self.look_at_the_gone();
+        for (number, (name, members)) in (0_u8..).zip(server.groups().iter()) {
+            let at = usize::from(number);
+            self.table.set_group(&GroupRow {
+                number,
+                name: name.to_owned(),
+                members,
+                left_unread: self.left_unread.get(at).copied().unwrap_or(0),
+                shunted_flows: self.shunted.get(at).copied().unwrap_or(0),
+            });
+        }
+    }
+
+    /// Counts what a member that went had not read, once its flows are others'.
+    fn look_at_the_gone(&mut self) {
+        let (shards, left_unread) = (&self.shards, &mut self.left_unread);
+        self.gone.retain(|(seat, group)| {
+            let place = seat.row.place;
+            let let_go = |line: &Line| {
+                let settled = line.backlog.is_empty() && line.queue.slots() == QUEUE;
+                settled && line.view.packet_reader(place).generation != seat.generation
+            };
+            if !shards.iter().all(let_go) {
+                return true;
+            }
+            for (page, line) in seat.pages.iter().zip(shards) {
+                if let Some(count) = left_unread.get_mut(usize::from(*group)) {
+                    *count += line.view.share_of(place, *group, page.position());
+                }
+            }
+            false
+        });
+    }
+}
+
+impl Line {
+    fn tell(&mut self, command: Command) {
+        self.backlog.push_back(command);
+        self.pass_on();
+    }
+
+    fn pass_on(&mut self) {
+        while let Some(command) = self.backlog.pop_front() {
+            if let Err(rtrb::PushError::Full(command)) = self.queue.push(command) {
+                self.backlog.push_front(command);
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,444 @@
+//! Stage: packets for other processes.
+//!
+//! While nobody reads, this stage is a load and a branch. While somebody does, a descriptor of
+//! every frame goes into the packet ring, and the frame stays where it is until that descriptor
+//! leaves the ring; see `weir_shm::packets`. Frames of sources whose memory readers cannot map are
+//! copied once, into the [`Arena`].
+//!
+//! What the control thread wants of a shard comes here too, over a queue of its own, between turns.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::net::{SendFlags, send};
+use weir_dpi::Direction;
+use weir_shm::packets::{Descriptor, Join, Owners, PacketWriter, READERS, flag};
+
+use super::{Shard, Turn, Work};
+use crate::books::Count;
+use crate::capture::arena::Arena;
+use crate::capture::{Frame, Source};
+use crate::flow::group::prefetch;
+use crate::flow::record;
+use crate::wire::{Fragment, Tunnel};
+
+/// Pieces of a frame that readers get; a longer one is cut, and says so.
+const PIECES_MOST: u32 = 255;
+
+/// Turns with frames between two looks at who sleeps, and at what is seldom. An idle turn looks
+/// too, so this bounds what sleepers wait under load and what they can cost.
+const TURNS_A_LOOK: u32 = 32;
+
+/// Commands that a shard takes between two turns at most.
+const COMMANDS_A_TURN: usize = 16;
+
+/// What the control thread wants of a shard.
+#[derive(Debug)]
+pub enum Command {
+    /// A reader comes, to be woken by this socket.
+    Join(Join, OwnedFd),
+    /// The reader in this place went.
+    Leave(u8),
+    /// A group's flows go to others.
+    Deal(u8, Box<Owners>),
+    /// A group wants no more of a flow.
+    Shunt {
+        /// The group's number.
+        group: u8,
+        /// The flow's slot, if the reader is right.
+        slot: u32,
+        /// Its identity.
+        flow_id: u64,
+    },
+    /// A reader thinks so of a flow.
+    Judge {
+        /// It should be blocked; else it is fine.
+        block: bool,
+        /// The flow's slot, if the reader is right.
+        slot: u32,
+        /// Its identity.
+        flow_id: u64,
+    },
+}
+
+/// How a shard's packets leave it.
+#[derive(Debug)]
+pub struct Outlet {
+    /// Where the control thread's commands come from.
+    pub commands: rtrb::Consumer<Command>,
+    /// For sources whose frames have to be copied for readers.
+    pub arena: Option<Arena>,
+    /// Wait for readers rather than have them miss something: for files.
+    pub lossless: bool,
+    /// The run is over: nothing waits any more.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Fanout {
+    writer: PacketWriter,
+    outlet: Option<Outlet>,
+    bells: Box<[Option<OwnedFd>]>,
+    turns: u32,
+    watermark_ns: u64,
+    cut: u64,
+    without_place: u64,
+}
+
+/// What a frame of the turn came to, beside its packet: [`MINE`], a drop reason plus 1, or
+/// [`OTHERS`].
+pub(super) const MINE: u8 = 0;
+/// Another shard's.
+pub(super) const OTHERS: u8 = u8::MAX;
+
+impl Fanout {
+    pub(super) fn new(writer: PacketWriter, outlet: Option<Outlet>) -> Fanout {
+        let bells = (0..READERS).map(|_| None).collect();
+        Fanout { writer, outlet, bells, turns: 0, watermark_ns: 0, cut: 0, without_place: 0 }
+    }
+
+    /// Whether anybody reads packets.
+    #[inline(always)]
+    pub(super) fn is_read(&self) -> bool {
+        self.writer.is_read()
+    }
+
+    /// Asks for the descriptors that this turn will write.
+    #[inline(always)]
+    pub(super) fn fetch(&self, frames: usize) {
+        for slot in self.writer.next_slots(frames) {
+            prefetch::<0, _>(slot);
+        }
+    }
+
+    /// Wakes whoever sleeps and has something to read.
+    fn ring(&mut self) -> u64 {
+        let mut sleepers = self.writer.sleepers();
+        let mut rung = 0;
+        while sleepers != 0 {
+            let place = sleepers.trailing_zeros() as usize;
+            sleepers &= sleepers - 1;
+            if let Some(bell) = self.bells.get(place).and_then(Option::as_ref) {
+                // Without waiting: a reader whose socket is full is awake, or does not want to be.
+                let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+                send(bell, &[1], flags).ok();
+                rung += 1;
+            }
+        }
+        rung
+    }
+
+    fn count(&mut self, books: &mut crate::books::Books) {
+        let demoted = self.writer.demoted();
+        books.set(Count::PacketsExported, self.writer.next_packet());
+        books.set(Count::PacketsRetained, self.writer.retained());
+        books.set(Count::LeasesLost, demoted.times);
+        books.set(Count::FramesPinned, demoted.pinned);
+        books.set(Count::ExportsCut, self.cut);
+        books.set(Count::ExportsWithoutPlace, self.without_place);
+    }
+}
+
+impl<S: Source> Shard<S> {
+    /// Takes in what the control thread wants. Costs one load where that is nothing.
+    #[inline]
+    pub(super) fn listen(&mut self) {
+        let Some(outlet) = &self.fanout.outlet else { return };
+        if !outlet.commands.is_empty() {
+            self.obey();
+        }
+    }
+
+    #[cold]
+    fn obey(&mut self) {
+        for _ in 0..COMMANDS_A_TURN {
+            let outlet = self.fanout.outlet.as_mut();
+            let Some(command) = outlet.and_then(|outlet| outlet.commands.pop().ok()) else {
+                break;
+            };
+            match command {
+                Command::Join(join, bell) => {
+                    if let Some(place) = self.fanout.bells.get_mut(usize::from(join.place)) {
+                        *place = Some(bell);
+                    }
+                    self.fanout.writer.join(join);
+                }
+                Command::Leave(place) => {
+                    if let Some(bell) = self.fanout.bells.get_mut(usize::from(place)) {
+                        *bell = None;
+                    }
+                    self.with_memory(|writer, mut give_back| writer.leave(place, &mut give_back));
+                }
+                Command::Deal(group, owners) => self.fanout.writer.set_group(group, &owners),
+                Command::Shunt { group, slot, flow_id } => self.shunt(group, slot, flow_id),
+                Command::Judge { block, slot, flow_id } => self.judge(block, slot, flow_id),
+            }
+        }
+        self.source.flush();
+        self.fanout.count(&mut self.books);
+    }
+
+    fn shunt(&mut self, group: u8, slot: u32, flow_id: u64) {
+        if let Some(side) = self.side_of(slot, flow_id) {
+            side.shunted |= 1_u16.checked_shl(group.into()).unwrap_or(0);
+            self.books.one(Count::FlowsShunted);
+        }
+    }
+
+    fn judge(&mut self, block: bool, slot: u32, flow_id: u64) {
+        if let Some(side) = self.side_of(slot, flow_id) {
+            side.judged = if block { flag::BLOCKED } else { flag::ALLOWED };
+            record::set_judged(self.table.slot(slot), block);
+            self.books.one(Count::FlowsJudged);
+        }
+    }
+
+    /// What the engine alone keeps of a flow, if it is still there.
+    fn side_of(&mut self, slot: u32, flow_id: u64) -> Option<&mut super::Side> {
+        let side = self.sides.get_mut(slot as usize)?;
+        (flow_id != 0 && record::flow_id(self.table.slot(slot)) == flow_id).then_some(side)
+    }
+
+    /// Runs `work` on the ring, with where given-up frames go.
+    fn with_memory<T>(
+        &mut self,
+        work: impl FnOnce(&mut PacketWriter, &mut dyn FnMut(u64)) -> T,
+    ) -> T {
+        let source = &mut self.source;
+        match self.fanout.outlet.as_mut().and_then(|outlet| outlet.arena.as_mut()) {
+            Some(arena) => work(&mut self.fanout.writer, &mut |addr| arena.give_back(addr)),
+            None => work(&mut self.fanout.writer, &mut |addr| source.give_back(addr)),
+        }
+    }
+
+    /// Gives the frames of the turn to readers; those that the source cannot lend for longer go
+    /// back at once.
+    pub(super) fn fan_out(&mut self, now_ns: u64) {
+        let Some(outlet) = &self.fanout.outlet else { return };
+        let copies = outlet.arena.is_some();
+        if outlet.lossless {
+            self.wait_for_readers();
+        }
+        let mut packet = 0;
+        for index in 0..self.batch.as_slice().len() {
+            let frame = self.batch.as_slice()[index];
+            let fate = self.work.fate[index];
+            let mut descriptor = describe(&frame, fate);
+            if fate == MINE && packet < self.work.packets {
+                describe_flow(&self.work, packet, &mut descriptor);
+                packet += 1;
+            }
+            if fate == OTHERS {
+                continue;
+            }
+            if copies {
+                self.copy_out(&frame, descriptor);
+            } else {
+                self.lend_out(&frame, descriptor);
+            }
+        }
+        let watermark_ns = self.watermark_ns(now_ns);
+        self.fanout.writer.publish(watermark_ns);
+        if copies {
+            self.source.release(&self.batch);
+        } else {
+            self.source.flush();
+        }
+        self.fanout.turns += 1;
+        if self.fanout.turns.is_multiple_of(TURNS_A_LOOK) {
+            self.look_after_readers();
+        }
+    }
+
+    /// What is due now and then while somebody reads, and in idle turns always: epochs that wait,
+    /// readers that were demoted, sleepers.
+    pub(super) fn look_after_readers(&mut self) {
+        self.with_memory(|writer, mut give_back| writer.look_after(&mut give_back));
+        let rung = self.fanout.ring();
+        self.books.add(Count::ReadersRung, rung);
+        self.fanout.count(&mut self.books);
+    }
+
+    /// An idle turn, or the end of the input.
+    pub(super) fn fan_out_nothing(&mut self, now_ns: u64, turn: Turn) {
+        if turn == Turn::End {
+            self.fanout.writer.end();
+        } else if self.fanout.is_read() {
+            let watermark_ns = self.watermark_ns(now_ns);
+            self.fanout.writer.publish(watermark_ns);
+        }
+        if self.fanout.is_read() {
+            self.look_after_readers();
+            self.source.flush();
+        }
+    }
+
+    /// No frame to come is older than this.
+    fn watermark_ns(&mut self, now_ns: u64) -> u64 {
+        let times = self.batch.as_slice().iter().map(|frame| frame.timestamp_ns);
+        // A full batch: there may be more of that age. Else everything that was there is here.
+        let sure = match times.min() {
+            Some(oldest) if self.batch.is_full() && self.plan.live => oldest,
+            _ => now_ns,
+        };
+        let fanout = &mut self.fanout;
+        let watermark_ns = sure.saturating_sub(self.source.lateness_ns());
+        fanout.watermark_ns = fanout.watermark_ns.max(watermark_ns);
+        fanout.watermark_ns
+    }
+
+    /// Files can wait: no reader is to miss anything.
+    fn wait_for_readers(&mut self) {
+        while self.fanout.writer.behind() > self.fanout.writer.allowance() {
+            let stopped = |outlet: &Outlet| outlet.stop.load(Ordering::Relaxed);
+            if self.fanout.outlet.as_ref().is_none_or(stopped) {
+                return;
+            }
+            self.listen();
+            self.look_after_readers();
+            std::thread::yield_now();
+        }
+    }
+
+    /// Publishes a frame where it lies.
+    fn lend_out(&mut self, frame: &Frame, mut descriptor: Descriptor) {
+        let mut pieces = 0;
+        let mut piece = self.source.piece(frame, None);
+        while let Some((addr, _)) = piece {
+            pieces += 1;
+            piece = self.source.piece(frame, Some(addr));
+        }
+        let shown = u8::try_from(pieces.min(PIECES_MOST)).unwrap_or(u8::MAX);
+        if pieces > PIECES_MOST {
+            descriptor.flags |= flag::TRUNCATED;
+            self.fanout.cut += 1;
+        }
+        self.make_room(shown);
+        let mut at = self.source.piece(frame, None);
+        for number in 0..pieces {
+            let Some((addr, bytes)) = at else { break };
+            at = self.source.piece(frame, Some(addr));
+            if number < PIECES_MOST {
+                (descriptor.address, descriptor.bytes) = (addr, bytes);
+                descriptor.piece = u8::try_from(number).unwrap_or(0);
+                descriptor.pieces = shown;
+                self.push(descriptor);
+            } else {
+                self.source.give_back(addr);
+            }
+        }
+        while self.source.is_short() && self.fanout.writer.retained() > 0 {
+            if !self.shorten() {
+                break;
+            }
+        }
+    }
+
+    /// Copies a frame into the arena and publishes it there.
+    fn copy_out(&mut self, frame: &Frame, mut descriptor: Descriptor) {
+        let wanted = Arena::pieces(frame.captured_bytes);
+        let pieces = u8::try_from(wanted.min(PIECES_MOST)).unwrap_or(u8::MAX);
+        if wanted > PIECES_MOST {
+            descriptor.flags |= flag::TRUNCATED;
+            self.fanout.cut += 1;
+        }
+        self.make_room(pieces);
+        let free = |shard: &Self| {
+            let arena = shard.fanout.outlet.as_ref().and_then(|outlet| outlet.arena.as_ref());
+            arena.map_or(0, Arena::free)
+        };
+        while free(self) < usize::from(pieces) {
+            if !self.shorten() {
+                // Everything is pinned; sized so that it cannot be.
+                self.fanout.without_place += 1;
+                return;
+            }
+        }
+        for number in 0..pieces {
+            let arena = self.fanout.outlet.as_mut().and_then(|outlet| outlet.arena.as_mut());
+            let bytes = self.source.bytes(frame);
+            let stored = arena.and_then(|arena| arena.store(bytes, number.into()));
+            let Some((addr, length)) = stored else { return };
+            (descriptor.address, descriptor.bytes) = (addr, length);
+            (descriptor.piece, descriptor.pieces) = (number, pieces);
+            self.push(descriptor);
+        }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, mut descriptor: Descriptor) {
+        descriptor.packet = self.fanout.writer.next_packet();
+        self.fanout.writer.push(&descriptor);
+    }
+
+    fn make_room(&mut self, pieces: u8) {
+        self.with_memory(|writer, mut give_back| writer.make_room(pieces.into(), &mut give_back));
+    }
+
+    /// Lets the oldest frames of the ring go before their time. Whether there were any.
+    #[cold]
+    fn shorten(&mut self) -> bool {
+        /// Descriptors that leave at a time.
+        const STEP: u64 = 64;
+        // What was pushed in this turn must be shown before it can leave.
+        let watermark_ns = self.fanout.watermark_ns;
+        self.fanout.writer.publish(watermark_ns);
+        let before = self.fanout.writer.retained();
+        self.with_memory(|writer, mut give_back| writer.shorten(STEP, &mut give_back));
+        self.books.one(Count::WindowsShortened);
+        self.fanout.writer.retained() < before
+    }
+}
+
+/// What is known of any frame.
+#[inline(always)]
+fn describe(frame: &Frame, fate: u8) -> Descriptor {
+    let stripped = if frame.vlan == 0 { 0 } else { flag::VLAN_STRIPPED };
+    Descriptor {
+        timestamp_ns: frame.timestamp_ns,
+        wire_bytes: frame.wire_bytes,
+        flow_slot: u32::MAX,
+        vlan: frame.vlan,
+        interface: frame.interface,
+        link: frame.link as u8,
+        flags: stripped,
+        reason: fate,
+        ..Descriptor::default()
+    }
+}
+
+/// What is known of a packet of a flow.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "the low half of the hash is meant")]
+fn describe_flow(work: &Work, at: usize, descriptor: &mut Descriptor) {
+    let (packet, seen) = (&work.packet[at], &work.seen[at]);
+    let [m0, m1, a0, a1, _, _, confidence, _] = seen.verdict.to_le_bytes();
+    let to_client = record::direction(seen.verdict, packet.swapped) == Direction::ToClient;
+    let fragment = packet.fragment != Fragment::No;
+    let tunnelled = packet.key.tunnel() != Tunnel::None;
+    descriptor.flags |= flag::HAS_FLOW
+        | seen.judged
+        | if to_client { flag::TO_CLIENT } else { 0 }
+        | if fragment { flag::FRAGMENT } else { 0 }
+        | if tunnelled { flag::TUNNELLED } else { 0 };
+    descriptor.flow_id = seen.flow_id;
+    descriptor.flow_slot = seen.slot;
+    // 0 is for frames of no flow.
+    descriptor.hash = (work.hash[at] as u32).max(1);
+    descriptor.master = u16::from_le_bytes([m0, m1]);
+    descriptor.app = u16::from_le_bytes([a0, a1]);
+    descriptor.confidence = confidence;
+    descriptor.shunted = seen.shunted;
+}
+
+/// What the look-up found out about a packet's flow, for readers.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Seen {
+    pub(super) flow_id: u64,
+    pub(super) verdict: u64,
+    pub(super) slot: u32,
+    pub(super) shunted: u16,
+    pub(super) judged: u8,
+}
