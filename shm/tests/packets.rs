@@ -16,6 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use af_xdp::{Area, AreaConfig, Custody, HugePages, Umem, UmemConfig};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use weir_shm::packets::{
     Control, Descriptor, FlowRef, HOLD_MAX, Held, Join, Judgement, Next, PacketOptions,
     PacketReader, Share, Woken, flag,
@@ -209,8 +210,13 @@ impl Engine {
 }
 
 fn rest(time: Duration) {
-    let time = rustix::event::Timespec::try_from(time).unwrap();
+    let time = Timespec::try_from(time).unwrap();
     rustix::event::poll(&mut [], Some(&time)).unwrap();
+}
+
+fn is_readable(reader: &PacketReader) -> bool {
+    let mut fds = [PollFd::new(reader, PollFlags::IN)];
+    rustix::event::poll(&mut fds, Some(&Timespec::default())).unwrap() == 1
 }
 
 fn shard_number(shard: &Shard) -> u16 {
@@ -543,6 +549,16 @@ fn waits_end_by_packets_time_and_wakers() {
         handle.join().unwrap()
     });
     assert_eq!(woken, Woken::Interrupted);
+    // One that came before the wait, or between two of them, ends the next.
+    waker.wake();
+    waker.wake();
+    assert_eq!(reader.wait(None), Woken::Interrupted);
+    assert_eq!(reader.wait(Some(Duration::from_millis(5))), Woken::Timeout);
+    waker.wake();
+    assert!(!reader.arm());
+    assert!(is_readable(&reader), "nor is it lost to those who wait on the descriptor");
+    assert!(!reader.arm());
+    assert!(!is_readable(&reader));
     let done = AtomicBool::new(false);
     let woken = thread::scope(|scope| {
         let handle = scope.spawn(|| {

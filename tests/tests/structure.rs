@@ -12,6 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ebpf", &[]),
     ("dpi", &[]),
     ("shm", &[]),
+    ("tools/daq", &["weir-shm"]),
 ];
 
 /// Where `unsafe` may be: files, or folders with all in them.
@@ -22,6 +23,8 @@ const ROOMS: &[&str] = &[
     "shm/src/segment.rs",
     "ebpf/src/sys.rs",
     "tests/src/allocations.rs",
+    "tools/daq/src/ffi",
+    "tools/daq/tests/host",
 ];
 
 /// Modules of `weir` that run or measure an engine, or ask the machine what it gives one.

@@ -147,10 +147,17 @@ impl Waker {
     /// Has the reader's wait, the present one or the next, end at once. Async-signal-safe: it is
     /// one write to a descriptor.
     pub fn wake(&self) {
+        self.ring(BY_WAKER);
+    }
+
+    fn ring(&self, count: u64) {
         // Refused only if the counter is full, which wakes just as well.
-        rustix::io::write(&self.bell, &1_u64.to_ne_bytes()).ok();
+        rustix::io::write(&self.bell, &count.to_ne_bytes()).ok();
     }
 }
+
+/// What a waker adds to the bell, to be told from the 1 that the reader adds itself.
+const BY_WAKER: u64 = 1 << 32;
 
 #[derive(Debug)]
 struct Shard {
@@ -171,6 +178,8 @@ pub struct PacketReader {
     filter: Option<Program>,
     bell: Arc<OwnedFd>,
     epoll: OwnedFd,
+    /// A waker was heard and nobody was told yet.
+    woken: bool,
     /// The engine's end of the connection is closed.
     gone: bool,
     /// Calls that found nothing since the connection was looked at.
@@ -249,6 +258,7 @@ impl PacketReader {
             filter: None,
             bell: Arc::new(bell),
             epoll,
+            woken: false,
             gone: false,
             idle: 0,
             spin: SPIN_LEAST,
@@ -370,11 +380,14 @@ impl PacketReader {
         self.spin = (self.spin / 2).max(SPIN_LEAST);
         let deadline = timeout.map(|timeout| monotonic_ns().saturating_add(nanoseconds(timeout)));
         loop {
-            if self.arm() {
+            if self.ask_to_be_woken() {
                 return Woken::Packets;
             }
             if self.is_over() {
                 return Woken::Over;
+            }
+            if std::mem::take(&mut self.woken) {
+                return Woken::Interrupted;
             }
             let left = deadline.map(|deadline| deadline.saturating_sub(monotonic_ns()));
             let waits = self.waits_since.is_some();
@@ -392,8 +405,16 @@ impl PacketReader {
     /// packet, or the stream is over, the descriptor is readable at once; else the engine makes it
     /// so. Whether there is a packet.
     pub fn arm(&mut self) -> bool {
+        let ready = self.ask_to_be_woken();
+        if std::mem::take(&mut self.woken) {
+            self.waker().ring(1); // It may have come after the caller's wait.
+        }
+        ready
+    }
+
+    fn ask_to_be_woken(&mut self) -> bool {
         if self.is_ready() {
-            self.waker().wake();
+            self.waker().ring(1);
             return true;
         }
         self.quiet();
@@ -404,7 +425,7 @@ impl PacketReader {
         // Once more: what came before the engine could see the question is not told of.
         let ready = self.is_ready();
         if ready || self.is_over() {
-            self.waker().wake();
+            self.waker().ring(1);
         }
         ready
     }
@@ -580,6 +601,7 @@ impl PacketReader {
     fn quiet(&mut self) {
         let mut rung = [0; 8];
         rustix::io::read(&self.bell, &mut rung).ok();
+        self.woken |= u64::from_ne_bytes(rung) >= BY_WAKER;
         self.gone |= !self.attached.connection().take_wakeups();
     }
 
@@ -590,13 +612,9 @@ impl PacketReader {
         // Interrupted by a signal: the caller looks for itself.
         let (events, _) = epoll::wait(&self.epoll, &mut space, timeout.as_ref()).ok()?;
         let rung = events.iter().any(|event| event.data.u64() == BELL);
-        if rung {
-            let mut count = [0; 8];
-            rustix::io::read(&self.bell, &mut count).ok();
-            return Some(Woken::Interrupted);
-        }
-        self.gone |= !self.attached.connection().take_wakeups();
-        None
+        self.quiet();
+        self.woken &= !rung;
+        rung.then_some(Woken::Interrupted)
     }
 }
 
