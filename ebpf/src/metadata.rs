@@ -15,6 +15,8 @@ pub const FLAG_NOT_IP: u32 = 4;
 pub const FLAG_SHALLOW: u32 = 8;
 /// The NIC took a tag off the frame.
 pub const FLAG_VLAN: u32 = 16;
+/// That tag was a service tag (IEEE 802.1ad); a customer tag otherwise.
+pub const FLAG_VLAN_SERVICE: u32 = 32;
 
 /// What the XDP program knew of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]

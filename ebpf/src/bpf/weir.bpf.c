@@ -173,6 +173,8 @@ static __always_inline int body(struct xdp_md *xdp, int hints)
 
 		if (!bpf_xdp_metadata_rx_vlan_tag(xdp, &protocol, &meta.vlan)) {
 			meta.flags |= WEIR_FLAG_VLAN;
+			if (protocol == bpf_htons(0x88a8))
+				meta.flags |= WEIR_FLAG_VLAN_SERVICE;
 			row->value[WEIR_VLAN_FROM_NIC]++;
 		}
 	}

@@ -37,6 +37,7 @@ enum weir_flag {
 	WEIR_FLAG_NOT_IP = 4,   /* no tuple was found, the hash is 0 */
 	WEIR_FLAG_SHALLOW = 8,  /* the hash is of an outer tuple: the limit of tunnels was reached */
 	WEIR_FLAG_VLAN = 16,    /* the NIC took a tag off the frame; it is in vlan */
+	WEIR_FLAG_VLAN_SERVICE = 32, /* that tag was 802.1ad's */
 };
 
 #define WEIR_MAGIC 0x57454952u /* "WEIR" */

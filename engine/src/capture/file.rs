@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fmt, io};
 
-use super::{Batch, Frame, Received, Source};
+use super::{Batch, Frame, Received, Source, Tag};
 pub use preloaded::{Preloaded, PreloadedFrames};
 pub use record::Broken;
 use record::{Format, Step};
@@ -205,6 +205,7 @@ impl Source for FileSource {
                         wire_bytes: record.wire_bytes,
                         hash: 0,
                         vlan: 0,
+                        tag: Tag::None,
                         interface: record.interface,
                         link: record.link,
                     });

@@ -33,12 +33,34 @@ pub struct Frame {
     pub wire_bytes: u32,
     /// The symmetric hash that the XDP program took of it; 0 where there is none.
     pub hash: u32,
-    /// The VLAN tag (TCI) that the NIC or the kernel took off it; 0 where there is none.
+    /// The VLAN tag (TCI) that the NIC or the kernel took off it; of meaning with `tag`.
     pub vlan: u16,
+    /// The kind of that tag.
+    pub tag: Tag,
     /// Index of the interface within the source.
     pub interface: u8,
     /// How its bytes begin.
     pub link: LinkType,
+}
+
+/// The kind of a VLAN tag that was taken off a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[repr(u8)]
+pub enum Tag {
+    /// None was.
+    #[default]
+    None = 0,
+    /// A customer tag (IEEE 802.1Q, `0x8100`).
+    Customer = 1,
+    /// A service tag (IEEE 802.1ad, `0x88a8`).
+    Service = 2,
+}
+
+impl Tag {
+    /// The kind of a tag by its protocol number. What is neither is taken for a customer tag.
+    pub const fn of(protocol: u16) -> Tag {
+        if protocol == 0x88a8 { Tag::Service } else { Tag::Customer }
+    }
 }
 
 impl Frame {
@@ -46,7 +68,7 @@ impl Frame {
     #[inline(always)]
     pub const fn bytes_on_wire(&self) -> u32 {
         const TAG: u32 = 4;
-        self.wire_bytes + if self.vlan == 0 { 0 } else { TAG }
+        self.wire_bytes + if self.tag as u8 == Tag::None as u8 { 0 } else { TAG }
     }
 }
 

@@ -19,7 +19,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::netdevice::name_to_index;
 use rustix::net::sockopt::socket_error;
 
-use super::{Batch, Frame, Received, Source};
+use super::{Batch, Frame, Received, Source, Tag};
 use crate::sys::clock;
 use crate::sys::packet_ring::{PacketRing, PacketSocket, RingShape};
 use crate::wire::LinkType;
@@ -371,7 +371,13 @@ impl PacketSource {
             return None;
         }
         let tagged = status & libc::TP_STATUS_VLAN_VALID != 0;
-        let tag = if tagged { word(TAG) & 0xffff } else { 0 };
+        let tci = if tagged { word(TCI) & 0xffff } else { 0 };
+        let typed = status & libc::TP_STATUS_VLAN_TPID_VALID != 0;
+        let tag = match (tagged, typed) {
+            (false, _) => Tag::None,
+            (true, false) => Tag::Customer,
+            (true, true) => Tag::of(native_u16(header, TPID)),
+        };
         let seconds = u64::from(word(offset_of!(libc::tpacket3_hdr, tp_sec)));
         let ns = u64::from(word(offset_of!(libc::tpacket3_hdr, tp_nsec)));
         let next = word(offset_of!(libc::tpacket3_hdr, tp_next_offset));
@@ -384,7 +390,8 @@ impl PacketSource {
             captured_bytes,
             wire_bytes: word(offset_of!(libc::tpacket3_hdr, tp_len)),
             hash: 0,
-            vlan: u16::try_from(tag).unwrap_or(0),
+            vlan: u16::try_from(tci).unwrap_or(0),
+            tag,
             interface: 0,
             link: self.link,
         })
@@ -494,7 +501,9 @@ impl PacketSource {
 
 const HEADER_BYTES: usize = size_of::<libc::tpacket3_hdr>();
 const DATA_AT: usize = offset_of!(libc::tpacket3_hdr, tp_mac);
-const TAG: usize =
+const TPID: usize =
+    offset_of!(libc::tpacket3_hdr, hv1) + offset_of!(libc::tpacket_hdr_variant1, tp_vlan_tpid);
+const TCI: usize =
     offset_of!(libc::tpacket3_hdr, hv1) + offset_of!(libc::tpacket_hdr_variant1, tp_vlan_tci);
 const BLOCK_HEADER: usize = offset_of!(libc::tpacket_block_desc, hdr);
 const BLOCK_FRAMES: usize = BLOCK_HEADER + offset_of!(libc::tpacket_hdr_v1, num_pkts);

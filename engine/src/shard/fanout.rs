@@ -18,7 +18,7 @@ use weir_shm::packets::{Descriptor, Join, Owners, PacketWriter, READERS, flag};
 use super::{Shard, Turn, Work};
 use crate::books::Count;
 use crate::capture::arena::Arena;
-use crate::capture::{Frame, Source};
+use crate::capture::{Frame, Source, Tag};
 use crate::flow::group::prefetch;
 use crate::flow::record;
 use crate::wire::{Fragment, Tunnel};
@@ -395,12 +395,13 @@ impl<S: Source> Shard<S> {
 /// What is known of any frame.
 #[inline(always)]
 fn describe(frame: &Frame, fate: u8) -> Descriptor {
-    let stripped = if frame.vlan == 0 { 0 } else { flag::VLAN_STRIPPED };
+    let stripped = if frame.tag == Tag::None { 0 } else { flag::VLAN_STRIPPED };
     Descriptor {
         timestamp_ns: frame.timestamp_ns,
         wire_bytes: frame.wire_bytes,
         flow_slot: u32::MAX,
         vlan: frame.vlan,
+        tag: frame.tag as u8,
         interface: frame.interface,
         link: frame.link as u8,
         flags: stripped,

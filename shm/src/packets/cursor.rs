@@ -273,10 +273,12 @@ impl Cursor {
             group.refresh();
         }
         let in_use = self.held.front().map_or(0, |(from, _)| self.position - from);
-        let leased = self.wants_lease && self.take_lease();
+        // Where as much is in use as may be, reading goes on with copies.
+        let free = HOLD_MAX.saturating_sub(in_use);
+        let leased = free != 0 && self.wants_lease && self.take_lease();
         let mut room = ready;
         if leased {
-            room = ready.min(HOLD_MAX.saturating_sub(in_use));
+            room = ready.min(free);
             self.page.set_taken(self.position + room);
         }
         // A look after `taken` was stored: from here on the frames stay, or it says otherwise.

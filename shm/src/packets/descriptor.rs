@@ -9,7 +9,7 @@
 //! | 4 | flow identity; 0: of no flow |
 //! | 5 | symmetric hash (low half), slot of the flow in the flow table (high half) |
 //! | 6 | application, master (16 bits each), confidence, flags (8 each), groups that shunted the flow (16) |
-//! | 7 | VLAN tag (16 bits), interface, link, pieces, reason, number of the piece, 0 (8 each) |
+//! | 7 | VLAN tag (16 bits), interface, link, pieces, reason, number of the piece, kind of the tag (8 each) |
 
 /// Bits of [`Descriptor::flags`].
 pub mod flag {
@@ -60,8 +60,10 @@ pub struct Descriptor {
     pub flags: u8,
     /// Groups that want no more of the flow, one bit each.
     pub shunted: u16,
-    /// The VLAN tag (TCI) that was taken off; 0: none.
+    /// The VLAN tag (TCI) that was taken off, with [`flag::VLAN_STRIPPED`].
     pub vlan: u16,
+    /// The kind of that tag: 0 none, 1 customer (`0x8100`), 2 service (`0x88a8`).
+    pub tag: u8,
     /// Index of the interface within the source.
     pub interface: u8,
     /// Link type, in the numbers of `docs/SHM_FORMAT.md`.
@@ -93,7 +95,8 @@ impl Descriptor {
             | u64::from(self.link) << 24
             | u64::from(self.pieces) << 32
             | u64::from(self.reason) << 40
-            | u64::from(self.piece) << 48;
+            | u64::from(self.piece) << 48
+            | u64::from(self.tag) << 56;
         [
             self.packet,
             self.timestamp_ns,
@@ -111,7 +114,7 @@ impl Descriptor {
     pub(crate) fn unpack(words: &[u64; WORDS]) -> Self {
         let [packet, timestamp_ns, address, lengths, flow_id, flow, kind, shape] = *words;
         let [a0, a1, m0, m1, confidence, flags, s0, s1] = kind.to_le_bytes();
-        let [v0, v1, interface, link, pieces, reason, piece, _] = shape.to_le_bytes();
+        let [v0, v1, interface, link, pieces, reason, piece, tag] = shape.to_le_bytes();
         let (bytes, wire_bytes) = halves(lengths);
         let (hash, flow_slot) = halves(flow);
         Self {
@@ -129,6 +132,7 @@ impl Descriptor {
             flags,
             shunted: u16::from_le_bytes([s0, s1]),
             vlan: u16::from_le_bytes([v0, v1]),
+            tag,
             interface,
             link,
             pieces,
@@ -160,8 +164,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn packing_loses_nothing(mut words in any::<[u64; WORDS]>()) {
-            words[7] &= 0x00ff_ffff_ffff_ffff;
+        fn packing_loses_nothing(words in any::<[u64; WORDS]>()) {
             prop_assert_eq!(Descriptor::unpack(&words).pack(), words);
         }
     }
@@ -183,6 +186,7 @@ mod tests {
             flags: 12,
             shunted: 13,
             vlan: 14,
+            tag: 20,
             interface: 15,
             link: 16,
             pieces: 17,

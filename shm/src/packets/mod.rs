@@ -35,6 +35,8 @@ mod page;
 mod ring;
 
 #[cfg(not(loom))]
+mod answer;
+#[cfg(not(loom))]
 mod control;
 #[cfg(not(loom))]
 mod members;
@@ -65,11 +67,10 @@ pub(crate) use table::{
 
 #[cfg(not(loom))]
 pub use self::{
+    answer::{Judgement, Next, PacketOptions, ReaderCounts, Share, Woken},
     control::{Control, FlowRef},
     members::{Admission, Groups},
-    reader::{
-        Held, Judgement, Next, PacketOptions, PacketReader, ReaderCounts, Share, Waker, Woken,
-    },
+    reader::{Held, PacketReader, Waker},
     table::{GroupRow, ReaderRow, ReaderTable},
     view::ReaderState,
 };

@@ -15,6 +15,7 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::time::{ClockId, clock_gettime};
 
+use super::answer::{Judgement, Next, PacketOptions, ReaderCounts, Woken};
 use super::cursor::{Cursor, Staged, Wanted};
 use super::descriptor::{Descriptor, flag};
 use super::groups::GroupReader;
@@ -27,81 +28,6 @@ use crate::protocol::{ASK_ALLOW, ASK_BLOCK, ASK_SHUNT, Ask, Request};
 use crate::reader::Attached;
 use crate::segment::{Frames, WriteWords};
 use crate::sync::{Ordering, pause};
-
-/// A fixed part of the stream: one member of so many, by the flow's hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Share {
-    /// Number of the member, from 0.
-    pub member: u32,
-    /// How many there are.
-    pub of: u32,
-}
-
-/// How to read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PacketOptions {
-    /// Who reads, for `weir readers`; this process's name where it is empty.
-    pub program: String,
-    /// Frames are held for this reader and used in place (lease), or copied and checked (window).
-    pub lease: bool,
-    /// Share the stream with the other members of this group.
-    pub group: Option<String>,
-    /// Read a fixed part of the stream.
-    pub share: Option<Share>,
-}
-
-/// What came.
-#[derive(Debug)]
-pub enum Next {
-    /// A packet.
-    Packet(Held),
-    /// So many packets were written over before this reader came to them. Told of once, and
-    /// counted.
-    Missed(u64),
-    /// Nothing now.
-    Empty,
-    /// The stream ended in order and everything was read.
-    Ended,
-    /// The engine is gone without a word, and everything that it left was read.
-    Died,
-}
-
-/// What ended a wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Woken {
-    /// There is a packet.
-    Packets,
-    /// The time passed.
-    Timeout,
-    /// Somebody called a [`Waker`].
-    Interrupted,
-    /// The stream has ended or the engine is gone; [`PacketReader::hold`] tells which.
-    Over,
-}
-
-/// What a reader thinks of a flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Judgement {
-    /// It is fine.
-    Allow,
-    /// It should be blocked.
-    Block,
-}
-
-/// Packets, by what became of them for this reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ReaderCounts {
-    /// Handed out.
-    pub delivered: u64,
-    /// Written over before this reader came to them.
-    pub missed: u64,
-    /// Left out by its filters.
-    pub filtered: u64,
-    /// Other members'.
-    pub others: u64,
-    /// Of flows that its group wants no more of.
-    pub shunted: u64,
-}
 
 /// A packet in use.
 #[derive(Debug)]
@@ -200,6 +126,8 @@ const SPIN_MOST: u32 = 8192;
 /// How long an engine may take to let a reader in; an idle shard looks up every 10 ms.
 const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
 const SPARE_MAX: usize = 512;
+/// Packets that one call looks at, where a filter leaves them out.
+const TAKES: usize = 4096;
 
 const BELL: u64 = 1;
 const CONNECTION: u64 = 2;
@@ -323,10 +251,11 @@ impl PacketReader {
 
     /// The next packet, or why there is none. Never waits.
     ///
-    /// Of one shard at most [`HOLD_MAX`](super::HOLD_MAX) pieces can be held at a time under a
-    /// lease; beyond, there is nothing until some are released.
+    /// Of one shard at most [`HOLD_MAX`](super::HOLD_MAX) pieces are held in place at a time under
+    /// a lease; beyond, packets are copied. [`Next::Empty`] may also come where a filter left out
+    /// very many packets in a row; [`PacketReader::wait`] then returns at once.
     pub fn hold(&mut self) -> Next {
-        loop {
+        for _ in 0..TAKES {
             let chosen = self.choose();
             let missed: u64 = self.shards.iter_mut().map(|s| s.cursor.take_missed()).sum();
             if missed != 0 {
@@ -338,6 +267,8 @@ impl PacketReader {
                 return Next::Packet(held);
             }
         }
+        // The filter leaves all of it out: the caller may want to look at something else.
+        Next::Empty
     }
 
     /// The bytes of a held packet: the whole frame as captured, with its VLAN tag in its place.
@@ -640,7 +571,8 @@ impl Shard {
         }
         if descriptor.has(flag::VLAN_STRIPPED) && into.len() >= ADDRESSES_BYTES {
             let [high, low] = descriptor.vlan.to_be_bytes();
-            into.splice(ADDRESSES_BYTES..ADDRESSES_BYTES, [0x81, 0x00, high, low]);
+            let [t, p] = if descriptor.tag == 2 { [0x88, 0xa8] } else { [0x81, 0x00] };
+            into.splice(ADDRESSES_BYTES..ADDRESSES_BYTES, [t, p, high, low]);
         }
         true
     }

@@ -12,11 +12,11 @@ use std::time::Duration;
 use af_xdp::spsc::{HomeReceiver, HomeSender};
 use af_xdp::{Chunk, CompletionRing, Custody, FillRing, Packet, RxRing, Socket};
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
-use weir_ebpf::metadata::{FLAG_VLAN, METADATA_BYTES, Metadata};
+use weir_ebpf::metadata::{FLAG_VLAN, FLAG_VLAN_SERVICE, METADATA_BYTES, Metadata};
 
 use super::Idle;
 use super::clock::Clock;
-use crate::capture::{BATCH, Batch, Frame, Received, Source};
+use crate::capture::{BATCH, Batch, Frame, Received, Source, Tag};
 use crate::wire::LinkType;
 
 /// What one shard received from one queue.
@@ -215,14 +215,19 @@ impl XdpSource {
                 count.without_metadata += 1;
                 Metadata { monotonic_ns: self.clock.monotonic_ns(), ..Metadata::default() }
             });
-            let has_vlan = metadata.flags & FLAG_VLAN != 0;
+            let tag = match metadata.flags & (FLAG_VLAN | FLAG_VLAN_SERVICE) {
+                0 => Tag::None,
+                FLAG_VLAN => Tag::Customer,
+                _ => Tag::Service,
+            };
             batch.push(Frame {
                 addr: head.addr,
                 timestamp_ns: self.clock.unix_ns(metadata.monotonic_ns),
                 captured_bytes: head.bytes,
                 wire_bytes: head.wire_bytes,
                 hash: metadata.hash,
-                vlan: if has_vlan { metadata.vlan } else { 0 },
+                vlan: if tag == Tag::None { 0 } else { metadata.vlan },
+                tag,
                 interface: 0,
                 link: LinkType::Ethernet,
             });

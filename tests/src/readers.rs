@@ -1,0 +1,137 @@
+//! An engine of this process with packet readers beside it.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use weir_engine::config::Settings;
+use weir_engine::engine::{Engine, Options, Report};
+use weir_engine::shard::Depth;
+use weir_engine::sys::clock;
+use weir_shm::packets::{Next, PacketOptions, PacketReader};
+
+/// A packet as a reader got it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Got {
+    /// Unix nanoseconds.
+    pub timestamp_ns: u64,
+    /// The frame.
+    pub bytes: Vec<u8>,
+    /// Bytes on the wire.
+    pub wire_bytes: u32,
+    /// Its flow's identity; 0: of no flow.
+    pub flow_id: u64,
+}
+
+/// What one reader got, and what it was told that it missed.
+#[derive(Clone, Default, Debug)]
+pub struct Taken {
+    /// Packets, in the order in which they came.
+    pub packets: Vec<Got>,
+    /// Missed.
+    pub missed: u64,
+    /// The engine died rather than ended.
+    pub died: bool,
+}
+
+/// Reads until the stream ends.
+///
+/// # Errors
+/// The engine does not let the reader in.
+pub fn read_all(socket: &Path, options: &PacketOptions) -> anyhow::Result<Taken> {
+    let name = socket.to_str().context("a path in UTF-8")?;
+    let mut reader = PacketReader::open(name, options)?;
+    let mut taken = Taken::default();
+    loop {
+        match reader.hold() {
+            Next::Packet(held) => {
+                taken.packets.push(Got {
+                    timestamp_ns: held.descriptor().timestamp_ns,
+                    bytes: reader.bytes(&held).to_vec(),
+                    wire_bytes: held.wire_bytes(),
+                    flow_id: held.descriptor().flow_id,
+                });
+                reader.release(held);
+            }
+            Next::Missed(packets) => taken.missed += packets,
+            Next::Empty => {
+                reader.wait(Some(Duration::from_millis(100)));
+            }
+            Next::Ended => return Ok(taken),
+            Next::Died => {
+                taken.died = true;
+                return Ok(taken);
+            }
+        }
+    }
+}
+
+/// Runs an engine over `source`, begun once all `readers` are there, with each of them reading to
+/// the end. `while_running` is called once frames may come; a live source ends when it returns.
+///
+/// # Errors
+/// The engine does not start, or a reader is not let in.
+pub fn run(
+    source: &str,
+    settings: &[(&str, toml::Value)],
+    readers: &[PacketOptions],
+    while_running: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<(Vec<Taken>, Report)> {
+    let mut chosen = Settings::default();
+    chosen.set("flow.capacity", 100_000.into())?;
+    chosen.set("engine.pin", false.into())?;
+    for (key, value) in settings {
+        chosen.set(key, value.clone())?;
+    }
+    let config = chosen.into_config("test", &[source.to_owned()])?;
+    let place = tempfile::tempdir()?;
+    let socket = place.path().join("engine.sock");
+    let options = Options {
+        socket: socket.clone(),
+        lossless_records: false,
+        depth: Depth::Inspect,
+        packet_readers: readers.len(),
+    };
+    let mut engine = Engine::start(&config, &options)?;
+    let gone = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let handles: Vec<_> = readers
+            .iter()
+            .map(|options| {
+                let (socket, gone) = (&socket, &gone);
+                scope.spawn(move || {
+                    let taken = read_all(socket, options);
+                    gone.store(taken.is_err(), Ordering::Relaxed);
+                    taken
+                })
+            })
+            .collect();
+        let rest = |engine: &mut Engine| -> anyhow::Result<()> {
+            engine.serve()?;
+            clock::rest(Duration::from_millis(1));
+            Ok(())
+        };
+        while engine.is_waiting() && !gone.load(Ordering::Relaxed) {
+            rest(&mut engine)?;
+        }
+        let acted = while_running();
+        let live = config.sources.iter().all(|source| !source.is_file());
+        while !live && !(engine.is_done() && engine.all_is_read()) {
+            rest(&mut engine)?;
+        }
+        if live {
+            // What the shards took in, readers take before the end.
+            for _ in 0..200 {
+                rest(&mut engine)?;
+            }
+        }
+        let report = engine.finish();
+        let join = |handle: std::thread::ScopedJoinHandle<'_, anyhow::Result<Taken>>| {
+            handle.join().map_err(|_| anyhow!("a reader panicked"))?
+        };
+        let taken = handles.into_iter().map(join).collect::<anyhow::Result<_>>()?;
+        acted?;
+        Ok((taken, report))
+    })
+}
