@@ -17,20 +17,28 @@ impl Deref for WriteWords {
 
 /// Words that the other side writes.
 #[derive(Debug, Clone)]
-pub(crate) struct ReadWords(Arc<[AtomicU64]>);
+pub(crate) struct ReadWords {
+    words: Arc<[AtomicU64]>,
+    from: usize,
+    count: usize,
+}
 
 impl ReadWords {
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.count
+    }
+
+    pub(crate) fn part(&self, from: usize, count: usize) -> Self {
+        Self { words: Arc::clone(&self.words), from: self.from + from, count }
     }
 
     pub(crate) fn load(&self, index: usize) -> u64 {
-        self.0.get(index).map_or(0, |word| word.load(Ordering::Relaxed))
+        self.words.get(self.from + index).map_or(0, |word| word.load(Ordering::Relaxed))
     }
 }
 
 /// The same words for a writer and for a reader.
 pub(crate) fn pair(words: usize) -> (WriteWords, ReadWords) {
     let shared: Arc<[AtomicU64]> = (0..words).map(|_| AtomicU64::new(0)).collect();
-    (WriteWords(Arc::clone(&shared)), ReadWords(shared))
+    (WriteWords(Arc::clone(&shared)), ReadWords { words: shared, from: 0, count: words })
 }

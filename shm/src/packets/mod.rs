@@ -27,6 +27,9 @@
 //! | [`cursor`] | the reading half of one shard |
 //! | [`reader`] | one reader of all shards, in time order |
 
+#[cfg(all(loom, test))]
+mod model;
+
 mod cursor;
 mod descriptor;
 mod groups;
@@ -54,12 +57,15 @@ pub use lease::Demoted;
 pub use page::{HOLD_MAX, PageReader};
 pub use ring::{Join, PacketWriter};
 
+#[cfg(not(loom))]
 pub(crate) use groups::GROUP_WORDS;
 #[cfg(not(loom))]
 pub(crate) use page::page_bytes;
+pub(crate) use ring::LINE_WORDS;
 #[cfg(not(loom))]
 pub(crate) use ring::{AREA, LINK, head_constants};
-pub(crate) use ring::{HEAD_WORDS, LINE_WORDS, SLOT_WORDS};
+#[cfg(not(loom))]
+pub(crate) use ring::{HEAD_WORDS, SLOT_WORDS};
 #[cfg(not(loom))]
 pub(crate) use table::{
     GROUP_ROW_WORDS, READER_WORDS, name_bytes, name_in, read_groups, read_readers,
@@ -76,6 +82,6 @@ pub use self::{
 };
 
 /// Packet readers of an engine at one time.
-pub const READERS: usize = 64;
+pub const READERS: usize = if cfg!(loom) { 2 } else { 64 };
 /// Groups of an engine at one time: one bit each in a descriptor.
-pub const GROUPS: usize = 16;
+pub const GROUPS: usize = if cfg!(loom) { 1 } else { 16 };
