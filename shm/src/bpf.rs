@@ -9,9 +9,9 @@
 //! stripped VLAN tag) is in no frame.
 //!
 //! What always holds:
-//! - a program that [`Program::new`] accepts ends: jumps go forward only, and the last step returns;
+//! - a program that [`Program::new`] accepts ends: jumps go forward, and the last step returns;
 //! - no program and no frame makes [`Program::run`] panic, allocate, or read outside of the frame;
-//! - a load that reaches beyond the captured bytes, and a division by an X of zero, reject the frame.
+//! - a load beyond the captured bytes, and a division by an X of zero, reject the frame.
 
 use std::num::NonZeroU32;
 
@@ -85,6 +85,15 @@ pub enum Invalid {
         /// The last instruction.
         last: usize,
     },
+    /// A jump back, which libpcap makes for `protochain`, and with which a program need not end.
+    #[error(
+        "instruction {at} jumps back, as that of `protochain` does, and a filter must end: use \
+         `ip6 proto`, which looks behind a fragment header"
+    )]
+    Backward {
+        /// The instruction.
+        at: usize,
+    },
     /// The program does not end with a return.
     #[error("the last instruction returns nothing: end the filter with RET, or compile it again")]
     NoReturn,
@@ -139,7 +148,7 @@ impl Program {
         if !(1..=INSTRUCTIONS_MAX).contains(&count) {
             return Err(Invalid::Length { count });
         }
-        let decode = |(at, instruction)| Step::decode(at, count - 1, instruction);
+        let decode = |(at, given): (usize, &Instruction)| Step::decode(at, count - 1, *given);
         let steps: Box<[Step]> =
             instructions.iter().enumerate().map(decode).collect::<Result<_, _>>()?;
         match steps.last() {
@@ -194,7 +203,7 @@ impl Program {
         let mut scratch = [0u32; SCRATCH_WORDS];
         let mut rest = self.steps.iter();
         loop {
-            // A program never runs off its end; that this line could not be reached is checked.
+            // The last step returns and jumps stay inside, so there always is a next one.
             match *rest.next()? {
                 Step::Word(at) => a = word(frame, u64::from(at))?,
                 Step::Half(at) => a = half(frame, u64::from(at))?,
@@ -362,7 +371,7 @@ impl Branch {
 impl Step {
     /// Checks one instruction of a program whose last one is `last`. The list of codes is that of
     /// Linux: a code that differs from these in any bit is refused.
-    fn decode(at: usize, last: usize, given: &Instruction) -> Result<Self, Invalid> {
+    fn decode(at: usize, last: usize, given: Instruction) -> Result<Self, Invalid> {
         let k = given.k;
         Ok(match given.code {
             0x00 => Self::SetA(k),
@@ -421,14 +430,15 @@ impl Step {
         Ok(Self::ComputeK(operation, k))
     }
 
-    fn decode_jump(at: usize, last: usize, given: &Instruction) -> Result<Self, Invalid> {
-        let Instruction { code, jt: yes, jf: no, k } = *given;
+    fn decode_jump(at: usize, last: usize, given: Instruction) -> Result<Self, Invalid> {
+        let Instruction { code, jt: yes, jf: no, k } = given;
         let reach = |by: u32| {
             let target = at as u64 + 1 + u64::from(by);
             if target <= last as u64 { Ok(()) } else { Err(Invalid::Jump { at, target, last }) }
         };
         let to = Branch { yes, no };
         let step = match code {
+            0x05 if k.cast_signed() < 0 => return Err(Invalid::Backward { at }),
             0x05 => {
                 reach(k)?;
                 // Within a program, so far below what the type holds.
@@ -471,3 +481,6 @@ fn instruction(text: &str) -> Option<Instruction> {
     let k = numbers.next()?.parse().ok()?;
     numbers.next().is_none().then_some(Instruction { code, jt, jf, k })
 }
+
+#[cfg(test)]
+mod tests;
