@@ -10,17 +10,22 @@
 //! A lock file beside the socket belongs to the live engine. It decides whether a socket file found
 //! at start is another engine's or a dead one's leavings, also when two engines start at once.
 
+mod event;
+mod packets;
+mod place;
+
+pub use event::{Access, Asked, Event, Joined, Offer, What};
+
 use crate::{
     error::Error,
     layout::{FORMAT_VERSION, SegmentKind},
-    packets::{self, Admission, Groups, Owners, PageReader, READERS},
-    protocol::{self, Answer, Ask, BATCH, Entry, Request, Status},
-    segment::{ReadWords, make_page},
+    packets::Groups,
+    protocol::{self, Answer, BATCH, Entry, Status},
     writer::SegmentFd,
 };
+use place::{lock_for, make_directory, remove_stale};
 use rustix::{
     event::epoll,
-    fs::{FlockOperation, Mode, OFlags, flock},
     io::Errno,
     net::{
         AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
@@ -30,12 +35,12 @@ use rustix::{
     time::Timespec,
 };
 use std::{
-    fs::{self, DirBuilder, Permissions},
-    io::{self, IoSlice},
+    fs::{self, Permissions},
+    io::IoSlice,
     mem::MaybeUninit,
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
-        unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt},
+        unix::fs::{MetadataExt, PermissionsExt},
     },
     path::{Path, PathBuf},
 };
@@ -49,114 +54,6 @@ const READERS_OF_A_USER_MAX: usize = 64;
 const ROUNDS_MAX: usize = 16;
 const EVENTS_MAX: usize = 32;
 const LISTENER: u64 = u64::MAX;
-
-/// Who may read.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Access {
-    /// Every local user who can reach the socket's directory.
-    #[default]
-    Any,
-    /// The engine's own user and root.
-    Owner,
-    /// These users, the engine's own and root.
-    Uids(Vec<u32>),
-    /// Members of this group of the system, the engine's own user and root.
-    Group(u32),
-}
-
-/// What a server offers, and to whom.
-#[derive(Debug, Clone, Default)]
-pub struct Offer {
-    /// Control, shards and packet memories.
-    pub segments: Vec<SegmentFd>,
-    /// Who may look at flows and counters.
-    pub access: Access,
-    /// Who may read packets, which is more than that.
-    pub packets: Access,
-    /// Permissions of the socket's file; by default as `access` says.
-    pub mode: Option<u32>,
-    /// Group of the system that owns the socket's file.
-    pub group: Option<u32>,
-    /// All groups of the user at the other end of a connection; without it, its first one counts.
-    pub peer_groups: Option<fn(BorrowedFd<'_>) -> Vec<u32>>,
-}
-
-/// What happened among those that read packets.
-#[derive(Debug)]
-pub enum Event {
-    /// A reader came.
-    Joined(Joined),
-    /// The reader in this place went, or died.
-    Left {
-        /// Its place.
-        place: u8,
-        /// Its group.
-        group: Option<u8>,
-    },
-    /// The flows of a group go to others from now on.
-    Dealt {
-        /// The group's number.
-        group: u8,
-        /// Who gets what.
-        owners: Box<Owners>,
-    },
-    /// A reader says something about a flow.
-    Asked(Asked),
-}
-
-/// A reader that came.
-#[derive(Debug)]
-pub struct Joined {
-    /// Its place.
-    pub place: u8,
-    /// Tells it from earlier ones in that place.
-    pub generation: u64,
-    /// What it asked for.
-    pub admission: Admission,
-    /// The number of its group.
-    pub group: Option<u8>,
-    /// Its process and user, as the kernel knows them.
-    pub pid: u32,
-    /// Its user.
-    pub uid: u32,
-    /// To wake it by: a message of one byte, without waiting.
-    pub bell: OwnedFd,
-    page: ReadWords,
-}
-
-impl Joined {
-    /// Its page's line for a shard.
-    pub fn page(&self, shard: u16) -> PageReader {
-        PageReader::new(self.page.clone(), shard)
-    }
-}
-
-/// What a reader says about a flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asked {
-    /// The flow's shard.
-    pub shard: u16,
-    /// Its slot there, if the reader is right.
-    pub flow_slot: u32,
-    /// Its identity.
-    pub flow_id: u64,
-    /// What is asked.
-    pub what: What,
-}
-
-/// What is asked of a flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
-    /// This group wants no more of it.
-    Shunt {
-        /// The group's number.
-        group: u8,
-    },
-    /// It is fine.
-    Allow,
-    /// It should be blocked.
-    Block,
-}
 
 /// The engine's end of the socket. Never blocks. Dropping it removes the socket file.
 #[derive(Debug)]
@@ -218,13 +115,6 @@ enum Stage {
 enum Outcome {
     Keep,
     Close,
-}
-
-enum Heard {
-    Asked(Asked),
-    /// Of a group that is not there any more.
-    Nothing,
-    Nonsense,
 }
 
 impl Server {
@@ -440,112 +330,6 @@ impl Server {
         reader.stage = Stage::Sending(0);
         reader.send(&self.segments, &self.epoll, index)
     }
-
-    /// Lets a reader have what it asks for, if it may.
-    fn admit(&mut self, reader: &mut Reader, request: Request) -> Result<(), Status> {
-        let more = match request {
-            Request::Segments => return Ok(()),
-            Request::Control => None,
-            Request::Packets(admission) => Some(admission),
-            Request::Unknown => return Err(Status::UnknownRequest),
-        };
-        let peer = sockopt::socket_peercred(&reader.socket).map_err(|_| Status::NotAllowed)?;
-        if !self.allowed(&self.offer.packets, reader.uid, peer.gid.as_raw(), &reader.socket) {
-            return Err(Status::NotAllowed);
-        }
-        let Some(admission) = more else {
-            reader.kind = Kind::Control;
-            return Ok(());
-        };
-        self.seat(reader, admission).ok_or(Status::Busy)
-    }
-
-    /// Gives a packet reader its place, page and group.
-    fn seat(&mut self, reader: &mut Reader, admission: Admission) -> Option<()> {
-        let free = (0_u8..).take(READERS).find(|place| self.places >> place & 1 == 0)?;
-        let bell = reader.socket.try_clone().ok()?;
-        let number = match admission.group.as_str() {
-            "" => None,
-            name => Some(self.groups.join(name, free)?),
-        };
-        let group = number.as_ref().map(|(group, _)| *group);
-        let generation = self.generation + 1;
-        let bytes = packets::page_bytes(self.shards);
-        let first = [generation, free.into(), group.map_or(0, |group| u64::from(group) + 1)];
-        let made = make_page(bytes, &first).ok();
-        let Some((fd, page)) = made else {
-            group.map(|group| self.groups.leave(group, free));
-            return None;
-        };
-        self.generation = generation;
-        self.places |= 1 << free;
-        reader.kind = Kind::Packets { place: free, group };
-        reader.more.clone_from(&self.frames);
-        reader.more.push(SegmentFd::page(free, fd, bytes));
-        let (pid, uid) = (reader.pid, reader.uid);
-        let joined = Joined { place: free, generation, admission, group, pid, uid, bell, page };
-        self.events.push(Event::Joined(joined));
-        if let Some((group, owners)) = number {
-            self.events.push(Event::Dealt { group, owners: Box::new(owners) });
-        }
-        Some(())
-    }
-
-    /// A reader that went gives its place and its group's flows free.
-    fn forget(&mut self, reader: &Reader) {
-        let Kind::Packets { place, group } = reader.kind else { return };
-        self.places &= !(1 << place);
-        self.events.push(Event::Left { place, group });
-        if let Some(group) = group
-            && let Some(owners) = self.groups.leave(group, place)
-        {
-            self.events.push(Event::Dealt { group, owners: Box::new(owners) });
-        }
-    }
-
-    /// Hears what a reader that has its segments says. Who leaves, or says what it should not, is
-    /// to be closed.
-    fn listen(&mut self, reader: &Reader) -> Outcome {
-        for _ in 0..EVENTS_MAX {
-            let mut bytes = [0; protocol::ASK_BYTES + 1];
-            match rustix::net::recv(&reader.socket, &mut bytes, RecvFlags::DONTWAIT) {
-                Err(Errno::AGAIN | Errno::INTR) => return Outcome::Keep,
-                Err(_) | Ok((_, 0)) => return Outcome::Close,
-                Ok((count, _)) => {
-                    let ask = bytes.get(..count).and_then(protocol::decode_ask);
-                    match ask.map(|ask| self.asked(reader, &ask)) {
-                        Some(Heard::Asked(asked)) => self.events.push(Event::Asked(asked)),
-                        Some(Heard::Nothing) => {}
-                        Some(Heard::Nonsense) | None => return Outcome::Close,
-                    }
-                }
-            }
-        }
-        Outcome::Keep
-    }
-
-    /// What was asked, if it can be.
-    fn asked(&self, reader: &Reader, ask: &Ask) -> Heard {
-        let own = match reader.kind {
-            Kind::Look => return Heard::Nonsense,
-            Kind::Control => None,
-            Kind::Packets { group, .. } => group,
-        };
-        let what = match ask.what {
-            protocol::ASK_SHUNT => {
-                let named = self.groups.find(&ask.group);
-                let group = if ask.group.is_empty() { own } else { named };
-                let Some(group) = group else { return Heard::Nothing };
-                What::Shunt { group }
-            }
-            protocol::ASK_ALLOW => What::Allow,
-            protocol::ASK_BLOCK => What::Block,
-            _ => return Heard::Nonsense,
-        };
-        let Ok(shard) = u16::try_from(ask.shard) else { return Heard::Nonsense };
-        let (flow_slot, flow_id) = (ask.flow_slot, ask.flow_id);
-        Heard::Asked(Asked { shard, flow_slot, flow_id, what })
-    }
 }
 
 impl AsFd for Server {
@@ -599,11 +383,6 @@ impl Reader {
     }
 }
 
-/// Root and the engine's own user may always read.
-fn exempt(uid: u32) -> bool {
-    uid == 0 || uid == geteuid().as_raw()
-}
-
 fn refuse(socket: &OwnedFd, status: Status) {
     let (version, entries) = (FORMAT_VERSION, Vec::new());
     let answer = Answer { version, status: status as u32, total: 0, first: 0, entries };
@@ -644,55 +423,7 @@ fn send_segments(
     rustix::net::sendmsg(socket, &[IoSlice::new(&bytes)], &mut control, flags).map(drop)
 }
 
-/// Makes the socket's directory if it is missing, and refuses one that somebody else could have
-/// put there.
-fn make_directory(path: &Path) -> Result<(), Error> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let say = |what: &str| format!("{what} the socket's directory {}", directory.display());
-    let mode = if geteuid().is_root() { 0o755 } else { 0o700 };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(mode)
-        .create(directory)
-        .map_err(|e| Error::os(say("making"), e))?;
-    let owner = fs::metadata(directory).map_err(|e| Error::os(say("looking at"), e))?.uid();
-    if exempt(owner) {
-        return Ok(());
-    }
-    let reason = io::Error::other("it belongs to another user: choose another --socket path");
-    Err(Error::os(say("using"), reason))
-}
-
-/// Takes the lock that a live engine at `path` would hold. It stays held until it is closed.
-fn lock_for(path: &Path) -> Result<OwnedFd, Error> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let say = |what: &str| format!("{what} {}", Path::new(&name).display());
-    let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let lock = rustix::fs::open(&name, flags, Mode::from_raw_mode(0o600))
-        .map_err(|e| Error::os(say("opening"), e))?;
-    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(lock),
-        Err(Errno::AGAIN) => Err(Error::NameTaken { path: path.to_owned() }),
-        Err(error) => Err(Error::os(say("locking"), error)),
-    }
-}
-
-/// Removes a socket file nobody listens at.
-fn remove_stale(path: &Path) -> Result<(), Error> {
-    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
-    if !found.file_type().is_socket() {
-        return Err(Error::NotASocket { path: path.to_owned() });
-    }
-    match protocol::connect(path) {
-        Err(Errno::CONNREFUSED | Errno::NOENT) => {
-            let attempt = || format!("removing the socket of a dead engine, {}", path.display());
-            fs::remove_file(path).map_err(|e| Error::os(attempt(), e))
-        }
-        // Somebody listens without the lock, perhaps something that is no engine at all.
-        _ => Err(Error::NameTaken { path: path.to_owned() }),
-    }
+/// Root and the engine's own user may always read.
+fn exempt(uid: u32) -> bool {
+    uid == 0 || uid == geteuid().as_raw()
 }

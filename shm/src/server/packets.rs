@@ -1,0 +1,126 @@
+//! Those who read packets: who is let in, where they sit, what they say.
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, sockopt};
+
+use super::event::{Asked, Event, Joined, What};
+use super::{EVENTS_MAX, Kind, Outcome, Reader, Server};
+use crate::packets::{self, Admission, READERS};
+use crate::protocol::{self, Ask, Request, Status};
+use crate::segment::make_page;
+use crate::writer::SegmentFd;
+
+enum Heard {
+    Asked(Asked),
+    /// Of a group that is not there any more.
+    Nothing,
+    Nonsense,
+}
+
+impl Server {
+    /// Lets a reader have what it asks for, if it may.
+    pub(super) fn admit(&mut self, reader: &mut Reader, request: Request) -> Result<(), Status> {
+        let more = match request {
+            Request::Segments => return Ok(()),
+            Request::Control => None,
+            Request::Packets(admission) => Some(admission),
+            Request::Unknown => return Err(Status::UnknownRequest),
+        };
+        let peer = sockopt::socket_peercred(&reader.socket).map_err(|_| Status::NotAllowed)?;
+        if !self.allowed(&self.offer.packets, reader.uid, peer.gid.as_raw(), &reader.socket) {
+            return Err(Status::NotAllowed);
+        }
+        let Some(admission) = more else {
+            reader.kind = Kind::Control;
+            return Ok(());
+        };
+        self.seat(reader, admission).ok_or(Status::Busy)
+    }
+
+    /// Gives a packet reader its place, page and group.
+    fn seat(&mut self, reader: &mut Reader, admission: Admission) -> Option<()> {
+        let free = (0_u8..).take(READERS).find(|place| self.places >> place & 1 == 0)?;
+        let bell = reader.socket.try_clone().ok()?;
+        let number = match admission.group.as_str() {
+            "" => None,
+            name => Some(self.groups.join(name, free)?),
+        };
+        let group = number.as_ref().map(|(group, _)| *group);
+        let generation = self.generation + 1;
+        let bytes = packets::page_bytes(self.shards);
+        let first = [generation, free.into(), group.map_or(0, |group| u64::from(group) + 1)];
+        let made = make_page(bytes, &first).ok();
+        let Some((fd, page)) = made else {
+            group.map(|group| self.groups.leave(group, free));
+            return None;
+        };
+        self.generation = generation;
+        self.places |= 1 << free;
+        reader.kind = Kind::Packets { place: free, group };
+        reader.more.clone_from(&self.frames);
+        reader.more.push(SegmentFd::page(free, fd, bytes));
+        let (pid, uid) = (reader.pid, reader.uid);
+        let joined = Joined { place: free, generation, admission, group, pid, uid, bell, page };
+        self.events.push(Event::Joined(joined));
+        if let Some((group, owners)) = number {
+            self.events.push(Event::Dealt { group, owners: Box::new(owners) });
+        }
+        Some(())
+    }
+
+    /// A reader that went gives its place and its group's flows free.
+    pub(super) fn forget(&mut self, reader: &Reader) {
+        let Kind::Packets { place, group } = reader.kind else { return };
+        self.places &= !(1 << place);
+        self.events.push(Event::Left { place, group });
+        if let Some(group) = group
+            && let Some(owners) = self.groups.leave(group, place)
+        {
+            self.events.push(Event::Dealt { group, owners: Box::new(owners) });
+        }
+    }
+
+    /// Hears what a reader that has its segments says. Who leaves, or says what it should not, is
+    /// to be closed.
+    pub(super) fn listen(&mut self, reader: &Reader) -> Outcome {
+        for _ in 0..EVENTS_MAX {
+            let mut bytes = [0; protocol::ASK_BYTES + 1];
+            match rustix::net::recv(&reader.socket, &mut bytes, RecvFlags::DONTWAIT) {
+                Err(Errno::AGAIN | Errno::INTR) => return Outcome::Keep,
+                Err(_) | Ok((_, 0)) => return Outcome::Close,
+                Ok((count, _)) => {
+                    let ask = bytes.get(..count).and_then(protocol::decode_ask);
+                    match ask.map(|ask| self.asked(reader, &ask)) {
+                        Some(Heard::Asked(asked)) => self.events.push(Event::Asked(asked)),
+                        Some(Heard::Nothing) => {}
+                        Some(Heard::Nonsense) | None => return Outcome::Close,
+                    }
+                }
+            }
+        }
+        Outcome::Keep
+    }
+
+    /// What was asked, if it can be.
+    fn asked(&self, reader: &Reader, ask: &Ask) -> Heard {
+        let own = match reader.kind {
+            Kind::Look => return Heard::Nonsense,
+            Kind::Control => None,
+            Kind::Packets { group, .. } => group,
+        };
+        let what = match ask.what {
+            protocol::ASK_SHUNT => {
+                let named = self.groups.find(&ask.group);
+                let group = if ask.group.is_empty() { own } else { named };
+                let Some(group) = group else { return Heard::Nothing };
+                What::Shunt { group }
+            }
+            protocol::ASK_ALLOW => What::Allow,
+            protocol::ASK_BLOCK => What::Block,
+            _ => return Heard::Nonsense,
+        };
+        let Ok(shard) = u16::try_from(ask.shard) else { return Heard::Nonsense };
+        let (flow_slot, flow_id) = (ask.flow_slot, ask.flow_id);
+        Heard::Asked(Asked { shard, flow_slot, flow_id, what })
+    }
+}
