@@ -582,3 +582,17 @@ fn waits_end_by_packets_time_and_wakers() {
     assert_eq!(reader.wait(Some(Duration::from_secs(5))), Woken::Over);
     assert!(matches!(reader.hold(), Next::Died), "it never said that it ended");
 }
+
+#[test]
+fn the_end_is_told_to_sleepers() {
+    let (_directory, path) = place();
+    let mut engine = Engine::start(&path, 1, SLOTS / 2);
+    let mut reader = engine.open(&path, &PacketOptions::default());
+    assert!(!reader.arm());
+    assert_eq!(engine.shards[0].shared.packets.sleepers(), 0, "nothing to tell");
+    engine.end();
+    assert_eq!(engine.shards[0].shared.packets.sleepers(), 1, "no packet came, but the end");
+    assert_eq!(engine.shards[0].shared.packets.sleepers(), 0);
+    assert_eq!(reader.wait(None), Woken::Over);
+    assert!(matches!(reader.hold(), Next::Ended));
+}

@@ -210,6 +210,10 @@ impl PacketWriter {
     /// Says that nothing will come any more.
     pub fn end(&mut self) {
         self.head[WATERMARK].store(u64::MAX, Ordering::Release);
+        // Whoever sleeps is to hear of it, though no packet comes.
+        for reader in self.readers.iter_mut().flatten() {
+            reader.rung_tail = u64::MAX;
+        }
     }
 
     /// Takes a reader in: it sees every packet from here on. Whether it got the lease it asked for.
