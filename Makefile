@@ -4,7 +4,7 @@ CARGO ?= cargo
 PACKAGES = clang libelf-dev zlib1g-dev libhwloc-dev libudev-dev pkg-config make gcc libc6-dev linux-libc-dev
 LIVE_PACKAGES = iproute2 ethtool procps
 
-.PHONY: run test check bench model build packages clean help
+.PHONY: run test check bench model build install uninstall packages clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -37,6 +37,15 @@ bench: packages build
 
 build:
 	$(CARGO) build --release --locked -p weir -p weir-tests --bin weir --bin weir-lab
+
+## make install        weir, libweir.so with weir.h, libpcap-weir.so, the DAQ module, Wireshark's link;
+##                     PREFIX=/usr/local, DESTDIR= for packagers; make uninstall takes them away
+install: packages build
+	$(CARGO) build --release --locked -p weir-capi -p weir-pcap -p weir-daq
+	@tools/install.sh
+
+uninstall:
+	@tools/install.sh --remove
 
 # Installs what is missing, by name, where this is Debian and we are root; else says what is.
 packages:

@@ -24,11 +24,13 @@ struct Group {
     /// Places of its members.
     members: u64,
     owners: Owners,
+    /// Flows carry its bit: its number must not become another group's.
+    has_shunted: bool,
 }
 
-/// The groups and their members. A group begins with its first member and its name stays known
-/// until the number is needed for another, so that what was shunted for it stays so while members
-/// come and go.
+/// The groups and their members. A group begins with its first member, and its name stays known when
+/// the last one goes, so that what was shunted for it stays so while members come and go. Only the
+/// number of a group that has no member and never shunted a flow is given to another.
 #[derive(Debug, Clone, Default)]
 pub struct Groups {
     groups: Vec<Group>,
@@ -53,6 +55,13 @@ impl Groups {
         Some(group.owners)
     }
 
+    /// Takes note that a group wants no more of a flow.
+    pub(crate) fn note_shunt(&mut self, number: u8) {
+        if let Some(group) = self.groups.get_mut(usize::from(number)) {
+            group.has_shunted = true;
+        }
+    }
+
     /// The number of a group that is known.
     pub fn find(&self, name: &str) -> Option<u8> {
         let at = self.groups.iter().position(|group| group.name == name)?;
@@ -69,12 +78,18 @@ impl Groups {
         if let Some(known) = self.find(name) {
             return Some(known);
         }
-        let fresh = Group { name: name.to_owned(), members: 0, owners: [NOBODY; BUCKETS] };
+        let fresh = Group {
+            name: name.to_owned(),
+            members: 0,
+            owners: [NOBODY; BUCKETS],
+            has_shunted: false,
+        };
         let number = if self.groups.len() < GROUPS {
             self.groups.push(fresh);
             self.groups.len() - 1
         } else {
-            let empty = self.groups.iter().position(|group| group.members == 0)?;
+            let free = |group: &Group| group.members == 0 && !group.has_shunted;
+            let empty = self.groups.iter().position(free)?;
             self.groups[empty] = fresh;
             empty
         };
@@ -163,6 +178,9 @@ mod tests {
         groups.leave(3, 3);
         assert_eq!(groups.join("more", 60).unwrap().0, 3);
         assert_eq!((groups.find("g3"), groups.find("more")), (None, Some(3)));
+        groups.note_shunt(5);
+        groups.leave(5, 5);
+        assert!(groups.join("another", 5).is_none(), "flows carry its bit");
     }
 
     proptest! {

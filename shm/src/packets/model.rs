@@ -122,12 +122,13 @@ fn a_window_reader_balances() {
 #[test]
 fn a_leased_frame_is_left_alone() {
     check(2, || {
-        let mut ring = ring(2, 1, 4);
+        // The third packet demotes, and has the first one's memory if that is not pinned.
+        let mut ring = ring(2, 1, 3);
         let mut cursor = ring.reader(0, true);
         let frames = ring.read_frames.clone();
         ring.push(0);
         let writer = thread::spawn(move || {
-            (1..4).for_each(|number| ring.push(number));
+            (1..3).for_each(|number| ring.push(number));
             ring
         });
         let mut wanted = Wanted::default();
@@ -147,10 +148,10 @@ fn a_leased_frame_is_left_alone() {
         }
         // Every place is free, in the ring, or pinned.
         let pinned = ring.writer.demoted().pinned;
-        assert_eq!(ring.free.len() as u64 + ring.writer.retained() + pinned, 4);
+        assert_eq!(ring.free.len() as u64 + ring.writer.retained() + pinned, 3);
         let free = &mut ring.free;
         ring.writer.leave(0, |address| free.push(address));
-        assert_eq!(ring.free.len(), 4, "nothing leaks");
+        assert_eq!(ring.free.len(), 3, "nothing leaks");
     });
 }
 

@@ -17,6 +17,9 @@ enum Heard {
     Nonsense,
 }
 
+/// Packet readers of one user at one time; root and the engine's own user are exempt.
+const PLACES_OF_A_USER: usize = READERS / 2;
+
 impl Server {
     /// Lets a reader have what it asks for, if it may.
     pub(super) fn admit(&mut self, reader: &mut Reader, request: Request) -> Result<(), Status> {
@@ -39,6 +42,12 @@ impl Server {
 
     /// Gives a packet reader its place, page and group.
     fn seat(&mut self, reader: &mut Reader, admission: Admission) -> Option<()> {
+        let packets = |other: &&Reader| matches!(other.kind, Kind::Packets { .. });
+        let of_user = self.readers.iter().flatten().filter(packets);
+        let of_user = of_user.filter(|other| other.uid == reader.uid).count();
+        if of_user >= PLACES_OF_A_USER && !super::exempt(reader.uid) {
+            return None;
+        }
         let free = (0_u8..).take(READERS).find(|place| self.places >> place & 1 == 0)?;
         let bell = reader.socket.try_clone().ok()?;
         let number = match admission.group.as_str() {
@@ -102,7 +111,7 @@ impl Server {
     }
 
     /// What was asked, if it can be.
-    fn asked(&self, reader: &Reader, ask: &Ask) -> Heard {
+    fn asked(&mut self, reader: &Reader, ask: &Ask) -> Heard {
         let own = match reader.kind {
             Kind::Look => return Heard::Nonsense,
             Kind::Control => None,
@@ -113,6 +122,7 @@ impl Server {
                 let named = self.groups.find(&ask.group);
                 let group = if ask.group.is_empty() { own } else { named };
                 let Some(group) = group else { return Heard::Nothing };
+                self.groups.note_shunt(group);
                 What::Shunt { group }
             }
             protocol::ASK_ALLOW => What::Allow,
