@@ -12,6 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ebpf", &[]),
     ("dpi", &[]),
     ("shm", &[]),
+    ("shm/capi", &["weir-dpi", "weir-shm"]),
     ("tools/daq", &["weir-shm"]),
 ];
 
@@ -21,6 +22,7 @@ const ROOMS: &[&str] = &[
     "engine/src/sys",
     "engine/src/flow/group",
     "shm/src/segment.rs",
+    "shm/capi/src/ffi.rs",
     "ebpf/src/sys.rs",
     "tests/src/allocations.rs",
     "tools/daq/src/ffi",
