@@ -250,7 +250,7 @@ impl Suricata {
     /// It failed, or took more than a minute.
     pub fn offline(&self, file: &Path) -> anyhow::Result<Alerts> {
         let file = file.to_str().context("a path in UTF-8")?;
-        run(&mut self.command(&["-r", file]), Duration::from_secs(60))?.success()?;
+        run(&mut self.command(&["-r", file]), Duration::from_mins(1))?.success()?;
         self.alerts()
     }
 

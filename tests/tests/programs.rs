@@ -1,5 +1,4 @@
 //! The programs that other tests run Weir with do the same with the same packets, every time.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::process::Command;

@@ -22,6 +22,7 @@ const ROOMS: &[&str] = &[
     "engine/src/flow/group",
     "shm/src/segment.rs",
     "ebpf/src/sys.rs",
+    "tools/src/sys",
     "tests/src/allocations.rs",
     "tools/daq/src/ffi",
     "tools/daq/tests/host",
