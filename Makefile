@@ -4,7 +4,7 @@ CARGO ?= cargo
 PACKAGES = clang libelf-dev zlib1g-dev libhwloc-dev libudev-dev pkg-config make gcc libc6-dev linux-libc-dev
 LIVE_PACKAGES = iproute2 ethtool procps
 
-.PHONY: run test check bench model build install uninstall packages clean help
+.PHONY: run test check bench model build install uninstall packages programs clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -15,7 +15,7 @@ run: packages build
 	@tools/demo.sh $(PCAP)
 
 ## make test           every test; live ones need root and are counted as skipped without it
-test: packages
+test: packages programs
 	@tests/run.sh
 
 ## make check          format, lints, docs
@@ -50,6 +50,10 @@ uninstall:
 # Installs what is missing, by name, where this is Debian and we are root; else says what is.
 packages:
 	@tools/packages.sh $(PACKAGES) $(LIVE_PACKAGES)
+
+# The programs of others that the tests run Weir with; without one, its tests are skipped.
+programs:
+	@tools/programs.sh
 
 clean:
 	$(CARGO) clean

@@ -4,6 +4,7 @@ pub mod allocations;
 pub mod cable;
 pub mod corpus;
 pub mod player;
+pub mod programs;
 pub mod readers;
 pub mod seen;
 pub mod traffic;

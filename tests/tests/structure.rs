@@ -24,6 +24,7 @@ const ROOMS: &[&str] = &[
     "shm/src/segment.rs",
     "shm/capi/src/ffi.rs",
     "ebpf/src/sys.rs",
+    "tools/src/sys",
     "tests/src/allocations.rs",
     "tools/daq/src/ffi",
     "tools/daq/tests/host",

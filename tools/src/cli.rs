@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, doctor, exit, flows, run, stats, top};
+use crate::{bench, doctor, exit, extcap, feed, flows, readers, run, shunt, stats, top};
 
 /// Weir: a packet engine whose flows any program may read.
 ///
@@ -25,6 +25,10 @@ enum Command {
     Flows(flows::FlowsArgs),
     Stats(stats::StatsArgs),
     Top(top::TopArgs),
+    Readers(readers::ReadersArgs),
+    Feed(feed::FeedArgs),
+    Shunt(shunt::ShuntArgs),
+    Extcap(extcap::ExtcapArgs),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
 }
@@ -37,6 +41,10 @@ impl Cli {
             Command::Flows(args) => flows::run(args),
             Command::Stats(args) => stats::run(args),
             Command::Top(args) => top::run(args),
+            Command::Readers(args) => readers::run(args),
+            Command::Feed(args) => feed::run(args),
+            Command::Shunt(args) => shunt::run(args),
+            Command::Extcap(args) => extcap::run(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Bench(args) => bench::run(args),
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use rustix::event::{PollFd, Timespec, poll};
-use weir_shm::{Attached, EngineState, Error, FlowRead, FlowView, list_names};
+use weir_shm::{Attached, EngineState, Error, FlowRead, FlowView, ShardReader, list_names};
 
 use crate::exit::{Code, failure};
 use crate::flow::Flow;
@@ -28,9 +28,17 @@ impl EngineArgs {
     /// # Errors
     /// Says which engines run, how to start one, or which versions do not fit.
     pub(crate) fn attach(&self) -> anyhow::Result<Attached> {
+        self.open(Attached::open)
+    }
+
+    /// Opens the engine by `open`, which is given its name.
+    ///
+    /// # Errors
+    /// As [`Self::attach`].
+    pub(crate) fn open<T>(&self, open: impl Fn(&str) -> Result<T, Error>) -> anyhow::Result<T> {
         let name = self.name.as_deref().unwrap_or(DEFAULT_NAME);
-        let error = match Attached::open(name) {
-            Ok(attached) => return Ok(attached),
+        let error = match open(name) {
+            Ok(opened) => return Ok(opened),
             Err(error) => error,
         };
         if !matches!(error, Error::NotFound { .. } | Error::Ended { .. }) {
@@ -38,9 +46,9 @@ impl EngineArgs {
         }
         let running: Vec<String> = list_names().into_iter().map(|engine| engine.name).collect();
         if let (None, [only]) = (&self.name, running.as_slice())
-            && let Ok(attached) = Attached::open(only)
+            && let Ok(opened) = open(only)
         {
-            return Ok(attached);
+            return Ok(opened);
         }
         let advice = if running.is_empty() {
             "no engine is running here; start one:\n  \
@@ -141,16 +149,31 @@ pub(crate) fn scan<E>(
     mut each: impl FnMut(&Flow<'_>, &FlowView) -> Result<(), E>,
 ) -> Result<Scanned, E> {
     let mut scanned = Scanned::default();
-    let mut view = FlowView::default();
     for shard in engine.shards() {
-        for index in 0..shard.flow_slots() {
-            match shard.read_flow(index, &mut view) {
-                FlowRead::Free => {}
-                FlowRead::Torn => scanned.torn += 1,
-                FlowRead::Flow => {
-                    scanned.flows += 1;
-                    each(&Flow::decode(&view.snapshot, shard.shard(), &view.meta), &view)?;
-                }
+        let part = scan_shard(shard, |_, flow, view| each(flow, view))?;
+        scanned.flows += part.flows;
+        scanned.torn += part.torn;
+    }
+    Ok(scanned)
+}
+
+/// Shows every live flow of one shard to `each`, with the number of its slot.
+///
+/// # Errors
+/// Stops at the first error of `each`.
+pub(crate) fn scan_shard<E>(
+    shard: &ShardReader,
+    mut each: impl FnMut(usize, &Flow<'_>, &FlowView) -> Result<(), E>,
+) -> Result<Scanned, E> {
+    let mut scanned = Scanned::default();
+    let mut view = FlowView::default();
+    for index in 0..shard.flow_slots() {
+        match shard.read_flow(index, &mut view) {
+            FlowRead::Free => {}
+            FlowRead::Torn => scanned.torn += 1,
+            FlowRead::Flow => {
+                scanned.flows += 1;
+                each(index, &Flow::decode(&view.snapshot, shard.shard(), &view.meta), &view)?;
             }
         }
     }

@@ -1,7 +1,8 @@
 //! `weir`: one binary, one subcommand a job.
 //!
-//! `run` and `bench` drive the engine. `flows`, `stats` and `top` only read its shared memory and
-//! need no privilege. `doctor` looks at the machine and changes nothing.
+//! `run` and `bench` drive the engine. `flows`, `stats`, `top` and `readers` only read its shared
+//! memory and need no privilege; `extcap` and `feed` read its packets, and `shunt` tells it which
+//! flows others want no more of. `doctor` looks at the machine and changes nothing.
 
 mod bench;
 mod cli;
@@ -9,6 +10,8 @@ mod community;
 mod csv;
 mod doctor;
 mod exit;
+mod extcap;
+mod feed;
 mod field;
 mod filter;
 mod flow;
@@ -16,8 +19,14 @@ mod flow_json;
 mod flows;
 mod live;
 mod names;
+mod netlink;
+mod packets;
+mod pcapng;
+mod readers;
 mod run;
+mod shunt;
 mod stats;
+mod sys;
 mod table;
 mod terminal;
 mod top;
@@ -28,6 +37,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = cli::Cli::parse_from(extcap::as_subcommand(std::env::args_os()));
     exit::report(cli.run())
 }

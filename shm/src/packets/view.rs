@@ -4,7 +4,7 @@
 use super::descriptor::{Descriptor, WORDS};
 use super::groups::GroupReader;
 use super::lease::{LINE_DEMOTIONS, LINE_GENERATION, LINE_PINNED};
-use super::ring::{FLOOR, TAIL};
+use super::ring::{FLOOR, LINK, TAIL};
 use crate::error::Error;
 use crate::layout::Opened;
 use crate::reader::ShardReader;
@@ -39,6 +39,11 @@ impl ShardReader {
     /// Descriptors that were written to the packet ring.
     pub fn packet_tail(&self) -> u64 {
         self.packets().head.load(TAIL)
+    }
+
+    /// Link type of its frames, as capture files number it; `u32::MAX` where it is not known.
+    pub fn packet_link_type(&self) -> u32 {
+        u32::try_from(self.packets().head.load(LINK)).unwrap_or(u32::MAX)
     }
 
     /// What the shard did with the reader in this place.

@@ -5,9 +5,9 @@ use std::io;
 use weir_engine::sys::ethtool::{Channels, Ethtool, Feature, Rings, Rss};
 
 use super::host::Host;
-use super::netlink::{self, Features};
 use super::report::Finding;
 use super::{Try, irq, probe};
+use crate::netlink::{self, Features};
 
 /// What was seen. Nothing in it decides anything.
 #[derive(Clone, Debug, Default)]

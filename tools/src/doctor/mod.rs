@@ -4,7 +4,6 @@ mod host;
 mod interface;
 mod irq;
 mod machine;
-mod netlink;
 mod probe;
 mod report;
 
@@ -15,6 +14,7 @@ use clap::{Args, ValueEnum};
 
 use crate::exit::{Code, failure};
 use crate::live;
+use crate::netlink;
 use crate::table::{self, Column};
 use crate::terminal;
 use host::Host;

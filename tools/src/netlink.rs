@@ -1,17 +1,18 @@
-//! What the kernel says of XDP on an interface, over netlink: which features the driver has
-//! (family `netdev`, `linux/netdev.h`) and whether a program is attached (`IFLA_XDP`).
+//! What the kernel says of an interface, over netlink: which XDP features the driver has (family
+//! `netdev`, `linux/netdev.h`), whether a program is attached (`IFLA_XDP`), and what its other end
+//! is (`IFLA_LINK`). Unlike files under /sys, it speaks of the network namespace of who asks.
 
 use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::net::{
-    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send,
-    socket_with,
+    AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, netdevice, netlink,
+    recv, send, socket_with,
 };
 
 /// What a driver can do with XDP.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Features(pub(super) u64);
+pub(crate) struct Features(pub(crate) u64);
 
 impl Features {
     const NATIVE: u64 = 1;
@@ -20,17 +21,17 @@ impl Features {
     const MULTI_BUFFER: u64 = 1 << 5;
 
     /// Runs programs in the driver, and they can hand packets to sockets.
-    pub(super) const fn native(self) -> bool {
+    pub(crate) const fn native(self) -> bool {
         self.0 & (Features::NATIVE | Features::REDIRECT) == Features::NATIVE | Features::REDIRECT
     }
 
     /// Writes packets straight into a socket's memory.
-    pub(super) const fn zero_copy(self) -> bool {
+    pub(crate) const fn zero_copy(self) -> bool {
         self.0 & Features::ZERO_COPY != 0
     }
 
     /// Takes packets over several buffers.
-    pub(super) const fn multi_buffer(self) -> bool {
+    pub(crate) const fn multi_buffer(self) -> bool {
         self.0 & Features::MULTI_BUFFER != 0
     }
 }
@@ -39,7 +40,7 @@ impl Features {
 ///
 /// # Errors
 /// If the kernel is older than 6.3 and cannot be asked, or has no such interface.
-pub(super) fn features(index: u32) -> io::Result<Features> {
+pub(crate) fn features(index: u32) -> io::Result<Features> {
     const CONTROL: u16 = 0x10;
     const GET_FAMILY: u8 = 3;
     const FAMILY_ID: u16 = 1;
@@ -67,22 +68,55 @@ pub(super) fn features(index: u32) -> io::Result<Features> {
 ///
 /// # Errors
 /// If there is no such interface.
-pub(super) fn attached(index: u32) -> io::Result<Option<u32>> {
-    const GET_LINK: u16 = 18;
-    const LINK_BYTES: usize = 16;
+pub(crate) fn attached(index: u32) -> io::Result<Option<u32>> {
     const XDP: u16 = 43;
     const ATTACHED: u16 = 2;
     const PROGRAM: u16 = 4;
-    let socket = open(None)?;
-    let mut body = vec![0; LINK_BYTES];
-    body[4..8].copy_from_slice(&index.to_ne_bytes());
-    let answer = ask(&socket, GET_LINK, &body)?;
+    let answer = link(index)?;
     let Some(xdp) = find(answer.get(LINK_BYTES..).unwrap_or_default(), XDP) else {
         return Ok(None);
     };
     let mode = find(xdp, ATTACHED).and_then(|value| value.first().copied()).unwrap_or(0);
     let program = find(xdp, PROGRAM).and_then(|value| value.first_chunk().copied());
     Ok((mode != 0).then(|| program.map_or(0, u32::from_ne_bytes)))
+}
+
+/// The interface at the other end of a veth pair with this index.
+///
+/// # Errors
+/// If there is no such interface.
+pub(crate) fn other_end(index: u32) -> io::Result<Option<u32>> {
+    const LINK: u16 = 5;
+    const NAMESPACE: u16 = 37;
+    let answer = link(index)?;
+    let attributes = answer.get(LINK_BYTES..).unwrap_or_default();
+    // In another namespace, the number is another interface's here.
+    if find(attributes, NAMESPACE).is_some() {
+        return Ok(None);
+    }
+    let value = find(attributes, LINK).and_then(|value| value.first_chunk().copied());
+    Ok(value.map(u32::from_ne_bytes).filter(|other| *other != 0 && *other != index))
+}
+
+/// The index of an interface.
+///
+/// # Errors
+/// If there is no such interface.
+pub(crate) fn index_of(name: &str) -> io::Result<u32> {
+    let any = socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    Ok(netdevice::name_to_index(&any, name)?)
+}
+
+/// Bytes of `struct ifinfomsg`.
+const LINK_BYTES: usize = 16;
+
+/// What there is to know of an interface.
+fn link(index: u32) -> io::Result<Vec<u8>> {
+    const GET_LINK: u16 = 18;
+    let socket = open(None)?;
+    let mut body = vec![0; LINK_BYTES];
+    body[4..8].copy_from_slice(&index.to_ne_bytes());
+    ask(&socket, GET_LINK, &body)
 }
 
 fn open(protocol: Option<Protocol>) -> io::Result<OwnedFd> {
@@ -158,6 +192,8 @@ mod tests {
             Err(error) => eprintln!("SKIPPED features of lo: {error}"),
         }
         assert!(attached(u32::MAX >> 1).is_err());
+        assert_eq!((index_of("lo").unwrap(), other_end(1).unwrap()), (1, None));
+        assert!(index_of("nothing-here").is_err());
     }
 
     proptest! {

@@ -1,0 +1,9 @@
+//! The subcommands that read packets, or say who should: against a real engine and the programs of
+//! others that they are for.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod engine;
+mod extcap;
+mod feed;
+mod shunt;
