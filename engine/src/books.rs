@@ -51,6 +51,8 @@ counters! {
         "Frames, or pieces of them, that the packet ring holds now.";
     LeasesLost "leases_lost" Count Info
         "Times that a packet reader lost its lease because it was too far behind.";
+    FramesLent "frames_lent" Count Info
+        "Frames, or pieces of them, whose memory is kept for packet readers: used plus pinned.";
     FramesPinned "frames_pinned" Count Info
         "Frames outside of the packet ring that readers without a lease still hold.";
     ExportsCut "exports_cut" Count Info
@@ -167,6 +169,13 @@ impl Books {
         ];
         let ended: u64 = ended.iter().map(|count| self.get(*count)).sum();
         frames && self.get(Count::FlowsCreated) == self.get(Count::FlowsLive) + ended
+    }
+
+    /// Whether each frame that is kept for packet readers is kept for a reason, and no memory was
+    /// lost.
+    pub fn is_whole(&self) -> bool {
+        let reasons = self.get(Count::PacketsRetained) + self.get(Count::FramesPinned);
+        self.get(Count::FramesLent) == reasons
     }
 
     /// Writes all of them to shared memory.

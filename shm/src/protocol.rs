@@ -80,6 +80,8 @@ pub(crate) const ASK_SHUNT: u32 = 1;
 pub(crate) const ASK_ALLOW: u32 = 2;
 /// The reader judges the flow to be blocked.
 pub(crate) const ASK_BLOCK: u32 = 3;
+/// The reader has mapped its page.
+pub(crate) const ASK_READY: u32 = 4;
 pub(crate) const ASK_BYTES: usize = 64;
 const ASK_MAGIC: [u8; 8] = *b"WEIRFLOW";
 
@@ -322,9 +324,15 @@ pub(crate) fn attach(path: &Path, request: &Request) -> Result<Received, Error> 
             received.take(*entry, descriptor)?;
             count += 1;
         }
-        if count >= total {
-            return Ok(received);
+        if count < total {
+            continue;
         }
+        if received.page.is_some() {
+            let (group, what) = (String::new(), ASK_READY);
+            let ready = Ask { what, shard: 0, flow_slot: 0, flow_id: 0, group };
+            received.connection.ask(&ready)?;
+        }
+        return Ok(received);
     }
 }
 

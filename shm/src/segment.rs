@@ -275,17 +275,28 @@ impl fmt::Debug for ReadWords {
 /// A reader's page as the engine makes it: the descriptor to hand over, the words to watch.
 ///
 /// Its size is sealed, so whatever the reader does with the descriptor, the engine's map stays
-/// whole; its content is the reader's.
+/// whole; its content is the reader's. Before any shard looks at it, [`seal_page`] is due.
 pub(crate) fn make_page(bytes: usize, first: &[u64]) -> Result<(OwnedFd, ReadWords), Error> {
     let fd = memfd("weir reader", false).map_err(|e| Error::os("making a reader's page", e))?;
     let size = u64::try_from(bytes).unwrap_or(u64::MAX);
     ftruncate(&fd, size).map_err(|e| Error::os("sizing a reader's page", e))?;
-    let words: Vec<u8> = first.iter().flat_map(|word| word.to_le_bytes()).collect();
+    // All of it, so that the memory is the engine's own and there from the beginning.
+    let mut words: Vec<u8> = first.iter().flat_map(|word| word.to_le_bytes()).collect();
+    words.resize(bytes, 0);
     rustix::io::pwrite(&fd, &words, 0).map_err(|e| Error::os("filling a reader's page", e))?;
     fcntl_add_seals(&fd, PAGE_SEALS).map_err(|e| Error::os("sealing a reader's page", e))?;
     let map = ReadMap::of_page(&fd, bytes)?;
     let words = map.words(0, bytes / WORD).ok_or_else(|| Error::segment("a page", "too small"))?;
     Ok((fd, words))
+}
+
+/// Leaves the reader nothing but its map of the page: no write and no hole by the descriptor.
+///
+/// Who looks at a page while another punches a hole in it waits for that to be over, and a punch
+/// lasts as long as its process does not run: a shard would wait for a reader. Fails where the
+/// reader prevented it.
+pub(crate) fn seal_page(fd: BorrowedFd<'_>) -> rustix::io::Result<()> {
+    fcntl_add_seals(fd, SealFlags::FUTURE_WRITE | SealFlags::SEAL)
 }
 
 /// A reader's page as the reader gets it.
@@ -363,7 +374,7 @@ impl Frames {
     }
 }
 
-const PAGE_SEALS: SealFlags = SealFlags::GROW.union(SealFlags::SHRINK).union(SealFlags::SEAL);
+const PAGE_SEALS: SealFlags = SealFlags::GROW.union(SealFlags::SHRINK);
 const SEALS: SealFlags = SealFlags::FUTURE_WRITE.union(SealFlags::GROW).union(SealFlags::SHRINK);
 
 /// Zeroed words as their writer and as a reader see them, through a map of its own.

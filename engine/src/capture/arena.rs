@@ -55,6 +55,11 @@ impl Arena {
         self.free.len()
     }
 
+    /// Pieces that are stored.
+    pub fn stored(&self) -> u64 {
+        self.custody.count().into()
+    }
+
     /// Stores piece `number` of a frame; gives where it is and its length. None if the memory is
     /// full or there is no such piece.
     #[inline]

@@ -112,6 +112,17 @@ pub trait Source {
         false
     }
 
+    /// Pieces that this shard has, those aside that belong to a frame not yet whole.
+    fn lent(&self) -> u64 {
+        0
+    }
+
+    /// Pieces that may be out for readers without frames finding no place; none: the frames are
+    /// copied for readers.
+    fn lendable(&self) -> Option<u64> {
+        None
+    }
+
     /// How late a frame may come to the shard after its timestamp, nanoseconds.
     fn lateness_ns(&self) -> u64 {
         0

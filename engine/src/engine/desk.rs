@@ -1,10 +1,13 @@
 //! The control thread's desk: packet readers come, go and ask; the shards are told, and what
 //! readers say of themselves is put where people can see it.
 //!
-//! Each shard has a queue for that, with one writer and one reader. What does not fit waits here,
-//! in order.
+//! Each shard has a queue for that, with one writer and one reader. What does not fit waits here:
+//! who comes and goes in order, before anything that was asked, so that no flood of asks keeps
+//! anybody out. A reader's place is others' only after every shard has let it go, which bounds
+//! how much can be waiting.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use rtrb::{Consumer, Producer, RingBuffer};
 use weir_shm::packets::{GROUPS, GroupRow, Join, PageReader, ReaderRow, ReaderTable};
@@ -15,7 +18,9 @@ use crate::sys::clock;
 
 /// Commands that a shard's queue holds.
 const QUEUE: usize = 256;
-/// Asks that wait for a shard at most; more are dropped, and counted with the group's.
+/// Asks among them at most, so that who comes or goes waits for few.
+const ASKS: usize = 64;
+/// Asks that wait for a shard at most; more are dropped.
 const BACKLOG: usize = 65_536;
 
 /// See the module.
@@ -24,8 +29,8 @@ pub(super) struct Desk {
     table: ReaderTable,
     shards: Vec<Line>,
     seats: Vec<Seat>,
-    /// Members of groups that went, until every shard has let them go.
-    gone: Vec<(Seat, u8)>,
+    /// Those that went, with their groups, until every shard has let them go.
+    gone: Vec<(Seat, Option<u8>)>,
     left_unread: [u64; GROUPS],
     shunted: [u64; GROUPS],
     /// Packet readers that ever came.
@@ -36,7 +41,12 @@ pub(super) struct Desk {
 #[derive(Debug)]
 struct Line {
     queue: Producer<Command>,
+    /// Who comes and goes.
     backlog: VecDeque<Command>,
+    asks: VecDeque<Command>,
+    /// Commands that were put into the queue, and the last of them that was not an ask.
+    pushed: u64,
+    last_of_members: u64,
     view: ShardReader,
 }
 
@@ -59,7 +69,14 @@ impl Desk {
             let (queue, end) = RingBuffer::new(QUEUE);
             ends.push(end);
             let view = ShardReader::of(segment)?;
-            shards.push(Line { queue, backlog: VecDeque::new(), view });
+            shards.push(Line {
+                queue,
+                backlog: VecDeque::new(),
+                asks: VecDeque::new(),
+                pushed: 0,
+                last_of_members: 0,
+                view,
+            });
         }
         let desk = Desk {
             table,
@@ -91,7 +108,7 @@ impl Desk {
     pub(super) fn handle(&mut self, events: Vec<Event>) {
         for event in events {
             match event {
-                Event::Joined(joined) => self.seat(joined),
+                Event::Joined(joined) => self.seat(&joined),
                 Event::Left { place, group } => self.unseat(place, group),
                 Event::Dealt { group, owners } => {
                     for line in &mut self.shards {
@@ -111,15 +128,13 @@ impl Desk {
         }
     }
 
-    fn seat(&mut self, joined: Joined) {
-        let Joined { place, generation, ref admission, group, pid, uid, ref bell, .. } = joined;
+    fn seat(&mut self, joined: &Joined) {
+        let &Joined { place, generation, ref admission, group, pid, uid, ref bell, .. } = joined;
         let mut pages = Vec::new();
         for (shard, line) in (0_u16..).zip(&mut self.shards) {
             let page = joined.page(shard);
             pages.push(page.clone());
-            // Without a descriptor it cannot be woken, and looks for itself.
-            let Ok(bell) = bell.try_clone() else { continue };
-            let lease = admission.lease;
+            let (lease, bell) = (admission.lease, Arc::clone(bell));
             line.tell(Command::Join(Join { place, generation, page, lease }, bell));
         }
         let row = ReaderRow {
@@ -144,17 +159,17 @@ impl Desk {
         self.table.clear_reader(place);
         if let Some(at) = self.seats.iter().position(|seat| seat.row.place == place) {
             let seat = self.seats.swap_remove(at);
-            self.gone.extend(group.map(|group| (seat, group)));
+            self.gone.push((seat, group));
         }
     }
 
     fn ask(&mut self, asked: Asked) {
         let Asked { shard, flow_slot: slot, flow_id, what } = asked;
         let Some(line) = self.shards.get_mut(usize::from(shard)) else { return };
-        if line.backlog.len() >= BACKLOG {
+        if line.asks.len() >= BACKLOG {
             return;
         }
-        line.tell(match what {
+        line.asks.push_back(match what {
             What::Shunt { group } => {
                 if let Some(count) = self.shunted.get_mut(usize::from(group)) {
                     *count += 1;
@@ -167,8 +182,8 @@ impl Desk {
     }
 
     /// Brings the table up to date: what readers say, what the shards did with them, and what
-    /// members of groups left unread.
-    pub(super) fn refresh(&mut self, server: &Server) {
+    /// members of groups left unread. The places of readers that all shards let go are others' then.
+    pub(super) fn refresh(&mut self, server: &mut Server) {
         for seat in &mut self.seats {
             let Seat { row, pages, .. } = seat;
             let mut sums = [0_u64; 5];
@@ -186,7 +201,7 @@ impl Desk {
             [row.delivered, row.missed, row.filtered, row.others, row.shunted] = sums;
             self.table.set_reader(row);
         }
-        self.look_at_the_gone();
+        self.look_at_the_gone(server);
         for (number, (name, members)) in (0_u8..).zip(server.groups().iter()) {
             let at = usize::from(number);
             self.table.set_group(&GroupRow {
@@ -200,20 +215,21 @@ impl Desk {
     }
 
     /// Counts what a member that went had not read, once its flows are others'.
-    fn look_at_the_gone(&mut self) {
+    fn look_at_the_gone(&mut self, server: &mut Server) {
         let (shards, left_unread) = (&self.shards, &mut self.left_unread);
         self.gone.retain(|(seat, group)| {
             let place = seat.row.place;
             let let_go = |line: &Line| {
-                let settled = line.backlog.is_empty() && line.queue.slots() == QUEUE;
-                settled && line.view.packet_reader(place).generation != seat.generation
+                line.is_settled() && line.view.packet_reader(place).generation != seat.generation
             };
             if !shards.iter().all(let_go) {
                 return true;
             }
+            server.vacate(place);
+            let Some(group) = *group else { return false };
             for (page, line) in seat.pages.iter().zip(shards) {
-                if let Some(count) = left_unread.get_mut(usize::from(*group)) {
-                    *count += line.view.share_of(place, *group, page.position());
+                if let Some(count) = left_unread.get_mut(usize::from(group)) {
+                    *count += line.view.share_of(place, group, page.position());
                 }
             }
             false
@@ -233,6 +249,20 @@ impl Line {
                 self.backlog.push_front(command);
                 return;
             }
+            self.pushed += 1;
+            self.last_of_members = self.pushed;
         }
+        while QUEUE - self.queue.slots() < ASKS
+            && let Some(command) = self.asks.pop_front()
+        {
+            // There is room, as was just seen.
+            self.pushed += u64::from(self.queue.push(command).is_ok());
+        }
+    }
+
+    /// Whether the shard has taken in everything that it was told of who comes and goes.
+    fn is_settled(&self) -> bool {
+        let waiting = (QUEUE - self.queue.slots()) as u64;
+        self.backlog.is_empty() && self.pushed - waiting >= self.last_of_members
     }
 }

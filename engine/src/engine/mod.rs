@@ -117,11 +117,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether every frame is accounted for: on the wire and in the shards.
+    /// Whether every frame is accounted for: on the wire, in the shards, and in packet memory.
     pub fn balanced(&self) -> bool {
         let wire: u64 = self.queues.iter().map(|(_, counts)| counts.wire).sum();
         let lost: u64 = self.queues.iter().map(|(_, counts)| counts.lost()).sum();
-        let shards = self.shards.iter().all(|shard| shard.books.balanced());
+        let sound = |shard: &ShardReport| shard.books.balanced() && shard.books.is_whole();
+        let shards = self.shards.iter().all(sound);
         shards && wire == lost + self.books.get(books::Count::Processed)
     }
 }
@@ -269,7 +270,7 @@ impl Engine {
     pub fn serve(&mut self) -> Result<(), EngineError> {
         let events = self.server.serve();
         self.desk.handle(events);
-        self.desk.refresh(&self.server);
+        self.desk.refresh(&mut self.server);
         if self.is_waiting() && self.desk.came() >= self.wait_for {
             self.let_frames_in()?;
         }

@@ -37,7 +37,7 @@ const COMMANDS_A_TURN: usize = 16;
 #[derive(Debug)]
 pub enum Command {
     /// A reader comes, to be woken by this socket.
-    Join(Join, OwnedFd),
+    Join(Join, Arc<OwnedFd>),
     /// The reader in this place went.
     Leave(u8),
     /// A group's flows go to others.
@@ -80,7 +80,7 @@ pub struct Outlet {
 pub(super) struct Fanout {
     writer: PacketWriter,
     outlet: Option<Outlet>,
-    bells: Box<[Option<OwnedFd>]>,
+    bells: Box<[Option<Arc<OwnedFd>>]>,
     turns: u32,
     watermark_ns: u64,
     cut: u64,
@@ -94,7 +94,15 @@ pub(super) const MINE: u8 = 0;
 pub(super) const OTHERS: u8 = u8::MAX;
 
 impl Fanout {
-    pub(super) fn new(writer: PacketWriter, outlet: Option<Outlet>) -> Fanout {
+    /// `lendable`: pieces of the source's own memory that readers may have, if they get those.
+    pub(super) fn new(
+        mut writer: PacketWriter,
+        outlet: Option<Outlet>,
+        lendable: Option<u64>,
+    ) -> Fanout {
+        if let Some(pieces) = lendable {
+            writer.limit_leases(pieces);
+        }
         let bells = (0..READERS).map(|_| None).collect();
         Fanout { writer, outlet, bells, turns: 0, watermark_ns: 0, cut: 0, without_place: 0 }
     }
@@ -130,7 +138,7 @@ impl Fanout {
         rung
     }
 
-    fn count(&mut self, books: &mut crate::books::Books) {
+    fn count(&self, books: &mut crate::books::Books) {
         let demoted = self.writer.demoted();
         books.set(Count::PacketsExported, self.writer.next_packet());
         books.set(Count::PacketsRetained, self.writer.retained());
@@ -138,6 +146,12 @@ impl Fanout {
         books.set(Count::FramesPinned, demoted.pinned);
         books.set(Count::ExportsCut, self.cut);
         books.set(Count::ExportsWithoutPlace, self.without_place);
+    }
+
+    /// Pieces that lie in memory for copies.
+    fn copied(&self) -> Option<u64> {
+        let arena = self.outlet.as_ref().and_then(|outlet| outlet.arena.as_ref());
+        arena.map(Arena::stored)
     }
 }
 
@@ -177,7 +191,14 @@ impl<S: Source> Shard<S> {
             }
         }
         self.source.flush();
+        self.count_exports();
+    }
+
+    /// Brings the counts of this stage up to date; between turns, when no batch is out.
+    pub(super) fn count_exports(&mut self) {
         self.fanout.count(&mut self.books);
+        let lent = self.fanout.copied().unwrap_or_else(|| self.source.lent());
+        self.books.set(Count::FramesLent, lent);
     }
 
     fn shunt(&mut self, group: u8, slot: u32, flow_id: u64) {
@@ -258,7 +279,7 @@ impl<S: Source> Shard<S> {
         self.with_memory(|writer, mut give_back| writer.look_after(&mut give_back));
         let rung = self.fanout.ring();
         self.books.add(Count::ReadersRung, rung);
-        self.fanout.count(&mut self.books);
+        self.count_exports();
     }
 
     /// An idle turn, or the end of the input.

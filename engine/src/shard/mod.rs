@@ -117,6 +117,7 @@ impl<S: Source> Shard<S> {
     ) -> Shard<S> {
         let (flows, packets, export) = Export::new(shared, gate, plan.live);
         let table = FlowTable::new(flows, plan.secret);
+        let lendable = source.lendable();
         Shard {
             source,
             batch: Batch::default(),
@@ -134,7 +135,7 @@ impl<S: Source> Shard<S> {
             table,
             inspector: Inspector::new(&plan.inspection),
             export,
-            fanout: Fanout::new(packets, outlet),
+            fanout: Fanout::new(packets, outlet, lendable),
             books: Books::default(),
             plan,
             begun: 0,
@@ -214,6 +215,7 @@ impl<S: Source> Shard<S> {
     /// Ends every flow and publishes the last counts.
     pub fn finish(&mut self) {
         self.end_all();
+        self.count_exports();
         self.publish();
     }
 

@@ -59,6 +59,8 @@ pub(crate) struct Leases {
     lowest: u64,
     pins: Vec<Pin>,
     demotions: u64,
+    /// How many there may be.
+    most: usize,
     /// Lines of all readers, to tell them by.
     lines: WriteWords,
 }
@@ -67,7 +69,12 @@ impl Leases {
     pub(crate) fn new(lines: WriteWords) -> Self {
         let pins = Vec::with_capacity(LEASES * usize::try_from(HOLD_MAX).unwrap_or(0));
         let given = Vec::with_capacity(LEASES);
-        Self { given, lowest: u64::MAX, pins, demotions: 0, lines }
+        Self { given, lowest: u64::MAX, pins, demotions: 0, most: LEASES, lines }
+    }
+
+    /// Gives no more than so many leases.
+    pub(crate) fn limit(&mut self, most: usize) {
+        self.most = self.most.min(most);
     }
 
     pub(crate) fn demoted(&self) -> Demoted {
@@ -83,7 +90,7 @@ impl Leases {
 
     /// Gives a new reader a lease from position `next` on. False if there are as many as may be.
     pub(crate) fn join(&mut self, place: u32, page: PageReader, next: u64) -> bool {
-        if self.given.len() == LEASES {
+        if self.given.len() >= self.most {
             return false;
         }
         self.given.push(Lease { place, page, number: 1, active: true, done: next, held: (0, 0) });

@@ -23,6 +23,8 @@ struct Group {
     name: String,
     /// Places of its members.
     members: u64,
+    /// Places of those that are about to be.
+    coming: u64,
     owners: Owners,
     /// Flows carry its bit: its number must not become another group's.
     has_shunted: bool,
@@ -37,19 +39,30 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// Takes a reader into a group. Gives the group's number and who owns its flows now; `None` if
-    /// all groups are in use.
-    pub fn join(&mut self, name: &str, place: u8) -> Option<(u8, Owners)> {
+    /// Keeps a group for a reader that is about to join. Gives the group's number; `None` if all
+    /// groups are in use.
+    pub fn expect(&mut self, name: &str, place: u8) -> Option<u8> {
         let number = self.number_for(name)?;
-        let group = self.groups.get_mut(usize::from(number))?;
-        group.members |= 1 << place;
-        group.deal();
-        Some((number, group.owners))
+        self.groups.get_mut(usize::from(number))?.coming |= 1 << place;
+        Some(number)
     }
 
-    /// Takes a reader out of its group. Gives who owns the flows then.
+    /// Takes a reader into its group. Gives who owns the flows now.
+    pub fn join(&mut self, number: u8, place: u8) -> Option<Owners> {
+        let group = self.groups.get_mut(usize::from(number))?;
+        group.coming &= !(1_u64 << place);
+        group.members |= 1 << place;
+        group.deal();
+        Some(group.owners)
+    }
+
+    /// Takes a reader out of its group. Gives who owns the flows then; `None` if it never joined.
     pub fn leave(&mut self, number: u8, place: u8) -> Option<Owners> {
         let group = self.groups.get_mut(usize::from(number))?;
+        group.coming &= !(1_u64 << place);
+        if group.members >> place & 1 == 0 {
+            return None;
+        }
         group.members &= !(1_u64 << place);
         group.deal();
         Some(group.owners)
@@ -81,6 +94,7 @@ impl Groups {
         let fresh = Group {
             name: name.to_owned(),
             members: 0,
+            coming: 0,
             owners: [NOBODY; BUCKETS],
             has_shunted: false,
         };
@@ -88,7 +102,7 @@ impl Groups {
             self.groups.push(fresh);
             self.groups.len() - 1
         } else {
-            let free = |group: &Group| group.members == 0 && !group.has_shunted;
+            let free = |group: &Group| group.members | group.coming == 0 && !group.has_shunted;
             let empty = self.groups.iter().position(free)?;
             self.groups[empty] = fresh;
             empty
@@ -138,6 +152,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn join(groups: &mut Groups, name: &str, place: u8) -> Option<(u8, Owners)> {
+        let number = groups.expect(name, place)?;
+        Some((number, groups.join(number, place)?))
+    }
+
     fn shares(owners: &Owners) -> Vec<(u8, usize)> {
         let mut found = std::collections::BTreeMap::new();
         for owner in owners {
@@ -149,11 +168,11 @@ mod tests {
     #[test]
     fn members_share_evenly_and_move_little() {
         let mut groups = Groups::default();
-        let (number, one) = groups.join("ids", 7).unwrap();
+        let (number, one) = join(&mut groups, "ids", 7).unwrap();
         assert_eq!((number, shares(&one)), (0, vec![(7, 256)]));
-        let (_, two) = groups.join("ids", 9).unwrap();
+        let (_, two) = join(&mut groups, "ids", 9).unwrap();
         assert_eq!(shares(&two), [(7, 128), (9, 128)]);
-        let (_, three) = groups.join("ids", 2).unwrap();
+        let (_, three) = join(&mut groups, "ids", 2).unwrap();
         let moved = two.iter().zip(&three).filter(|(before, after)| before != after).count();
         assert_eq!(moved, 85, "only what the new one gets");
         let left = groups.leave(0, 7).unwrap();
@@ -172,15 +191,21 @@ mod tests {
     fn a_full_table_takes_the_place_of_an_empty_group() {
         let mut groups = Groups::default();
         for number in 0..GROUPS {
-            groups.join(&format!("g{number}"), u8::try_from(number).unwrap()).unwrap();
+            join(&mut groups, &format!("g{number}"), u8::try_from(number).unwrap()).unwrap();
         }
-        assert!(groups.join("more", 60).is_none());
+        assert!(join(&mut groups, "more", 60).is_none());
+        assert!(groups.leave(3, 5).is_none(), "it is in another group");
         groups.leave(3, 3);
-        assert_eq!(groups.join("more", 60).unwrap().0, 3);
+        assert_eq!(join(&mut groups, "more", 60).unwrap().0, 3);
         assert_eq!((groups.find("g3"), groups.find("more")), (None, Some(3)));
+        groups.leave(3, 60);
+        assert_eq!(groups.expect("coming", 61), Some(3));
+        assert!(join(&mut groups, "another", 62).is_none(), "it is kept for who comes");
+        assert!(groups.leave(3, 61).is_none());
+        assert_eq!(join(&mut groups, "another", 62).unwrap().0, 3);
         groups.note_shunt(5);
         groups.leave(5, 5);
-        assert!(groups.join("another", 5).is_none(), "flows carry its bit");
+        assert!(join(&mut groups, "further", 5).is_none(), "flows carry its bit");
     }
 
     proptest! {
@@ -192,10 +217,12 @@ mod tests {
             for (come, place) in steps {
                 let owners = if come || members.is_empty() {
                     members.insert(place);
-                    groups.join("g", place).unwrap().1
-                } else {
-                    members.remove(&place);
+                    join(&mut groups, "g", place).unwrap().1
+                } else if members.remove(&place) {
                     groups.leave(0, place).unwrap()
+                } else {
+                    prop_assert!(groups.leave(0, place).is_none());
+                    continue;
                 };
                 let shares = shares(&owners);
                 let owning: Vec<u8> = shares.iter().map(|(owner, _)| *owner).collect();

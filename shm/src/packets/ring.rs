@@ -12,7 +12,7 @@ use super::lease::{
     Demoted, LINE_DEMOTIONS, LINE_GENERATION, LINE_LEASE, LINE_PACKET, LINE_PINNED, LINE_START,
     Leases,
 };
-use super::page::PageReader;
+use super::page::{HOLD_MAX, PageReader};
 use super::{GROUPS, READERS};
 use crate::segment::WriteWords;
 use crate::sync::{Ordering, fence};
@@ -107,6 +107,12 @@ impl PacketWriter {
             attached: 0,
             leases: Leases::new(lines),
         }
+    }
+
+    /// Gives only so many leases that their readers cannot keep more than half of `pieces` of packet
+    /// memory in their hands: the rest is for frames to come. Other readers get windows.
+    pub fn limit_leases(&mut self, pieces: u64) {
+        self.leases.limit(usize::try_from(pieces / (2 * HOLD_MAX)).unwrap_or(usize::MAX));
     }
 
     /// Whether anybody reads.

@@ -1,6 +1,7 @@
 //! What a [`Server`](super::Server) offers, and what it tells the engine of those who read packets.
 
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use crate::packets::{Admission, Owners, PageReader};
 use crate::segment::ReadWords;
@@ -42,7 +43,8 @@ pub struct Offer {
 pub enum Event {
     /// A reader came.
     Joined(Joined),
-    /// The reader in this place went, or died.
+    /// The reader in this place went, or died. Nobody gets its place before
+    /// [`Server::vacate`](super::Server::vacate).
     Left {
         /// Its place.
         place: u8,
@@ -76,7 +78,7 @@ pub struct Joined {
     /// Its user.
     pub uid: u32,
     /// To wake it by: a message of one byte, without waiting.
-    pub bell: OwnedFd,
+    pub bell: Arc<OwnedFd>,
     pub(super) page: ReadWords,
 }
 

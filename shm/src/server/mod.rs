@@ -89,6 +89,8 @@ struct Reader {
     kind: Kind,
     /// What it is sent beside what everybody gets.
     more: Vec<SegmentFd>,
+    /// A packet reader that has not mapped its page yet, with that page.
+    coming: Option<Box<(Joined, SegmentFd)>>,
 }
 
 /// What a connection is for.
@@ -246,6 +248,7 @@ impl Server {
                     stage: Stage::Silent,
                     kind: Kind::Look,
                     more: Vec::new(),
+                    coming: None,
                 });
                 // Its hello is usually there already.
                 self.attend(index);
@@ -295,7 +298,7 @@ impl Server {
         let Some(mut reader) = self.readers.get_mut(index).and_then(Option::take) else { return };
         let outcome = match reader.stage {
             Stage::Silent => self.greet(&mut reader, index),
-            _ => match self.listen(&reader) {
+            _ => match self.listen(&mut reader) {
                 Outcome::Keep => reader.send(&self.segments, &self.epoll, index),
                 Outcome::Close => Outcome::Close,
             },

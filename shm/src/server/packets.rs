@@ -1,17 +1,22 @@
 //! Those who read packets: who is let in, where they sit, what they say.
 
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, sockopt};
 
 use super::event::{Asked, Event, Joined, What};
-use super::{EVENTS_MAX, Kind, Outcome, Reader, Server};
+use super::{EVENTS_MAX, Kind, Outcome, Reader, Server, Stage};
 use crate::packets::{self, Admission, READERS};
 use crate::protocol::{self, Ask, Request, Status};
-use crate::segment::make_page;
+use crate::segment::{make_page, seal_page};
 use crate::writer::SegmentFd;
 
 enum Heard {
     Asked(Asked),
+    /// It has mapped its page.
+    Ready,
     /// Of a group that is not there any more.
     Nothing,
     Nonsense,
@@ -40,7 +45,7 @@ impl Server {
         self.seat(reader, admission).ok_or(Status::Busy)
     }
 
-    /// Gives a packet reader its place, page and group.
+    /// Gives a packet reader its place, page and group. It has joined once it has mapped the page.
     fn seat(&mut self, reader: &mut Reader, admission: Admission) -> Option<()> {
         let packets = |other: &&Reader| matches!(other.kind, Kind::Packets { .. });
         let of_user = self.readers.iter().flatten().filter(packets);
@@ -49,12 +54,11 @@ impl Server {
             return None;
         }
         let free = (0_u8..).take(READERS).find(|place| self.places >> place & 1 == 0)?;
-        let bell = reader.socket.try_clone().ok()?;
-        let number = match admission.group.as_str() {
+        let bell = Arc::new(reader.socket.try_clone().ok()?);
+        let group = match admission.group.as_str() {
             "" => None,
-            name => Some(self.groups.join(name, free)?),
+            name => Some(self.groups.expect(name, free)?),
         };
-        let group = number.as_ref().map(|(group, _)| *group);
         let generation = self.generation + 1;
         let bytes = packets::page_bytes(self.shards);
         let first = [generation, free.into(), group.map_or(0, |group| u64::from(group) + 1)];
@@ -67,20 +71,49 @@ impl Server {
         self.places |= 1 << free;
         reader.kind = Kind::Packets { place: free, group };
         reader.more.clone_from(&self.frames);
-        reader.more.push(SegmentFd::page(free, fd, bytes));
+        let descriptor = SegmentFd::page(free, fd, bytes);
+        reader.more.push(descriptor.clone());
         let (pid, uid) = (reader.pid, reader.uid);
         let joined = Joined { place: free, generation, admission, group, pid, uid, bell, page };
-        self.events.push(Event::Joined(joined));
-        if let Some((group, owners)) = number {
-            self.events.push(Event::Dealt { group, owners: Box::new(owners) });
-        }
+        reader.coming = Some(Box::new((joined, descriptor)));
         Some(())
     }
 
-    /// A reader that went gives its place and its group's flows free.
+    /// Takes in a reader that has mapped its page.
+    fn take_in(&mut self, reader: &mut Reader) -> Outcome {
+        let is_its = |coming: &(Joined, SegmentFd)| {
+            reader.stage == Stage::Attached && seal_page(coming.1.as_fd()).is_ok()
+        };
+        if !reader.coming.as_deref().is_some_and(is_its) {
+            return Outcome::Close;
+        }
+        let Some(coming) = reader.coming.take() else { return Outcome::Close };
+        let (joined, _) = *coming;
+        let (place, group) = (joined.place, joined.group);
+        self.events.push(Event::Joined(joined));
+        if let Some(group) = group
+            && let Some(owners) = self.groups.join(group, place)
+        {
+            self.events.push(Event::Dealt { group, owners: Box::new(owners) });
+        }
+        Outcome::Keep
+    }
+
+    /// Gives the place of a packet reader that left to others: every shard has let it go. So
+    /// readers that come and go faster than the shards keep up with are refused, and what is on
+    /// its way to a shard is bounded.
+    pub fn vacate(&mut self, place: u8) {
+        self.places &= !1_u64.checked_shl(place.into()).unwrap_or(0);
+    }
+
+    /// A reader that went gives its group's flows free.
     pub(super) fn forget(&mut self, reader: &Reader) {
         let Kind::Packets { place, group } = reader.kind else { return };
-        self.places &= !(1 << place);
+        if reader.coming.is_some() {
+            // No shard knows of it.
+            group.map(|group| self.groups.leave(group, place));
+            return self.vacate(place);
+        }
         self.events.push(Event::Left { place, group });
         if let Some(group) = group
             && let Some(owners) = self.groups.leave(group, place)
@@ -91,7 +124,7 @@ impl Server {
 
     /// Hears what a reader that has its segments says. Who leaves, or says what it should not, is
     /// to be closed.
-    pub(super) fn listen(&mut self, reader: &Reader) -> Outcome {
+    pub(super) fn listen(&mut self, reader: &mut Reader) -> Outcome {
         for _ in 0..EVENTS_MAX {
             let mut bytes = [0; protocol::ASK_BYTES + 1];
             match rustix::net::recv(&reader.socket, &mut bytes, RecvFlags::DONTWAIT) {
@@ -99,10 +132,17 @@ impl Server {
                 Err(_) | Ok((_, 0)) => return Outcome::Close,
                 Ok((count, _)) => {
                     let ask = bytes.get(..count).and_then(protocol::decode_ask);
-                    match ask.map(|ask| self.asked(reader, &ask)) {
-                        Some(Heard::Asked(asked)) => self.events.push(Event::Asked(asked)),
-                        Some(Heard::Nothing) => {}
-                        Some(Heard::Nonsense) | None => return Outcome::Close,
+                    let outcome = match ask.map(|ask| self.asked(reader, &ask)) {
+                        Some(Heard::Ready) => self.take_in(reader),
+                        Some(Heard::Asked(asked)) => {
+                            self.events.push(Event::Asked(asked));
+                            Outcome::Keep
+                        }
+                        Some(Heard::Nothing) => Outcome::Keep,
+                        Some(Heard::Nonsense) | None => Outcome::Close,
+                    };
+                    if matches!(outcome, Outcome::Close) {
+                        return outcome;
                     }
                 }
             }
@@ -125,6 +165,7 @@ impl Server {
                 self.groups.note_shunt(group);
                 What::Shunt { group }
             }
+            protocol::ASK_READY => return Heard::Ready,
             protocol::ASK_ALLOW => What::Allow,
             protocol::ASK_BLOCK => What::Block,
             _ => return Heard::Nonsense,

@@ -116,7 +116,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     // Files are open, the interface is set up: from here on nothing needs more.
     privilege::give_up(Keep::NetAdmin).context("cannot give up privileges")?;
     let mut line = status::Line::start(&options.socket);
-    let watched = watch(&mut engine, &stop, &mut line, writer.as_ref(), args.wait);
+    let watched = watch(&mut engine, &stop, &mut line, writer.as_ref(), args);
     line.clear();
     watched?;
     let report = engine.finish();
@@ -142,7 +142,7 @@ fn watch(
     stop: &AtomicBool,
     line: &mut status::Line,
     writer: Option<&Writer>,
-    wait: Option<u64>,
+    args: &RunArgs,
 ) -> anyhow::Result<()> {
     let mut ended_at = None;
     loop {
@@ -156,12 +156,15 @@ fn watch(
         line.refresh(engine.progress(), now);
         if engine.is_done() {
             let since = now - *ended_at.get_or_insert(now);
-            let long_enough = match wait {
+            let long_enough = match args.wait {
                 None => true,
                 Some(0) => false,
                 Some(seconds) => since >= seconds.saturating_mul(1_000_000_000),
             };
-            if long_enough && attached && engine.all_is_read() {
+            // Readers that nobody waits for cannot keep the run from its end; what they have not
+            // read by then they still can.
+            let is_read = args.wait_for_readers.is_none() || engine.all_is_read();
+            if long_enough && attached && is_read {
                 return Ok(());
             }
         }

@@ -172,6 +172,16 @@ impl XdpSource {
         self.custody.count()
     }
 
+    /// Pieces of the frame in several chunks that begins here.
+    fn pieces_from(&self, addr: u64) -> u64 {
+        let link_of = |addr: u64| {
+            let link = self.links.get(usize::try_from(addr >> self.chunk_shift).ok()?)?;
+            (link.bytes != 0).then_some(link.addr)
+        };
+        std::iter::successors(Some(addr), |addr| link_of(*addr)).take(self.links.len()).count()
+            as u64
+    }
+
     /// Takes in what guests sent home and puts free chunks into the fill rings.
     fn refill(&mut self) {
         for end in &mut self.ends {
@@ -323,6 +333,16 @@ impl Source for XdpSource {
 
     fn is_short(&self) -> bool {
         self.ends.iter().any(|end| end.out > end.out_most)
+    }
+
+    fn lent(&self) -> u64 {
+        let open = self.ends.iter().filter_map(|end| end.open.as_ref());
+        let unfinished: u64 = open.map(|head| self.pieces_from(head.addr)).sum();
+        self.ends.iter().map(|end| u64::from(end.out)).sum::<u64>() - unfinished
+    }
+
+    fn lendable(&self) -> Option<u64> {
+        self.ends.iter().map(|end| end.out_most.into()).min()
     }
 
     /// From the XDP program to the ring: the driver's poll hands over within one softirq.

@@ -32,7 +32,7 @@ struct Inner {
     server: Server,
     asked: Vec<(u64, What)>,
     /// To wake readers by, with their places.
-    bells: Vec<(u8, OwnedFd)>,
+    bells: Vec<(u8, Arc<OwnedFd>)>,
     time_ns: u64,
 }
 
@@ -253,7 +253,10 @@ impl Inner {
             match event {
                 Event::Asked(asked) => self.asked.push((asked.flow_id, asked.what)),
                 Event::Joined(joined) => self.bells.push((joined.place, joined.bell)),
-                Event::Left { place, .. } => self.bells.retain(|(known, _)| *known != place),
+                Event::Left { place, .. } => {
+                    self.bells.retain(|(known, _)| *known != place);
+                    self.server.vacate(place);
+                }
                 Event::Dealt { .. } => {}
             }
         }
