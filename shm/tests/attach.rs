@@ -18,6 +18,7 @@ use std::{
     process::{Child, Command, Stdio},
     thread,
 };
+use weir_shm::packets::Control;
 use weir_shm::{
     Access, Attached, ControlSpec, ControlWriter, EngineState, Error, FlowRead, FlowView, Ledger,
     Offer, PacketSpec, Server, ShardSpec, ShardWriter,
@@ -54,6 +55,15 @@ struct Engine {
 
 impl Engine {
     fn start(path: &Path, shards: u16, access: Access) -> Result<Self, Error> {
+        Self::start_with(path, shards, access, Access::Owner)
+    }
+
+    fn start_with(
+        path: &Path,
+        shards: u16,
+        access: Access,
+        packets: Access,
+    ) -> Result<Self, Error> {
         let control = ControlWriter::create(&ControlSpec {
             name: "test",
             engine_version: "1.2.3",
@@ -79,7 +89,8 @@ impl Engine {
             .collect::<Result<_, _>>()?;
         let segments =
             std::iter::once(control.export()).chain(shards.iter().map(ShardWriter::export));
-        let offer = Offer { segments: segments.collect(), access, ..Offer::default() };
+        let segments = segments.collect();
+        let offer = Offer { segments, access, packets, ..Offer::default() };
         let server = Server::bind(path, offer)?;
         Ok(Self { control, shards, server })
     }
@@ -376,6 +387,10 @@ fn the_other_process() {
                 engine.server.serve();
             }
         }
+        "asker" => match Control::open(path.to_str().unwrap()) {
+            Ok(_) => say("may read packets"),
+            Err(error) => say(&error.to_string()),
+        },
         _ => match open(&path) {
             Ok(attached) => {
                 let mut view = FlowView::default();
@@ -415,6 +430,10 @@ fn a_killed_engine_is_seen_and_replaced() {
 /// Runs the reading role as another user against an engine here. `None`, said aloud, if this
 /// process may not change users or the other user cannot run the test binary.
 fn read_as_nobody(access: Access) -> Option<String> {
+    as_nobody("reader", access, Access::Owner)
+}
+
+fn as_nobody(role: &str, access: Access, packets: Access) -> Option<String> {
     const NOBODY: u32 = 65534;
     let skip = |why: &str| println!("SKIPPED: reading as another user: {why}");
     if !rustix::process::geteuid().is_root() {
@@ -433,13 +452,13 @@ fn read_as_nobody(access: Access) -> Option<String> {
     }
     let directory = directory();
     let path = directory.path().join("a.sock");
-    let mut engine = Engine::start(&path, 1, access).unwrap();
+    let mut engine = Engine::start_with(&path, 1, access, packets).unwrap();
     let slot = &engine.shards[0].flows[3];
     slot.begin();
     slot.store(flow::WORD_FLOW_ID, 1);
     slot.commit();
     Some(engine.while_serving(|| {
-        let mut reader = process("reader", &path, Some(NOBODY));
+        let mut reader = process(role, &path, Some(NOBODY));
         let mut output = BufReader::new(reader.stdout.take().unwrap());
         let said = next_line(&mut output);
         std::io::copy(&mut output, &mut std::io::sink()).unwrap();
@@ -453,6 +472,21 @@ fn a_user_without_privilege_can_read() {
     for access in [Access::Any, Access::Uids(vec![65534])] {
         if let Some(said) = read_as_nobody(access) {
             assert_eq!(said, "65534 sees 1 flows");
+        }
+    }
+}
+
+/// Packets are for fewer than flows are.
+#[test]
+fn packets_are_for_whom_the_engine_lets() {
+    for packets in [Access::Any, Access::Uids(vec![65534]), Access::Group(65534)] {
+        if let Some(said) = as_nobody("asker", Access::Any, packets) {
+            assert_eq!(said, "may read packets");
+        }
+    }
+    for packets in [Access::Owner, Access::Uids(vec![12345]), Access::Group(12345)] {
+        if let Some(said) = as_nobody("asker", Access::Any, packets) {
+            assert!(said.contains("may not") && said.contains("packet_access"), "{said}");
         }
     }
 }

@@ -30,7 +30,7 @@ use crate::sys::{clock, groups, place};
 
 use desk::Desk;
 pub use ledger::{QUEUE_COUNTERS, QueueCounts};
-use open::{Opened, Port};
+use open::{Labelled, Opened, Port};
 use shard_thread::{Order, ShardThread};
 
 /// Why an engine does not start, and what to do.
@@ -165,48 +165,33 @@ impl Engine {
             queue_labels: &labels,
             queue_counters: QUEUE_COUNTERS,
         })?;
-        let mut segments = vec![control.export()];
-        let first_area = u16::try_from(areas.len()).unwrap_or(u16::MAX);
-        let mut memories = areas;
-        let mut shard_segments = Vec::new();
-        let depth = match options.depth {
-            Depth::Inspect if !config.inspect => Depth::Flow,
-            wanted => wanted,
-        };
-        let stop = Arc::new(AtomicBool::new(false));
+        let task = Task { config, depth: options.depth, live, secret };
         let seats = place::assign(&cores, node, sources.len());
-        let (mut prepared, mut gates) = (Vec::new(), Vec::new());
-        for ((shard, source), seat) in (0_u16..).zip(sources).zip(seats) {
-            let arena = match source.area {
-                Some(_) => None,
-                None => Some(place::on_node(node, || arena(config))?),
-            };
-            let area = source.area.unwrap_or(first_area + shard);
-            if let Some(arena) = &arena {
-                let (fd, bytes) = arena.share().map_err(EngineError::Descriptor)?;
-                memories.push(SegmentFd::frames(area, fd, bytes));
-            }
-            let shared = segment(config, shard, &source.label, (area, source.link_type))?;
-            shard_segments.push(shared.export());
+        let mut memory = Memory { frames: areas, ..Memory::default() };
+        let mut prepared = Vec::new();
+        let mut gates = Vec::new();
+        for ((shard, source), seat) in (0_u16..).zip(&sources).zip(seats) {
             let gate = (!live && options.lossless_records).then(|| gate(config, &mut gates));
-            let plan = plan(config, depth, shard, shards, live, secret);
+            let (shared, arena) = memory.of_shard(config, shard, source, node)?;
             let core = seat.filter(|_| config.pin);
-            prepared.push((source.source, (plan, shared, gate, core, arena)));
+            prepared.push((task.plan(shard, shards), shared, gate, core, arena));
         }
-        segments.extend(shard_segments.iter().cloned());
-        segments.extend(memories);
+        let mut segments = vec![control.export()];
+        segments.extend(memory.shards.iter().cloned());
+        segments.extend(memory.frames);
         let table = control.take_readers().ok_or(EngineError::Twice)?;
-        let (desk, commands) = Desk::new(table, &shard_segments)?;
+        let (desk, commands) = Desk::new(table, &memory.shards)?;
         // Bound before the first packet: a name that is taken must stop the start.
         let server = Server::bind(&options.socket, offer(config, segments)?)?;
         let mut threads = Vec::new();
+        let stop = Arc::new(AtomicBool::new(false));
         let go = Arc::new(AtomicBool::new(options.packet_readers == 0));
         let lossless = !live && options.packet_readers != 0;
-        for ((source, order), commands) in prepared.into_iter().zip(commands) {
-            let (plan, shared, gate, core, arena) = order;
+        for ((source, prepared), commands) in sources.into_iter().zip(prepared).zip(commands) {
+            let (plan, shared, gate, core, arena) = prepared;
             let outlet = Outlet { commands, arena, lossless, stop: Arc::clone(&stop) };
             let order = Order { plan, shared, gate, core, outlet, go: Arc::clone(&go) };
-            threads.push(ShardThread::start(source, order, Arc::clone(&stop))?);
+            threads.push(ShardThread::start(source.source, order, Arc::clone(&stop))?);
         }
         let mut engine = Engine {
             control,
@@ -344,6 +329,56 @@ impl Engine {
             }
         }
         self.control.heartbeat(clock::unix_ns());
+    }
+}
+
+/// What all shards of a run are told.
+struct Task<'a> {
+    config: &'a Config,
+    depth: Depth,
+    live: bool,
+    secret: [u64; 4],
+}
+
+impl Task<'_> {
+    fn plan(&self, shard: u16, shards: u16) -> ShardPlan {
+        let depth = match self.depth {
+            Depth::Inspect if !self.config.inspect => Depth::Flow,
+            wanted => wanted,
+        };
+        plan(self.config, depth, shard, shards, self.live, self.secret)
+    }
+}
+
+/// The shared memory of a run.
+#[derive(Default)]
+struct Memory {
+    shards: Vec<SegmentFd>,
+    /// Packet memories, by number.
+    frames: Vec<SegmentFd>,
+}
+
+impl Memory {
+    /// Makes a shard's memory, and an arena where its source's frames are not for readers to map.
+    fn of_shard(
+        &mut self,
+        config: &Config,
+        shard: u16,
+        source: &Labelled,
+        node: Option<usize>,
+    ) -> Result<(ShardWriter, Option<Arena>), EngineError> {
+        let (number, copies) = if let Some(number) = source.area {
+            (number, None)
+        } else {
+            let number = u16::try_from(self.frames.len()).unwrap_or(u16::MAX);
+            let arena = place::on_node(node, || arena(config))?;
+            let (fd, bytes) = arena.share().map_err(EngineError::Descriptor)?;
+            self.frames.push(SegmentFd::frames(number, fd, bytes));
+            (number, Some(arena))
+        };
+        let memory = segment(config, shard, &source.label, (number, source.link_type))?;
+        self.shards.push(memory.export());
+        Ok((memory, copies))
     }
 }
 

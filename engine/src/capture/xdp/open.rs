@@ -315,7 +315,8 @@ impl<'a> SetUp<'a> {
             Split::Nic => 1,
             Split::Xdp => self.config.shards,
         };
-        let needed = self.config.ring_entries.saturating_add(4 * BATCH as u32);
+        let batches = u32::try_from(4 * BATCH).unwrap_or(0);
+        let needed = self.config.ring_entries.saturating_add(batches);
         let left = self.chunks_per_queue.saturating_sub(needed);
         (left.max(self.chunks_per_queue / 4) / sharers).max(1)
     }

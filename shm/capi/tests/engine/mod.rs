@@ -73,7 +73,7 @@ struct Fake {
     free: Vec<u64>,
     server: Server,
     /// To wake readers by, with their places.
-    bells: Vec<(u8, OwnedFd)>,
+    bells: Vec<(u8, std::sync::Arc<OwnedFd>)>,
     /// Packets written.
     number: u64,
     has_ended: bool,
@@ -165,7 +165,7 @@ impl Fake {
                         page: joined.page(0),
                         lease: joined.admission.lease,
                     });
-                    bells.push((joined.place, joined.bell));
+                    bells.push((joined.place, std::sync::Arc::clone(&joined.bell)));
                 }
                 Event::Left { place, .. } => {
                     shard.packets.leave(place, |address| free.push(address));
