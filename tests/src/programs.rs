@@ -236,11 +236,25 @@ impl Suricata {
     /// The command that reads `source`: `["-r", FILE]`, or `["--pcap=INTERFACE"]`, which runs until
     /// it gets a signal. One thread does all, packet by packet.
     pub fn command(&self, source: &[&str]) -> Command {
+        let mut command = self.command_in("single");
+        command.args(source);
+        command
+    }
+
+    /// The command that reads `interface` with several threads, each opening it for itself.
+    pub fn command_of_threads(&self, interface: &str, threads: u64) -> Command {
+        let mut command = self.command_in("workers");
+        command.args(["--set", &format!("pcap.0.interface={interface}")]);
+        command.args(["--set", &format!("pcap.0.threads={threads}")]);
+        command.arg("--pcap");
+        command
+    }
+
+    fn command_in(&self, run_mode: &str) -> Command {
         let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
         let mut command = Command::new(&self.program);
         command.arg("-c").arg(rules.join("suricata.yaml")).arg("-S").arg(rules.join("weir.rules"));
-        command.arg("-l").arg(self.folder.path()).args(["-k", "none", "--runmode", "single"]);
-        command.args(source);
+        command.arg("-l").arg(self.folder.path()).args(["-k", "none", "--runmode", run_mode]);
         command
     }
 

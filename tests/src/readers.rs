@@ -117,7 +117,7 @@ pub fn run(
         }
         let acted = while_running();
         let live = config.sources.iter().all(|source| !source.is_file());
-        while !live && !(engine.is_done() && engine.all_is_read()) {
+        while !(live || engine.is_done() && engine.all_is_read()) {
             rest(&mut engine)?;
         }
         if live {

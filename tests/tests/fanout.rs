@@ -62,7 +62,9 @@ fn readers_of_a_file_get_the_file() {
     let (taken, report) =
         readers::run(&source, &ring(1024), &[lease(), window(), lease()], || Ok(())).unwrap();
     assert!(report.balanced());
-    taken.iter().for_each(|taken| is_the_capture(taken, &traffic));
+    for taken in &taken {
+        is_the_capture(taken, &traffic);
+    }
 }
 
 #[test]
