@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shm", &[]),
     ("shm/capi", &["weir-dpi", "weir-shm"]),
     ("tools/daq", &["weir-shm"]),
+    ("tools/pcap", &["weir-shm"]),
 ];
 
 /// Where `unsafe` may be: files, or folders with all in them.
@@ -28,6 +29,7 @@ const ROOMS: &[&str] = &[
     "tests/src/allocations.rs",
     "tools/daq/src/ffi",
     "tools/daq/tests/host",
+    "tools/pcap/src/ffi",
 ];
 
 /// Modules of `weir` that run or measure an engine, or ask the machine what it gives one.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, doctor, exit, extcap, feed, flows, readers, run, shunt, stats, top};
+use crate::{bench, doctor, exit, extcap, feed, flows, readers, run, shunt, stats, top, with};
 
 /// Weir: a packet engine whose flows any program may read.
 ///
@@ -26,6 +26,7 @@ enum Command {
     Stats(stats::StatsArgs),
     Top(top::TopArgs),
     Readers(readers::ReadersArgs),
+    With(with::WithArgs),
     Feed(feed::FeedArgs),
     Shunt(shunt::ShuntArgs),
     Extcap(extcap::ExtcapArgs),
@@ -42,6 +43,7 @@ impl Cli {
             Command::Stats(args) => stats::run(args),
             Command::Top(args) => top::run(args),
             Command::Readers(args) => readers::run(args),
+            Command::With(args) => with::run(args),
             Command::Feed(args) => feed::run(args),
             Command::Shunt(args) => shunt::run(args),
             Command::Extcap(args) => extcap::run(args),

@@ -31,6 +31,7 @@ mod table;
 mod terminal;
 mod top;
 mod units;
+mod with;
 
 use std::process::ExitCode;
 
