@@ -15,7 +15,7 @@ if [ -z "$extcap" ] && command -v tshark >/dev/null; then
 fi
 : "${extcap:=/usr/lib/$(uname -m)-linux-gnu/wireshark/extcap}"
 
-files="$prefix/bin/weir $libdir/libweir.so $prefix/include/weir.h $libdir/pkgconfig/weir.pc
+files="$prefix/bin/weir $libdir/libweir.so.0 $libdir/libweir.so $prefix/include/weir.h $libdir/pkgconfig/weir.pc
 $libdir/weir/libpcap-weir.so $libdir/daq/libdaq_weir.so $extcap/weir-extcap"
 
 if [ "${1:-}" = --remove ]; then
@@ -26,7 +26,10 @@ for file in weir libweir.so libpcap_weir.so libdaq_weir.so; do
     [ -e "$built/$file" ] || { echo "weir: $built/$file is missing: run make build first" >&2; exit 1; }
 done
 install -D -m 755 "$built/weir" "$root$prefix/bin/weir"
-install -D -m 755 "$built/libweir.so" "$root$libdir/libweir.so"
+# Programs that were linked ask for the name with a number (shm/capi/build.rs).
+rm -f "$root$libdir/libweir.so"
+install -D -m 755 "$built/libweir.so" "$root$libdir/libweir.so.0"
+ln -s libweir.so.0 "$root$libdir/libweir.so"
 install -D -m 644 shm/capi/include/weir.h "$root$prefix/include/weir.h"
 install -D -m 755 "$built/libpcap_weir.so" "$root$libdir/weir/libpcap-weir.so"
 install -D -m 755 "$built/libdaq_weir.so" "$root$libdir/daq/libdaq_weir.so"
