@@ -8,10 +8,11 @@ use weir_engine::measure;
 use weir_tests::{player, traffic};
 
 const USAGE: &str = "\
-usage: weir-lab capture OUT.pcap [--flows N] [--seed S]
+usage: weir-lab capture OUT.pcap [--flows N] [--seed S] [--start UNIX_SECONDS]
        weir-lab play FILE INTERFACE [--pps N] [--seconds S] [--loops L]
 
-capture writes generated traffic: the same seed gives the same frames.
+capture writes generated traffic: the same seed gives the same frames, from 2023-11-14 on or from
+the time given.
 play sends a capture's frames at a steady rate; it ends after S seconds (10 by default) or L loops
 (1 by default), whichever comes first.";
 
@@ -20,8 +21,12 @@ fn main() -> anyhow::Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["capture", out, options @ ..] => {
-            let [flows, seed] = numbers(options, [("--flows", 1000), ("--seed", 1)])?;
-            let traffic = traffic::mixed(usize::try_from(flows)?, seed);
+            let defaults = [("--flows", 1000), ("--seed", 1), ("--start", 0)];
+            let [flows, seed, start] = numbers(options, defaults)?;
+            let mut traffic = traffic::mixed(usize::try_from(flows)?, seed);
+            if start != 0 {
+                traffic.begin_at(start.saturating_mul(1_000_000_000));
+            }
             traffic.write(Path::new(out)).with_context(|| format!("cannot write {out}"))?;
             println!("{out}: {} frames, {} flows", traffic.frames.len(), traffic.flows.len());
             Ok(())

@@ -304,6 +304,14 @@ fn tcp_conversation(script: &mut Script, talk: &Talk, number: usize, seed: u64) 
 }
 
 impl Traffic {
+    /// Moves all frames in time, so that the first comes at this one (Unix nanoseconds).
+    pub fn begin_at(&mut self, start_ns: u64) {
+        let first_ns = self.frames.first().map_or(0, |(time_ns, _)| *time_ns);
+        for (time_ns, _) in &mut self.frames {
+            *time_ns = *time_ns - first_ns + start_ns;
+        }
+    }
+
     /// Writes a capture file: pcap, nanoseconds.
     ///
     /// # Errors
