@@ -196,15 +196,15 @@ impl Engine {
         segments.extend(shard_segments.iter().cloned());
         segments.extend(memories);
         let table = control.take_readers().ok_or(EngineError::Twice)?;
-        let (desk, commands) = Desk::new(table, &shard_segments)?;
+        let (desk, inboxes) = Desk::new(table, &shard_segments)?;
         // Bound before the first packet: a name that is taken must stop the start.
         let server = Server::bind(&options.socket, offer(config, segments)?)?;
         let mut threads = Vec::new();
         let go = Arc::new(AtomicBool::new(options.packet_readers == 0));
         let lossless = !live && options.packet_readers != 0;
-        for ((source, order), commands) in prepared.into_iter().zip(commands) {
+        for ((source, order), inbox) in prepared.into_iter().zip(inboxes) {
             let (plan, shared, gate, core, arena) = order;
-            let outlet = Outlet { commands, arena, lossless, stop: Arc::clone(&stop) };
+            let outlet = Outlet { inbox, arena, lossless, stop: Arc::clone(&stop) };
             let order = Order { plan, shared, gate, core, outlet, go: Arc::clone(&go) };
             threads.push(ShardThread::start(source, order, Arc::clone(&stop))?);
         }
