@@ -175,7 +175,7 @@ impl Engine {
                         let free = &mut shard.free;
                         shard.shared.packets.leave(place, |address| free.push(address));
                     }
-                    self.server.vacate(place);
+                    self.server.has_let_go(place);
                 }
                 Event::Dealt { group, owners } => {
                     for shard in &mut self.shards {

@@ -3,8 +3,10 @@
 pub mod allocations;
 pub mod cable;
 pub mod corpus;
+pub mod faults;
 pub mod player;
 pub mod programs;
+pub mod raw;
 pub mod readers;
 pub mod seen;
 pub mod traffic;

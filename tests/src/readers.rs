@@ -9,7 +9,7 @@ use weir_engine::config::Settings;
 use weir_engine::engine::{Engine, Options, Report};
 use weir_engine::shard::Depth;
 use weir_engine::sys::clock;
-use weir_shm::packets::{Next, PacketOptions, PacketReader};
+use weir_shm::packets::{Held, Next, PacketOptions, PacketReader, ReaderCounts};
 
 /// A packet as a reader got it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -33,6 +33,8 @@ pub struct Taken {
     pub missed: u64,
     /// The engine died rather than ended.
     pub died: bool,
+    /// The reader's own counts.
+    pub counts: ReaderCounts,
 }
 
 /// Reads until the stream ends.
@@ -40,12 +42,21 @@ pub struct Taken {
 /// # Errors
 /// The engine does not let the reader in.
 pub fn read_all(socket: &Path, options: &PacketOptions) -> anyhow::Result<Taken> {
+    read_with(socket, options, |_, _| Ok(()))
+}
+
+/// What a reader does with each packet beside keeping it.
+pub type Act = fn(&PacketReader, &Held) -> anyhow::Result<()>;
+
+/// Reads until the stream ends, with a look at each packet.
+fn read_with(socket: &Path, options: &PacketOptions, act: Act) -> anyhow::Result<Taken> {
     let name = socket.to_str().context("a path in UTF-8")?;
     let mut reader = PacketReader::open(name, options)?;
     let mut taken = Taken::default();
     loop {
         match reader.hold() {
             Next::Packet(held) => {
+                act(&reader, &held)?;
                 taken.packets.push(Got {
                     timestamp_ns: held.descriptor().timestamp_ns,
                     bytes: reader.bytes(&held).to_vec(),
@@ -58,9 +69,9 @@ pub fn read_all(socket: &Path, options: &PacketOptions) -> anyhow::Result<Taken>
             Next::Empty => {
                 reader.wait(Some(Duration::from_millis(100)));
             }
-            Next::Ended => return Ok(taken),
-            Next::Died => {
-                taken.died = true;
+            end @ (Next::Ended | Next::Died) => {
+                taken.died = matches!(end, Next::Died);
+                taken.counts = reader.counts();
                 return Ok(taken);
             }
         }
@@ -76,6 +87,21 @@ pub fn run(
     source: &str,
     settings: &[(&str, toml::Value)],
     readers: &[PacketOptions],
+    while_running: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<(Vec<Taken>, Report)> {
+    let none: Act = |_, _| Ok(());
+    let readers: Vec<_> = readers.iter().map(|options| (options.clone(), none)).collect();
+    run_with(source, settings, &readers, while_running)
+}
+
+/// As [`run`], with readers that do something with each packet.
+///
+/// # Errors
+/// The engine does not start, or a reader is not let in or fails.
+pub fn run_with(
+    source: &str,
+    settings: &[(&str, toml::Value)],
+    readers: &[(PacketOptions, Act)],
     while_running: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<(Vec<Taken>, Report)> {
     let mut chosen = Settings::default();
@@ -98,10 +124,10 @@ pub fn run(
     std::thread::scope(|scope| {
         let handles: Vec<_> = readers
             .iter()
-            .map(|options| {
+            .map(|(options, act)| {
                 let (socket, gone) = (&socket, &gone);
                 scope.spawn(move || {
-                    let taken = read_all(socket, options);
+                    let taken = read_with(socket, options, *act);
                     gone.store(taken.is_err(), Ordering::Relaxed);
                     taken
                 })

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use toml::Value;
+use weir_engine::books::Count;
 use weir_engine::sys::clock;
-use weir_shm::packets::{PacketOptions, Share};
+use weir_shm::packets::{Judgement, PacketOptions, Share};
 use weir_tests::cable::{Cable, FAR, NEAR};
 use weir_tests::player;
-use weir_tests::readers::{self, Taken};
+use weir_tests::readers::{self, Act, Taken};
 use weir_tests::traffic::{self, Traffic};
 
 fn lease() -> PacketOptions {
@@ -29,8 +30,14 @@ fn member() -> PacketOptions {
 /// A capture of many more packets than a ring holds.
 fn capture() -> (Traffic, tempfile::TempDir, String) {
     let mut traffic = traffic::mixed(1500, 11);
-    // Longer than a chunk of the packet memory, and empty.
     let (time, _) = traffic.frames.last().cloned().unwrap();
+    // Longer than a chunk of the packet memory: an interface takes these, in several buffers.
+    for number in 0..40_u8 {
+        let mut frame = vec![number; 2500];
+        frame[..14].copy_from_slice(&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xb5]);
+        traffic.frames.push((time + u64::from(number), frame));
+    }
+    // Too long for one, and empty.
     let long: Vec<u8> = (0..9000_u32).map(|at| at.to_le_bytes()[0]).collect();
     traffic.frames.push((time + 1000, long));
     traffic.frames.push((time + 2000, Vec::new()));
@@ -118,6 +125,38 @@ fn members_of_a_group_together_get_the_file_and_no_flow_is_split() {
             assert!(got == expected, "the union is the whole");
         }
     }
+}
+
+/// A group that wants no more of a flow gets no more of it; others do, and it stays counted.
+#[test]
+fn a_shunted_flow_is_left_out_for_its_group_alone() {
+    let (traffic, _place, source) = capture();
+    // The engine hears so much at a time and no more: what it did not hear is said again at the
+    // flow's next packet.
+    let shunt: Act = |reader, held| {
+        reader.shunt(held).ok();
+        Ok(())
+    };
+    let block: Act = |reader, held| {
+        reader.judge(held, Judgement::Block).ok();
+        Ok(())
+    };
+    let readers = [(member(), shunt), (lease(), block)];
+    let (taken, report) = readers::run_with(&source, &ring(1024), &readers, || Ok(())).unwrap();
+    assert!(report.balanced());
+    let (group, alone) = (&taken[0], &taken[1]);
+    let frames = traffic.frames.len() as u64;
+    assert_eq!((alone.missed, alone.packets.len() as u64), (0, frames));
+    assert_eq!(group.missed, 0);
+    assert_eq!(group.counts.delivered + group.counts.shunted, frames);
+    let shunted = group.counts.shunted;
+    // It takes a turn or two for each flow, so not everything after its first packet.
+    assert!(shunted > frames / 20, "{shunted} of {frames} packets were left out");
+    let count = |count| report.books.get(count);
+    assert!(count(Count::FlowsShunted) > 1000 && count(Count::FlowsJudged) > 1000);
+    let expected: u64 = traffic.flows.iter().map(|flow| flow.packets[0] + flow.packets[1]).sum();
+    let of_flows: u64 = report.apps.iter().map(|(_, total)| total.packets).sum();
+    assert_eq!(of_flows, expected, "the flows are counted to their end");
 }
 
 /// Frames that an interface takes: no shorter than an Ethernet header.

@@ -3,17 +3,17 @@
 //!
 //! Each shard has a queue for that, with one writer and one reader. What does not fit waits here:
 //! who comes and goes in order, before anything that was asked, so that no flood of asks keeps
-//! anybody out. A reader's place is others' only after every shard has let it go, which bounds
-//! how much can be waiting.
+//! anybody out.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use rtrb::{Consumer, Producer, RingBuffer};
+use rtrb::{Producer, RingBuffer};
 use weir_shm::packets::{GROUPS, GroupRow, Join, PageReader, ReaderRow, ReaderTable};
 use weir_shm::{Asked, Event, Joined, SegmentFd, Server, ShardReader, What};
 
-use crate::shard::Command;
+use crate::shard::{Command, Inbox};
 use crate::sys::clock;
 
 /// Commands that a shard's queue holds.
@@ -30,7 +30,7 @@ pub(super) struct Desk {
     shards: Vec<Line>,
     seats: Vec<Seat>,
     /// Those that went, with their groups, until every shard has let them go.
-    gone: Vec<(Seat, Option<u8>)>,
+    gone: Vec<Gone>,
     left_unread: [u64; GROUPS],
     shunted: [u64; GROUPS],
     /// Packet readers that ever came.
@@ -44,17 +44,25 @@ struct Line {
     /// Who comes and goes.
     backlog: VecDeque<Command>,
     asks: VecDeque<Command>,
-    /// Commands that were put into the queue, and the last of them that was not an ask.
-    pushed: u64,
-    last_of_members: u64,
+    /// Commands about who comes and goes: told, and obeyed by the shard.
+    told: u64,
+    obeyed: Arc<AtomicU64>,
     view: ShardReader,
+}
+
+/// A packet reader that went.
+#[derive(Debug)]
+struct Gone {
+    seat: Seat,
+    group: Option<u8>,
+    /// What each shard will have been told when it has let the reader go.
+    told: Vec<u64>,
 }
 
 /// A packet reader.
 #[derive(Debug)]
 struct Seat {
     row: ReaderRow,
-    generation: u64,
     pages: Vec<PageReader>,
 }
 
@@ -63,18 +71,19 @@ impl Desk {
     pub(super) fn new(
         table: ReaderTable,
         segments: &[SegmentFd],
-    ) -> Result<(Desk, Vec<Consumer<Command>>), weir_shm::Error> {
+    ) -> Result<(Desk, Vec<Inbox>), weir_shm::Error> {
         let (mut shards, mut ends) = (Vec::new(), Vec::new());
         for segment in segments {
-            let (queue, end) = RingBuffer::new(QUEUE);
-            ends.push(end);
+            let (queue, commands) = RingBuffer::new(QUEUE);
+            let obeyed = Arc::new(AtomicU64::new(0));
+            ends.push(Inbox { commands, obeyed: Arc::clone(&obeyed) });
             let view = ShardReader::of(segment)?;
             shards.push(Line {
                 queue,
                 backlog: VecDeque::new(),
                 asks: VecDeque::new(),
-                pushed: 0,
-                last_of_members: 0,
+                told: 0,
+                obeyed,
                 view,
             });
         }
@@ -148,7 +157,7 @@ impl Desk {
             ..ReaderRow::default()
         };
         self.table.set_reader(&row);
-        self.seats.push(Seat { row, generation, pages });
+        self.seats.push(Seat { row, pages });
         self.came += 1;
     }
 
@@ -159,7 +168,10 @@ impl Desk {
         self.table.clear_reader(place);
         if let Some(at) = self.seats.iter().position(|seat| seat.row.place == place) {
             let seat = self.seats.swap_remove(at);
-            self.gone.push((seat, group));
+            // The group's flows are dealt out to others right after.
+            let more = u64::from(group.is_some());
+            let told = self.shards.iter().map(|line| line.told + more).collect();
+            self.gone.push(Gone { seat, group, told });
         }
     }
 
@@ -182,7 +194,7 @@ impl Desk {
     }
 
     /// Brings the table up to date: what readers say, what the shards did with them, and what
-    /// members of groups left unread. The places of readers that all shards let go are others' then.
+    /// members of groups left unread.
     pub(super) fn refresh(&mut self, server: &mut Server) {
         for seat in &mut self.seats {
             let Seat { row, pages, .. } = seat;
@@ -217,15 +229,12 @@ impl Desk {
     /// Counts what a member that went had not read, once its flows are others'.
     fn look_at_the_gone(&mut self, server: &mut Server) {
         let (shards, left_unread) = (&self.shards, &mut self.left_unread);
-        self.gone.retain(|(seat, group)| {
+        self.gone.retain(|Gone { seat, group, told }| {
             let place = seat.row.place;
-            let let_go = |line: &Line| {
-                line.is_settled() && line.view.packet_reader(place).generation != seat.generation
-            };
-            if !shards.iter().all(let_go) {
+            if !shards.iter().zip(told).all(|(line, told)| line.has_obeyed() >= *told) {
                 return true;
             }
-            server.vacate(place);
+            server.has_let_go(place);
             let Some(group) = *group else { return false };
             for (page, line) in seat.pages.iter().zip(shards) {
                 if let Some(count) = left_unread.get_mut(usize::from(group)) {
@@ -239,6 +248,7 @@ impl Desk {
 
 impl Line {
     fn tell(&mut self, command: Command) {
+        self.told += 1;
         self.backlog.push_back(command);
         self.pass_on();
     }
@@ -249,20 +259,20 @@ impl Line {
                 self.backlog.push_front(command);
                 return;
             }
-            self.pushed += 1;
-            self.last_of_members = self.pushed;
         }
         while QUEUE - self.queue.slots() < ASKS
             && let Some(command) = self.asks.pop_front()
         {
-            // There is room, as was just seen.
-            self.pushed += u64::from(self.queue.push(command).is_ok());
+            if let Err(rtrb::PushError::Full(command)) = self.queue.push(command) {
+                self.asks.push_front(command);
+                return;
+            }
         }
     }
 
-    /// Whether the shard has taken in everything that it was told of who comes and goes.
-    fn is_settled(&self) -> bool {
-        let waiting = (QUEUE - self.queue.slots()) as u64;
-        self.backlog.is_empty() && self.pushed - waiting >= self.last_of_members
+    /// Commands about who comes and goes that the shard has obeyed, and what it wrote with them.
+    fn has_obeyed(&self) -> u64 {
+        // Pairs with the shard's release store after each.
+        self.obeyed.load(Ordering::Acquire)
     }
 }

@@ -180,16 +180,16 @@ impl Engine {
         segments.extend(memory.shards.iter().cloned());
         segments.extend(memory.frames);
         let table = control.take_readers().ok_or(EngineError::Twice)?;
-        let (desk, commands) = Desk::new(table, &memory.shards)?;
+        let (desk, inboxes) = Desk::new(table, &memory.shards)?;
         // Bound before the first packet: a name that is taken must stop the start.
         let server = Server::bind(&options.socket, offer(config, segments)?)?;
         let mut threads = Vec::new();
         let stop = Arc::new(AtomicBool::new(false));
         let go = Arc::new(AtomicBool::new(options.packet_readers == 0));
         let lossless = !live && options.packet_readers != 0;
-        for ((source, prepared), commands) in sources.into_iter().zip(prepared).zip(commands) {
+        for ((source, prepared), inbox) in sources.into_iter().zip(prepared).zip(inboxes) {
             let (plan, shared, gate, core, arena) = prepared;
-            let outlet = Outlet { commands, arena, lossless, stop: Arc::clone(&stop) };
+            let outlet = Outlet { inbox, arena, lossless, stop: Arc::clone(&stop) };
             let order = Order { plan, shared, gate, core, outlet, go: Arc::clone(&go) };
             threads.push(ShardThread::start(source.source, order, Arc::clone(&stop))?);
         }

@@ -9,7 +9,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::net::{SendFlags, send};
 use weir_dpi::Direction;
@@ -62,11 +62,20 @@ pub enum Command {
     },
 }
 
+/// Where the control thread's commands come from.
+#[derive(Debug)]
+pub struct Inbox {
+    /// They, in order.
+    pub commands: rtrb::Consumer<Command>,
+    /// How many about who comes and goes were obeyed.
+    pub obeyed: Arc<AtomicU64>,
+}
+
 /// How a shard's packets leave it.
 #[derive(Debug)]
 pub struct Outlet {
-    /// Where the control thread's commands come from.
-    pub commands: rtrb::Consumer<Command>,
+    /// What the control thread wants.
+    pub inbox: Inbox,
     /// For sources whose frames have to be copied for readers.
     pub arena: Option<Arena>,
     /// Wait for readers rather than have them miss something: for files.
@@ -160,7 +169,7 @@ impl<S: Source> Shard<S> {
     #[inline]
     pub(super) fn listen(&mut self) {
         let Some(outlet) = &self.fanout.outlet else { return };
-        if !outlet.commands.is_empty() {
+        if !outlet.inbox.commands.is_empty() {
             self.obey();
         }
     }
@@ -169,9 +178,10 @@ impl<S: Source> Shard<S> {
     fn obey(&mut self) {
         for _ in 0..COMMANDS_A_TURN {
             let outlet = self.fanout.outlet.as_mut();
-            let Some(command) = outlet.and_then(|outlet| outlet.commands.pop().ok()) else {
+            let Some(command) = outlet.and_then(|outlet| outlet.inbox.commands.pop().ok()) else {
                 break;
             };
+            let is_ask = matches!(command, Command::Shunt { .. } | Command::Judge { .. });
             match command {
                 Command::Join(join, bell) => {
                     if let Some(place) = self.fanout.bells.get_mut(usize::from(join.place)) {
@@ -188,6 +198,11 @@ impl<S: Source> Shard<S> {
                 Command::Deal(group, owners) => self.fanout.writer.set_group(group, &owners),
                 Command::Shunt { group, slot, flow_id } => self.shunt(group, slot, flow_id),
                 Command::Judge { block, slot, flow_id } => self.judge(block, slot, flow_id),
+            }
+            if let Some(outlet) = self.fanout.outlet.as_ref().filter(|_| !is_ask) {
+                let obeyed = outlet.inbox.obeyed.load(Ordering::Relaxed) + 1;
+                // Pairs with the acquire load of the control thread's desk.
+                outlet.inbox.obeyed.store(obeyed, Ordering::Release);
             }
         }
         self.source.flush();

@@ -30,7 +30,7 @@ use crate::wire::{self, Fragment, Fragments, Parsed, TcpHead, Tunnel};
 use fanout::{Fanout, MINE, OTHERS, Seen};
 
 pub use export::{AppTotal, Export, Gate, HISTOGRAMS};
-pub use fanout::{Command, Outlet};
+pub use fanout::{Command, Inbox, Outlet};
 pub use plan::{Depth, ShardPlan, Split};
 
 /// How long a shard with nothing to do waits at most before it looks at its timers.

@@ -393,7 +393,8 @@ impl PacketReader {
     /// Says that this reader's group wants no more of a packet's flow. The flow stays counted.
     ///
     /// # Errors
-    /// If this reader is in no group, or the engine cannot be told.
+    /// If this reader is in no group, or the engine cannot be told: it is gone, or has not yet heard
+    /// what it was told before. Then say it again at the flow's next packet.
     pub fn shunt(&self, held: &Held) -> Result<(), Error> {
         if self.group.is_none() {
             let alone = "to shunt flows a reader must be a member of a group";

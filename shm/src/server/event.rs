@@ -43,8 +43,8 @@ pub struct Offer {
 pub enum Event {
     /// A reader came.
     Joined(Joined),
-    /// The reader in this place went, or died. Nobody gets its place before
-    /// [`Server::vacate`](super::Server::vacate).
+    /// The reader in this place went, or died. Every shard is to let it go, in order with others
+    /// that come to that place; then [`Server::has_let_go`](super::Server::has_let_go) is due.
     Left {
         /// Its place.
         place: u8,

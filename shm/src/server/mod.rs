@@ -19,7 +19,7 @@ pub use event::{Access, Asked, Event, Joined, Offer, What};
 use crate::{
     error::Error,
     layout::{FORMAT_VERSION, SegmentKind},
-    packets::Groups,
+    packets::{Groups, READERS},
     protocol::{self, Answer, BATCH, Entry, Status},
     writer::SegmentFd,
 };
@@ -69,6 +69,8 @@ pub struct Server {
     groups: Groups,
     /// Places of packet readers that are taken.
     places: u64,
+    /// How many that had a place are still known to some shard.
+    leaving: [u16; READERS],
     generation: u64,
     shards: usize,
     events: Vec<Event>,
@@ -154,6 +156,7 @@ impl Server {
             offer,
             groups: Groups::default(),
             places: 0,
+            leaving: [0; READERS],
             generation: 0,
             events: Vec::new(),
             path: path.to_owned(),

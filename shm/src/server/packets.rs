@@ -25,6 +25,9 @@ enum Heard {
 /// Packet readers of one user at one time; root and the engine's own user are exempt.
 const PLACES_OF_A_USER: usize = READERS / 2;
 
+/// Readers that left and that some shard still knows, at most.
+const LEAVING_MAX: usize = 4 * READERS;
+
 impl Server {
     /// Lets a reader have what it asks for, if it may.
     pub(super) fn admit(&mut self, reader: &mut Reader, request: Request) -> Result<(), Status> {
@@ -53,7 +56,7 @@ impl Server {
         if of_user >= PLACES_OF_A_USER && !super::exempt(reader.uid) {
             return None;
         }
-        let free = (0_u8..).take(READERS).find(|place| self.places >> place & 1 == 0)?;
+        let free = self.free_place()?;
         let bell = Arc::new(reader.socket.try_clone().ok()?);
         let group = match admission.group.as_str() {
             "" => None,
@@ -99,20 +102,36 @@ impl Server {
         Outcome::Keep
     }
 
-    /// Gives the place of a packet reader that left to others: every shard has let it go. So
-    /// readers that come and go faster than the shards keep up with are refused, and what is on
-    /// its way to a shard is bounded.
-    pub fn vacate(&mut self, place: u8) {
-        self.places &= !1_u64.checked_shl(place.into()).unwrap_or(0);
+    /// Takes note that every shard has let go of a reader that left this place. Readers that come
+    /// and go faster than the shards keep up with are refused: what is on its way to a shard is
+    /// bounded.
+    pub fn has_let_go(&mut self, place: u8) {
+        if let Some(leaving) = self.leaving.get_mut(usize::from(place)) {
+            *leaving = leaving.saturating_sub(1);
+        }
     }
 
-    /// A reader that went gives its group's flows free.
+    /// A place for a reader, rather one that no shard knows as another's.
+    fn free_place(&self) -> Option<u8> {
+        let leaving = |place: &u8| self.leaving.get(usize::from(*place)).copied().unwrap_or(0);
+        if self.leaving.iter().map(|count| usize::from(*count)).sum::<usize>() >= LEAVING_MAX {
+            return None;
+        }
+        let is_free = |place: &u8| self.places >> place & 1 == 0;
+        (0_u8..).take(READERS).filter(is_free).min_by_key(leaving)
+    }
+
+    /// A reader that went gives its place and its group's flows free.
     pub(super) fn forget(&mut self, reader: &Reader) {
         let Kind::Packets { place, group } = reader.kind else { return };
+        self.places &= !(1 << place);
         if reader.coming.is_some() {
             // No shard knows of it.
             group.map(|group| self.groups.leave(group, place));
-            return self.vacate(place);
+            return;
+        }
+        if let Some(leaving) = self.leaving.get_mut(usize::from(place)) {
+            *leaving += 1;
         }
         self.events.push(Event::Left { place, group });
         if let Some(group) = group

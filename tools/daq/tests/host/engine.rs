@@ -255,7 +255,7 @@ impl Inner {
                 Event::Joined(joined) => self.bells.push((joined.place, joined.bell)),
                 Event::Left { place, .. } => {
                     self.bells.retain(|(known, _)| *known != place);
-                    self.server.vacate(place);
+                    self.server.has_let_go(place);
                 }
                 Event::Dealt { .. } => {}
             }
