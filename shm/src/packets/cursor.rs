@@ -13,6 +13,9 @@ use crate::sync::{Ordering, fence};
 /// Descriptors that are copied in one go.
 const BATCH: u64 = if cfg!(loom) { 2 } else { 64 };
 
+/// Descriptors that [`Cursor::read`] gives at most.
+const READ: u64 = 256;
+
 /// Batches that one look for a packet goes through.
 const FILLS: usize = 256;
 
@@ -92,6 +95,8 @@ pub struct Cursor {
     wants_lease: bool,
     lease: u64,
     shown: [u64; SHOWN_WORDS],
+    /// The packet that was looked at last is wanted, so its other pieces are.
+    keeps: bool,
     /// Packets passed over and not yet shown.
     quiet: u64,
 }
@@ -127,6 +132,7 @@ impl Cursor {
             wants_lease,
             lease: 1,
             shown: [0; SHOWN_WORDS],
+            keeps: false,
             quiet: 0,
         }
     }
@@ -298,9 +304,7 @@ impl Cursor {
         let from = self.position;
         let mut whole = 0;
         while self.position < tail && self.position - from < room {
-            let at = usize::try_from(self.position & self.mask).unwrap_or(0) * WORDS;
-            let words: [u64; WORDS] = std::array::from_fn(|word| self.ring.load(at + word));
-            let descriptor = Descriptor::unpack(&words);
+            let descriptor = self.descriptor(self.position);
             self.staged.push_back(Staged { position: self.position, descriptor, leased });
             self.position += 1;
             if descriptor.piece.saturating_add(1) >= descriptor.pieces {
@@ -327,31 +331,81 @@ impl Cursor {
 
     /// Leaves out what is not wanted of the newly staged.
     fn sort_out(&mut self, copied: usize, wanted: &mut Wanted) {
-        let mut keep_packet = false;
         for _ in 0..copied {
             let Some(staged) = self.staged.pop_front() else { break };
-            let descriptor = &staged.descriptor;
-            if descriptor.piece == 0 {
-                if let Some(gap @ 1..) = descriptor.packet.checked_sub(self.expected) {
-                    self.note_missed(gap);
-                }
-                self.expected = descriptor.packet.wrapping_add(1);
-                let left = wanted.leaves(staged.position, descriptor);
-                keep_packet = left.is_none();
-                match left {
-                    None => {}
-                    Some(Left::ToOthers) => self.shown[OTHERS] += 1,
-                    Some(Left::Shunted) => self.shown[SHUNTED] += 1,
-                    Some(Left::Filtered) => self.shown[FILTERED] += 1,
-                }
-            } else if descriptor.packet.wrapping_add(1) != self.expected {
-                // The rest of a packet whose beginning is gone.
-                keep_packet = false;
-            }
-            if keep_packet {
+            if self.keeps(staged.position, &staged.descriptor, wanted) {
                 self.staged.push_back(staged);
             }
         }
+    }
+
+    /// Whether the next descriptor is wanted. Counts it where it is not, and what is missing before
+    /// it.
+    #[inline(always)]
+    fn keeps(&mut self, position: u64, descriptor: &Descriptor, wanted: &mut Wanted) -> bool {
+        if descriptor.piece == 0 {
+            if let Some(gap @ 1..) = descriptor.packet.checked_sub(self.expected) {
+                self.note_missed(gap);
+            }
+            self.expected = descriptor.packet.wrapping_add(1);
+            let left = wanted.leaves(position, descriptor);
+            self.keeps = left.is_none();
+            match left {
+                None => {}
+                Some(Left::ToOthers) => self.shown[OTHERS] += 1,
+                Some(Left::Shunted) => self.shown[SHUNTED] += 1,
+                Some(Left::Filtered) => self.shown[FILTERED] += 1,
+            }
+        } else if descriptor.packet.wrapping_add(1) != self.expected {
+            // The rest of a packet whose beginning is gone.
+            self.keeps = false;
+        }
+        self.keeps
+    }
+
+    /// Appends the next wanted descriptors that are there, a few hundred at most, and lets go of
+    /// their packets at once. For readers that look at no frame.
+    pub fn read(&mut self, wanted: &mut Wanted, into: &mut Vec<Descriptor>) {
+        if !self.staged.is_empty() {
+            let staged = self.staged.drain(..).map(|staged| staged.descriptor);
+            self.shown[DELIVERED] += append(into, staged);
+            self.say_done();
+            return;
+        }
+        let tail = self.head.load(TAIL);
+        // Pairs with the release store of `PacketWriter::publish`.
+        fence(Ordering::Acquire);
+        if tail <= self.position {
+            self.note_end();
+            return;
+        }
+        if let Some((group, _)) = &mut wanted.group {
+            group.refresh();
+        }
+        let from = self.position.max(self.head.load(FLOOR).min(tail));
+        let to = tail.min(from + READ);
+        let first = into.len();
+        into.extend((from..to).map(|position| self.descriptor(position)));
+        let floor = if self.is_there(from) { from } else { self.head.load(FLOOR) };
+        self.position = to.max(floor);
+        let mut kept = first;
+        for (position, at) in (from..to).zip(first..) {
+            let descriptor = into[at];
+            if position >= floor && self.keeps(position, &descriptor, wanted) {
+                self.shown[DELIVERED] += u64::from(descriptor.piece == 0);
+                into[kept] = descriptor;
+                kept += 1;
+            }
+        }
+        into.truncate(kept);
+        self.page.show(self.shown);
+        self.say_done();
+    }
+
+    #[inline(always)]
+    fn descriptor(&self, position: u64) -> Descriptor {
+        let at = usize::try_from(position & self.mask).unwrap_or(0) * WORDS;
+        Descriptor::unpack(&std::array::from_fn(|word| self.ring.load(at + word)))
     }
 
     /// Nothing is there: what was overrun up to the very end is known now.
@@ -401,4 +455,11 @@ impl Cursor {
         let done = held.or(staged).unwrap_or(self.position);
         self.page.set_done(done);
     }
+}
+
+/// Appends descriptors; how many packets they begin.
+fn append(into: &mut Vec<Descriptor>, descriptors: impl Iterator<Item = Descriptor>) -> u64 {
+    let first = into.len();
+    into.extend(descriptors);
+    into[first..].iter().map(|descriptor| u64::from(descriptor.piece == 0)).sum()
 }
