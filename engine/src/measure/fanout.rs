@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use weir_shm::packets::{Next, PacketOptions, PacketReader, Woken};
+use weir_shm::packets::{Descriptor, Next, PacketOptions, PacketReader, Woken};
 use weir_shm::{ControlSpec, ControlWriter, EngineState, Server, ShardWriter};
 
 use super::{Measured, play};
@@ -164,11 +164,10 @@ fn read(path: &Path, touch: bool, signals: &Signals) -> Result<ReaderTook, weir_
     let opened = PacketReader::open(&path.to_string_lossy(), &options);
     signals.ready.fetch_add(1, Ordering::Release);
     let mut reader = opened?;
-    let mut descriptors = Vec::with_capacity(512);
+    let mut descriptors = [Descriptor::default(); 256];
     let started = clock::thread_cpu_ns();
     loop {
         if !touch {
-            descriptors.clear();
             if reader.descriptors(&mut descriptors) != 0 {
                 std::hint::black_box(&descriptors);
                 continue;

@@ -13,9 +13,6 @@ use crate::sync::{Ordering, fence};
 /// Descriptors that are copied in one go.
 const BATCH: u64 = if cfg!(loom) { 2 } else { 64 };
 
-/// Descriptors that [`Cursor::read`] gives at most.
-const READ: u64 = 256;
-
 /// Batches that one look for a packet goes through.
 const FILLS: usize = 256;
 
@@ -363,33 +360,34 @@ impl Cursor {
         self.keeps
     }
 
-    /// Appends the next wanted descriptors that are there, a few hundred at most, and lets go of
-    /// their packets at once. For readers that look at no frame.
-    pub fn read(&mut self, wanted: &mut Wanted, into: &mut Vec<Descriptor>) {
+    /// Puts the next wanted descriptors that are there into `into` and lets go of their packets at
+    /// once; for readers that look at no frame. How many; 0 may also mean that none of them was
+    /// wanted.
+    pub fn read(&mut self, wanted: &mut Wanted, into: &mut [Descriptor]) -> usize {
         if !self.staged.is_empty() {
-            let staged = self.staged.drain(..).map(|staged| staged.descriptor);
-            self.shown[DELIVERED] += append(into, staged);
-            self.say_done();
-            return;
+            return self.read_staged(into);
         }
         let tail = self.head.load(TAIL);
         // Pairs with the release store of `PacketWriter::publish`.
         fence(Ordering::Acquire);
         if tail <= self.position {
             self.note_end();
-            return;
+            return 0;
         }
         if let Some((group, _)) = &mut wanted.group {
             group.refresh();
         }
         let from = self.position.max(self.head.load(FLOOR).min(tail));
-        let to = tail.min(from + READ);
-        let first = into.len();
-        into.extend((from..to).map(|position| self.descriptor(position)));
+        let to = tail.min(from + into.len() as u64);
+        let count = usize::try_from(to - from).unwrap_or(0);
+        // Backwards: a processor that fetches ahead then does so away from what is being written.
+        for (position, place) in (from..to).rev().zip(into[..count].iter_mut().rev()) {
+            *place = self.descriptor(position);
+        }
         let floor = if self.is_there(from) { from } else { self.head.load(FLOOR) };
         self.position = to.max(floor);
-        let mut kept = first;
-        for (position, at) in (from..to).zip(first..) {
+        let mut kept = 0;
+        for (position, at) in (from..to).zip(0..) {
             let descriptor = into[at];
             if position >= floor && self.keeps(position, &descriptor, wanted) {
                 self.shown[DELIVERED] += u64::from(descriptor.piece == 0);
@@ -397,9 +395,20 @@ impl Cursor {
                 kept += 1;
             }
         }
-        into.truncate(kept);
         self.page.show(self.shown);
         self.say_done();
+        kept
+    }
+
+    /// As [`Self::read`], of what was copied before.
+    pub(crate) fn read_staged(&mut self, into: &mut [Descriptor]) -> usize {
+        let count = self.staged.len().min(into.len());
+        for (place, staged) in into.iter_mut().zip(self.staged.drain(..count)) {
+            *place = staged.descriptor;
+            self.shown[DELIVERED] += u64::from(staged.descriptor.piece == 0);
+        }
+        self.say_done();
+        count
     }
 
     #[inline(always)]
@@ -455,11 +464,4 @@ impl Cursor {
         let done = held.or(staged).unwrap_or(self.position);
         self.page.set_done(done);
     }
-}
-
-/// Appends descriptors; how many packets they begin.
-fn append(into: &mut Vec<Descriptor>, descriptors: impl Iterator<Item = Descriptor>) -> u64 {
-    let first = into.len();
-    into.extend(descriptors);
-    into[first..].iter().map(|descriptor| u64::from(descriptor.piece == 0)).sum()
 }

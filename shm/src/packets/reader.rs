@@ -128,8 +128,6 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
 const SPARE_MAX: usize = 512;
 /// Packets that one call looks at, where a filter leaves them out.
 const TAKES: usize = 4096;
-/// Packets of several shards that one call of [`PacketReader::descriptors`] gives.
-const DESCRIPTORS: usize = 256;
 
 const BELL: u64 = 1;
 const CONNECTION: u64 = 2;
@@ -273,27 +271,23 @@ impl PacketReader {
         Next::Empty
     }
 
-    /// Appends the descriptors of the next packets, a few hundred at most, and lets go of the packets
-    /// at once: for readers that look at no frame. What [`PacketReader::set_filter`] set is not
-    /// asked. Never waits. How many came; 0: none now, and [`PacketReader::wait`] tells whether any
-    /// will. What was missed is in [`PacketReader::counts`].
-    pub fn descriptors(&mut self, into: &mut Vec<Descriptor>) -> usize {
-        let before = into.len();
+    /// Puts the descriptors of the next packets into `into`, as far as there are any and they fit,
+    /// and lets go of the packets at once: for readers that look at no frame. What
+    /// [`PacketReader::set_filter`] set is not asked. Never waits. How many came; 0: none now, and
+    /// [`PacketReader::wait`] tells whether any will. What was missed is in
+    /// [`PacketReader::counts`].
+    pub fn descriptors(&mut self, into: &mut [Descriptor]) -> usize {
         if let [only] = self.shards.as_mut_slice() {
-            only.cursor.read(&mut only.wanted, into);
-            return into.len() - before;
+            return only.cursor.read(&mut only.wanted, into);
         }
-        for _ in 0..DESCRIPTORS {
+        let mut count = 0;
+        while count < into.len() {
             let Some(index) = self.choose() else { break };
             let Some(shard) = self.shards.get_mut(index) else { break };
-            let Some(Staged { position, descriptor, .. }) = shard.cursor.take() else { break };
-            into.push(descriptor);
-            for _ in 1..descriptor.pieces {
-                into.extend(shard.cursor.take_piece(descriptor.packet));
-            }
-            shard.cursor.let_go(position);
+            // A piece at a time: those that do not fit any more come first in the next call.
+            count += shard.cursor.read_staged(&mut into[count..=count]);
         }
-        into.len() - before
+        count
     }
 
     /// The bytes of a held packet: the whole frame as captured, with its VLAN tag in its place.
