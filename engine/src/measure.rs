@@ -1,5 +1,7 @@
 //! Measuring the pipeline over frames that are already in memory: what `weir bench` runs.
 
+mod fanout;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +13,8 @@ use crate::config::Config;
 use crate::engine::{EngineError, plan, secret, segment};
 use crate::shard::{AppTotal, Depth, Shard, Turn};
 use crate::sys::{clock, place};
+
+pub use fanout::{ReaderTook, Readers, run_beside};
 
 /// What one run over all frames took and came to.
 #[derive(Clone, Debug)]

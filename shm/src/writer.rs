@@ -136,6 +136,7 @@ impl ShardWriter {
         self.flows.touch();
         self.records.touch();
         self.arena.touch();
+        self.packets.touch();
     }
 
     /// Whether the segment is on huge pages of the reserved pool.

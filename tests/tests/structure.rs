@@ -33,7 +33,7 @@ const ROOMS: &[&str] = &[
 ];
 
 /// Modules of `weir` that run or measure an engine, or ask the machine what it gives one.
-const KNOW_THE_ENGINE: &[&str] = &["tools/src/run/", "tools/src/bench.rs", "tools/src/doctor/"];
+const KNOW_THE_ENGINE: &[&str] = &["tools/src/run/", "tools/src/bench", "tools/src/doctor/"];
 
 /// Lines of a file at most.
 const LINES: usize = 700;

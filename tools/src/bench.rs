@@ -1,5 +1,7 @@
 //! `weir bench`: the pipeline over a capture that is already in memory.
 
+mod fanout;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -44,6 +46,15 @@ pub(crate) struct BenchArgs {
     /// Leave inspection out.
     #[arg(long)]
     pub(crate) no_dpi: bool,
+
+    /// Measure what so many packet readers cost, on the other cores; several numbers, with commas,
+    /// are measured in turns. The first is what the others are compared with.
+    #[arg(long, value_name = "N", value_delimiter = ',', conflicts_with_all = ["stages", "shards"])]
+    pub(crate) readers: Vec<usize>,
+
+    /// Those readers copy every frame, too, rather than read descriptors alone.
+    #[arg(long, requires = "readers")]
+    pub(crate) touch: bool,
 
     /// `off`: a key is one flow over the whole capture.
     #[arg(long, value_name = "TIMEOUTS")]
@@ -97,13 +108,25 @@ struct Stage {
 /// Runs the measurement.
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
     let settings = super::run::settings(args.config.as_deref(), args.timeouts.as_deref())?;
+    if !args.readers.is_empty() {
+        let (config, frames) = preloaded(args, settings)?;
+        let frames = Arc::new(Arc::into_inner(frames).context("one owner")?.into_shared()?);
+        let outcome = fanout::run(args, &frames, &config)?;
+        let json = || serde_json::to_string_pretty(&outcome);
+        crate::exit::print(&if args.json { json()? } else { fanout::text(&outcome) })?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let outcome = measure_all(args, settings)?;
     let text = if args.json { serde_json::to_string_pretty(&outcome)? } else { text(&outcome) };
     crate::exit::print(&text)?;
     Ok(if outcome.balanced { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn measure_all(args: &BenchArgs, settings: Settings) -> anyhow::Result<Outcome> {
+/// The configuration, and the capture in memory.
+fn preloaded(
+    args: &BenchArgs,
+    settings: Settings,
+) -> anyhow::Result<(Config, Arc<PreloadedFrames>)> {
     let config = settings.into_config("bench", std::slice::from_ref(&args.source))?;
     let Some(SourceSpec::File(path)) = config.sources.first() else {
         bail!("`weir bench` plays a file: give it as pcap:FILE, not `{}`", args.source);
@@ -112,6 +135,11 @@ fn measure_all(args: &BenchArgs, settings: Settings) -> anyhow::Result<Outcome> 
     if frames.frames() == 0 {
         bail!("{} holds no frames", path.display());
     }
+    Ok((config, frames))
+}
+
+fn measure_all(args: &BenchArgs, settings: Settings) -> anyhow::Result<Outcome> {
+    let (config, frames) = preloaded(args, settings)?;
     let mut depths = vec![("full", Depth::Inspect), ("without DPI", Depth::Flow)];
     if args.stages {
         depths.push(("parse only", Depth::Parse));
@@ -132,7 +160,7 @@ fn measure_all(args: &BenchArgs, settings: Settings) -> anyhow::Result<Outcome> 
     let metadata: u64 = shards.iter().map(|shard| shard.metadata_bytes).sum();
     let live: u64 = shards.iter().map(|shard| shard.flows_live).sum();
     Ok(Outcome {
-        capture: path.display().to_string(),
+        capture: args.source.clone(),
         shards: args.shards,
         loops: args.loops,
         frames: sum(Count::Processed),

@@ -25,7 +25,7 @@ const BACKLOG: usize = 65_536;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(crate) struct Desk {
     table: ReaderTable,
     shards: Vec<Line>,
     seats: Vec<Seat>,
@@ -68,7 +68,7 @@ struct Seat {
 
 impl Desk {
     /// A desk for shards with these segments. Gives the shards' ends of the queues too.
-    pub(super) fn new(
+    pub(crate) fn new(
         table: ReaderTable,
         segments: &[SegmentFd],
     ) -> Result<(Desk, Vec<Inbox>), weir_shm::Error> {
@@ -100,12 +100,12 @@ impl Desk {
     }
 
     /// Packet readers that ever came.
-    pub(super) fn came(&self) -> usize {
+    pub(crate) fn came(&self) -> usize {
         self.came
     }
 
     /// Whether every reader that is there has read everything that was written.
-    pub(super) fn all_is_read(&self) -> bool {
+    pub(crate) fn all_is_read(&self) -> bool {
         let read = |seat: &Seat| {
             let pairs = seat.pages.iter().zip(&self.shards);
             pairs.fold(true, |all, (page, line)| all & (page.position() >= line.view.packet_tail()))
@@ -114,7 +114,7 @@ impl Desk {
     }
 
     /// Tells the shards what happened.
-    pub(super) fn handle(&mut self, events: Vec<Event>) {
+    pub(crate) fn handle(&mut self, events: Vec<Event>) {
         for event in events {
             match event {
                 Event::Joined(joined) => self.seat(&joined),
@@ -131,7 +131,7 @@ impl Desk {
     }
 
     /// Gives the shards what waited for room.
-    pub(super) fn pass_on(&mut self) {
+    pub(crate) fn pass_on(&mut self) {
         for line in &mut self.shards {
             line.pass_on();
         }
@@ -195,7 +195,7 @@ impl Desk {
 
     /// Brings the table up to date: what readers say, what the shards did with them, and what
     /// members of groups left unread.
-    pub(super) fn refresh(&mut self, server: &mut Server) {
+    pub(crate) fn refresh(&mut self, server: &mut Server) {
         for seat in &mut self.seats {
             let Seat { row, pages, .. } = seat;
             let mut sums = [0_u64; 5];

@@ -3,7 +3,7 @@
 //! The thread that owns the [`Engine`] hands out shared memory and refreshes what only the kernel
 //! counts; it never touches a packet.
 
-mod desk;
+pub(crate) mod desk;
 mod ledger;
 mod open;
 mod shard_thread;
@@ -416,7 +416,7 @@ fn arena(config: &Config) -> Result<Arena, af_xdp::Error> {
 }
 
 /// What readers are offered.
-fn offer(config: &Config, segments: Vec<SegmentFd>) -> Result<Offer, EngineError> {
+pub(crate) fn offer(config: &Config, segments: Vec<SegmentFd>) -> Result<Offer, EngineError> {
     let group = match config.socket_group.as_str() {
         "" => None,
         name => Some(groups::number_of(name)?),

@@ -5,6 +5,7 @@
 
 use weir_dpi::{AppId, Direction, Endpoint};
 use weir_shm::flow::FlowSlot;
+use weir_shm::packets::flag;
 use weir_shm::records::EndReason;
 
 use crate::wire::{FlowKey, Parsed, TcpHead};
@@ -33,6 +34,8 @@ pub(crate) const SYN_SEEN: u64 = 4 << STATE_SHIFT;
 const BLOCKED: u64 = 8 << STATE_SHIFT;
 /// A packet reader thinks that it is fine.
 const ALLOWED: u64 = 16 << STATE_SHIFT;
+/// Some group of packet readers wants no more of it; the engine alone keeps which.
+const SHUNTED: u64 = 32 << STATE_SHIFT;
 
 /// Whether the slot holds this key.
 #[inline(always)]
@@ -111,6 +114,25 @@ pub(crate) fn set_judged(slot: &FlowSlot, block: bool) {
     slot.begin();
     slot.store(VERDICT, slot.load(VERDICT) & !(BLOCKED | ALLOWED) | state);
     slot.commit();
+}
+
+/// What packet readers said of the flow.
+pub(crate) const OF_READERS: u64 = BLOCKED | ALLOWED | SHUNTED;
+
+/// Writes that some group of packet readers wants no more of the flow.
+pub(crate) fn set_shunted(slot: &FlowSlot) {
+    slot.begin();
+    slot.store(VERDICT, slot.load(VERDICT) | SHUNTED);
+    slot.commit();
+}
+
+/// What packet readers think of a flow, as the bits of their descriptors.
+#[inline(always)]
+pub(crate) const fn judged(verdict: u64) -> u8 {
+    const TO_FLAG: u32 = STATE_SHIFT - flag::BLOCKED.trailing_zeros() + 3;
+    const _: () = assert!(BLOCKED >> TO_FLAG == flag::BLOCKED as u64);
+    const _: () = assert!(ALLOWED >> TO_FLAG == flag::ALLOWED as u64);
+    ((verdict & (BLOCKED | ALLOWED)) >> TO_FLAG).to_le_bytes()[0]
 }
 
 /// The flow's identity; 0 in a free slot.

@@ -15,16 +15,19 @@ use rustix::net::{SendFlags, send};
 use weir_dpi::Direction;
 use weir_shm::packets::{Descriptor, Join, Owners, PacketWriter, READERS, flag};
 
-use super::{Shard, Turn, Work};
+use super::{Shard, Turn};
 use crate::books::Count;
 use crate::capture::arena::Arena;
 use crate::capture::{Frame, Source, Tag};
-use crate::flow::group::prefetch;
+use crate::flow::group::prefetch_to_write;
 use crate::flow::record;
-use crate::wire::{Fragment, Tunnel};
+use crate::wire::{Fragment, Parsed};
 
 /// Pieces of a frame that readers get; a longer one is cut, and says so.
 const PIECES_MOST: u32 = 255;
+
+/// Descriptors between the one that is written and the slot that is asked for.
+const AHEAD: u64 = 8;
 
 /// Turns with frames between two looks at who sleeps, and at what is seldom. An idle turn looks
 /// too, so this bounds what sleepers wait under load and what they can cost.
@@ -90,16 +93,16 @@ pub(super) struct Fanout {
     writer: PacketWriter,
     outlet: Option<Outlet>,
     bells: Box<[Option<Arc<OwnedFd>>]>,
+    /// Frames of the turn that readers were told of, or that are no concern of theirs.
+    told: usize,
     turns: u32,
     watermark_ns: u64,
     cut: u64,
     without_place: u64,
 }
 
-/// What a frame of the turn came to, beside its packet: [`MINE`], a drop reason plus 1, or
-/// [`OTHERS`].
-pub(super) const MINE: u8 = 0;
-/// Another shard's.
+/// What a frame of the turn came to that became no packet: a drop reason plus 1, or this: it is
+/// another shard's.
 pub(super) const OTHERS: u8 = u8::MAX;
 
 impl Fanout {
@@ -113,21 +116,22 @@ impl Fanout {
             writer.limit_leases(pieces);
         }
         let bells = (0..READERS).map(|_| None).collect();
-        Fanout { writer, outlet, bells, turns: 0, watermark_ns: 0, cut: 0, without_place: 0 }
+        Fanout {
+            writer,
+            outlet,
+            bells,
+            told: 0,
+            turns: 0,
+            watermark_ns: 0,
+            cut: 0,
+            without_place: 0,
+        }
     }
 
     /// Whether anybody reads packets.
     #[inline(always)]
     pub(super) fn is_read(&self) -> bool {
         self.writer.is_read()
-    }
-
-    /// Asks for the descriptors that this turn will write.
-    #[inline(always)]
-    pub(super) fn fetch(&self, frames: usize) {
-        for slot in self.writer.next_slots(frames) {
-            prefetch::<0, _>(slot);
-        }
     }
 
     /// Wakes whoever sleeps and has something to read.
@@ -219,13 +223,13 @@ impl<S: Source> Shard<S> {
     fn shunt(&mut self, group: u8, slot: u32, flow_id: u64) {
         if let Some(side) = self.side_of(slot, flow_id) {
             side.shunted |= 1_u16.checked_shl(group.into()).unwrap_or(0);
+            record::set_shunted(self.table.slot(slot));
             self.books.one(Count::FlowsShunted);
         }
     }
 
     fn judge(&mut self, block: bool, slot: u32, flow_id: u64) {
-        if let Some(side) = self.side_of(slot, flow_id) {
-            side.judged = if block { flag::BLOCKED } else { flag::ALLOWED };
+        if self.side_of(slot, flow_id).is_some() {
             record::set_judged(self.table.slot(slot), block);
             self.books.one(Count::FlowsJudged);
         }
@@ -249,42 +253,109 @@ impl<S: Source> Shard<S> {
         }
     }
 
-    /// Gives the frames of the turn to readers; those that the source cannot lend for longer go
-    /// back at once.
-    pub(super) fn fan_out(&mut self, now_ns: u64) {
-        let Some(outlet) = &self.fanout.outlet else { return };
-        let copies = outlet.arena.is_some();
-        if outlet.lossless {
+    /// Before the turn's frames are shown: there is room for them.
+    #[inline]
+    pub(super) fn begin_fan_out(&mut self) {
+        if self.fanout.outlet.as_ref().is_some_and(|outlet| outlet.lossless) {
             self.wait_for_readers();
         }
-        let mut packet = 0;
-        for index in 0..self.batch.as_slice().len() {
-            let frame = self.batch.as_slice()[index];
+        self.fanout.told = 0;
+        let frames = self.batch.as_slice().len() as u64;
+        if self.fanout.writer.room() < frames {
+            // For some turns at once: readers look at the floor's line, which is taken from them.
+            self.make_room(frames + self.fanout.writer.room_max() / 8);
+        }
+    }
+
+    /// Tells readers of a packet of the turn, and of the frames before it that became none.
+    #[inline(always)]
+    pub(super) fn show_packet(&mut self, at: usize, index: u32, packet: &Parsed, frame: &Frame) {
+        let place = usize::from(self.work.frame[at]);
+        if place != self.fanout.told {
+            self.show_up_to(place);
+        }
+        self.fanout.told = place + 1;
+        let slot = self.table.slot(index);
+        let (verdict, flow_id) = (record::verdict_word(slot), record::flow_id(slot));
+        let hash = self.work.hash[at];
+        let seen = Seen { flow_id, slot: index, hash, verdict };
+        if verdict & record::OF_READERS != 0 {
+            return self.show_judged(frame, &seen, packet);
+        }
+        self.show(frame, || describe_flow(describe(frame, 0), &seen, packet));
+    }
+
+    /// Tells readers of a packet of whose flow some of them said something.
+    #[cold]
+    fn show_judged(&mut self, frame: &Frame, seen: &Seen, packet: &Parsed) {
+        let shunted = self.sides[seen.slot as usize].shunted;
+        let judged = record::judged(seen.verdict);
+        self.show(frame, || {
+            let descriptor = describe_flow(describe(frame, 0), seen, packet);
+            Descriptor { shunted, flags: descriptor.flags | judged, ..descriptor }
+        });
+    }
+
+    /// Tells readers of the frames that became no packet before the one at `place`.
+    #[cold]
+    fn show_up_to(&mut self, place: usize) {
+        for index in self.fanout.told..place {
             let fate = self.work.fate[index];
-            let mut descriptor = describe(&frame, fate);
-            if fate == MINE && packet < self.work.packets {
-                describe_flow(&self.work, packet, &mut descriptor);
-                packet += 1;
+            if fate != OTHERS {
+                let frame = self.batch.as_slice()[index];
+                self.show(&frame, || describe(&frame, fate));
             }
-            if fate == OTHERS {
-                continue;
+        }
+        self.fanout.told = place;
+    }
+
+    /// Tells readers of a frame. `describe` is called once, in the place where its result is used:
+    /// the words of the usual frame then go from registers into the ring.
+    #[inline(always)]
+    fn show(&mut self, frame: &Frame, describe: impl Fn() -> Descriptor) {
+        prefetch_to_write(self.fanout.writer.slot_ahead(AHEAD));
+        match self.source.piece(frame, None) {
+            Some((address, bytes)) if self.source.piece(frame, Some(address)).is_none() => {
+                let packet = self.fanout.writer.next_packet();
+                let one = Descriptor { packet, address, bytes, pieces: 1, piece: 0, ..describe() };
+                self.fanout.writer.push(&one);
             }
-            if copies {
-                self.copy_out(&frame, descriptor);
-            } else {
-                self.lend_out(&frame, descriptor);
-            }
+            Some(_) => self.lend_pieces(frame, describe()),
+            None => self.copy_out(frame, describe()),
+        }
+    }
+
+    /// Shows readers the turn's frames: those that are left, and all of them at once.
+    #[inline]
+    pub(super) fn fan_out(&mut self, now_ns: u64) {
+        if self.plan.depth == super::Depth::Parse {
+            self.show_parsed();
+        }
+        if self.fanout.told != self.batch.as_slice().len() {
+            self.show_up_to(self.batch.as_slice().len());
         }
         let watermark_ns = self.watermark_ns(now_ns);
         self.fanout.writer.publish(watermark_ns);
-        if copies {
+        if self.fanout.outlet.as_ref().is_some_and(|outlet| outlet.arena.is_some()) {
             self.source.release(&self.batch);
         } else {
+            while self.source.is_short() && self.shorten() {}
             self.source.flush();
         }
         self.fanout.turns += 1;
         if self.fanout.turns.is_multiple_of(TURNS_A_LOOK) {
             self.look_after_readers();
+        }
+    }
+
+    /// Packets whose flows nobody looks up.
+    fn show_parsed(&mut self) {
+        for at in 0..self.work.packets {
+            let place = usize::from(self.work.frame[at]);
+            self.show_up_to(place);
+            self.fanout.told = place + 1;
+            let frame = self.batch.as_slice()[place];
+            self.show(&frame, || describe(&frame, 0));
         }
     }
 
@@ -313,12 +384,10 @@ impl<S: Source> Shard<S> {
 
     /// No frame to come is older than this.
     fn watermark_ns(&mut self, now_ns: u64) -> u64 {
-        let times = self.batch.as_slice().iter().map(|frame| frame.timestamp_ns);
+        let times = || self.batch.as_slice().iter().map(|frame| frame.timestamp_ns);
         // A full batch: there may be more of that age. Else everything that was there is here.
-        let sure = match times.min() {
-            Some(oldest) if self.batch.is_full() && self.plan.live => oldest,
-            _ => now_ns,
-        };
+        let full = self.batch.is_full() && self.plan.live;
+        let sure = if full { times().min().unwrap_or(now_ns) } else { now_ns };
         let fanout = &mut self.fanout;
         let watermark_ns = sure.saturating_sub(self.source.lateness_ns());
         fanout.watermark_ns = fanout.watermark_ns.max(watermark_ns);
@@ -338,8 +407,9 @@ impl<S: Source> Shard<S> {
         }
     }
 
-    /// Publishes a frame where it lies.
-    fn lend_out(&mut self, frame: &Frame, mut descriptor: Descriptor) {
+    /// Shows a frame of several pieces where it lies.
+    #[cold]
+    fn lend_pieces(&mut self, frame: &Frame, mut descriptor: Descriptor) {
         let mut pieces = 0;
         let mut piece = self.source.piece(frame, None);
         while let Some((addr, _)) = piece {
@@ -351,7 +421,7 @@ impl<S: Source> Shard<S> {
             descriptor.flags |= flag::TRUNCATED;
             self.fanout.cut += 1;
         }
-        self.make_room(shown);
+        self.make_room_for(shown);
         let mut at = self.source.piece(frame, None);
         for number in 0..pieces {
             let Some((addr, bytes)) = at else { break };
@@ -365,14 +435,9 @@ impl<S: Source> Shard<S> {
                 self.source.give_back(addr);
             }
         }
-        while self.source.is_short() && self.fanout.writer.retained() > 0 {
-            if !self.shorten() {
-                break;
-            }
-        }
     }
 
-    /// Copies a frame into the arena and publishes it there.
+    /// Copies a frame into the arena and shows it there.
     fn copy_out(&mut self, frame: &Frame, mut descriptor: Descriptor) {
         let wanted = Arena::pieces(frame.captured_bytes);
         let pieces = u8::try_from(wanted.min(PIECES_MOST)).unwrap_or(u8::MAX);
@@ -380,7 +445,9 @@ impl<S: Source> Shard<S> {
             descriptor.flags |= flag::TRUNCATED;
             self.fanout.cut += 1;
         }
-        self.make_room(pieces);
+        if pieces > 1 {
+            self.make_room_for(pieces);
+        }
         let free = |shard: &Self| {
             let arena = shard.fanout.outlet.as_ref().and_then(|outlet| outlet.arena.as_ref());
             arena.map_or(0, Arena::free)
@@ -409,8 +476,20 @@ impl<S: Source> Shard<S> {
         self.fanout.writer.push(&descriptor);
     }
 
-    fn make_room(&mut self, pieces: u8) {
-        self.with_memory(|writer, mut give_back| writer.make_room(pieces.into(), &mut give_back));
+    /// Makes room for a frame of several pieces, over and above the turn's other frames.
+    fn make_room_for(&mut self, pieces: u8) {
+        let others =
+            self.batch.as_slice().len() - self.fanout.told.min(self.batch.as_slice().len());
+        self.make_room(others as u64 + u64::from(pieces));
+    }
+
+    fn make_room(&mut self, pieces: u64) {
+        let Shard { source, fanout, .. } = self;
+        let arena = fanout.outlet.as_mut().and_then(|outlet| outlet.arena.as_mut());
+        match arena {
+            Some(arena) => fanout.writer.make_room(pieces, |addr| arena.give_back(addr)),
+            None => fanout.writer.make_room(pieces, |addr| source.give_back(addr)),
+        }
     }
 
     /// Lets the oldest frames of the ring go before their time. Whether there were any.
@@ -446,36 +525,35 @@ fn describe(frame: &Frame, fate: u8) -> Descriptor {
     }
 }
 
-/// What is known of a packet of a flow.
+/// What the look-up found out about a packet.
+struct Seen {
+    flow_id: u64,
+    slot: u32,
+    hash: u64,
+    /// The flow's verdict word, as it is at this packet.
+    verdict: u64,
+}
+
+/// Adds what is known of a packet of a flow.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "the low half of the hash is meant")]
-fn describe_flow(work: &Work, at: usize, descriptor: &mut Descriptor) {
-    let (packet, seen) = (&work.packet[at], &work.seen[at]);
+fn describe_flow(frame: Descriptor, seen: &Seen, packet: &Parsed) -> Descriptor {
     let [m0, m1, a0, a1, _, _, confidence, _] = seen.verdict.to_le_bytes();
     let to_client = record::direction(seen.verdict, packet.swapped) == Direction::ToClient;
     let fragment = packet.fragment != Fragment::No;
-    let tunnelled = packet.key.tunnel() != Tunnel::None;
-    descriptor.flags |= flag::HAS_FLOW
-        | seen.judged
-        | if to_client { flag::TO_CLIENT } else { 0 }
-        | if fragment { flag::FRAGMENT } else { 0 }
-        | if tunnelled { flag::TUNNELLED } else { 0 };
-    descriptor.flow_id = seen.flow_id;
-    descriptor.flow_slot = seen.slot;
-    // 0 is for frames of no flow.
-    descriptor.hash = (work.hash[at] as u32).max(1);
-    descriptor.master = u16::from_le_bytes([m0, m1]);
-    descriptor.app = u16::from_le_bytes([a0, a1]);
-    descriptor.confidence = confidence;
-    descriptor.shunted = seen.shunted;
-}
-
-/// What the look-up found out about a packet's flow, for readers.
-#[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Seen {
-    pub(super) flow_id: u64,
-    pub(super) verdict: u64,
-    pub(super) slot: u32,
-    pub(super) shunted: u16,
-    pub(super) judged: u8,
+    Descriptor {
+        flags: frame.flags
+            | flag::HAS_FLOW
+            | if to_client { flag::TO_CLIENT } else { 0 }
+            | if fragment { flag::FRAGMENT } else { 0 }
+            | if packet.key.is_tunnelled() { flag::TUNNELLED } else { 0 },
+        flow_id: seen.flow_id,
+        flow_slot: seen.slot,
+        // 0 is for frames of no flow.
+        hash: (seen.hash as u32).max(1),
+        master: u16::from_le_bytes([m0, m1]),
+        app: u16::from_le_bytes([a0, a1]),
+        confidence,
+        ..frame
+    }
 }

@@ -25,9 +25,9 @@ use crate::flow::record;
 use crate::flow::table::{FlowTable, Place};
 use crate::flow::wheel::Wheel;
 use crate::sys::clock;
-use crate::wire::{self, Fragment, Fragments, Parsed, TcpHead, Tunnel};
+use crate::wire::{self, Fragment, Fragments, Parsed, TcpHead};
 
-use fanout::{Fanout, MINE, OTHERS, Seen};
+use fanout::{Fanout, OTHERS};
 
 pub use export::{AppTotal, Export, Gate, HISTOGRAMS};
 pub use fanout::{Command, Inbox, Outlet};
@@ -78,10 +78,8 @@ struct Work {
     frame: [u8; BATCH],
     packet: [Parsed; BATCH],
     hash: [u64; BATCH],
-    /// What the look-up found, while somebody reads packets.
-    seen: [Seen; BATCH],
     packets: usize,
-    /// What each frame of the batch came to; see [`fanout`].
+    /// What each frame came to that became no packet; see [`fanout`].
     fate: [u8; BATCH],
 }
 
@@ -94,13 +92,11 @@ struct Side {
     reported_s: u32,
     /// Groups of packet readers that want no more of it, one bit each.
     shunted: u16,
-    /// What a packet reader thinks of it: a bit of `weir_shm::packets::flag`, or 0.
-    judged: u8,
 }
 
 impl Side {
     fn new(reported_s: u32) -> Side {
-        Side { inspection: weir_dpi::Slot::NONE, reported_s, shunted: 0, judged: 0 }
+        Side { inspection: weir_dpi::Slot::NONE, reported_s, shunted: 0 }
     }
 }
 
@@ -125,9 +121,8 @@ impl<S: Source> Shard<S> {
                 frame: [0; BATCH],
                 packet: [Parsed::default(); BATCH],
                 hash: [0; BATCH],
-                seen: [Seen::default(); BATCH],
                 packets: 0,
-                fate: [MINE; BATCH],
+                fate: [OTHERS; BATCH],
             }),
             fragments: Fragments::new(plan.fragments, plan.secret),
             sides: vec![Side::new(0); table.capacity()].into(),
@@ -154,13 +149,12 @@ impl<S: Source> Shard<S> {
         if received == Received::Frames {
             self.given += self.batch.as_slice().len() as u64;
             self.parse(now_ns);
-            if self.plan.depth != Depth::Parse {
-                self.fetch();
-                self.look_up();
-            }
             if self.fanout.is_read() {
+                self.begin_fan_out();
+                self.look_up::<true>();
                 self.fan_out(now_ns);
             } else {
+                self.look_up::<false>();
                 self.source.release(&self.batch);
             }
             self.books.one(Count::Turns);
@@ -260,9 +254,6 @@ impl<S: Source> Shard<S> {
         let (mut processed, mut wire_bytes, mut parsed_bytes) = (0, 0, 0);
         let (mut pieces, mut tunnelled) = (0, 0);
         let frames = self.batch.as_slice();
-        if self.fanout.is_read() {
-            self.fanout.fetch(frames.len());
-        }
         for frame in frames.iter().take(AHEAD) {
             fetch_head(self.source.bytes(frame));
         }
@@ -289,9 +280,8 @@ impl<S: Source> Shard<S> {
                     continue;
                 }
             };
-            work.fate[usize::from(index)] = MINE;
             pieces += u64::from(packet.fragment != Fragment::No);
-            tunnelled += u64::from(packet.key.tunnel() != Tunnel::None);
+            tunnelled += u64::from(packet.key.is_tunnelled());
             parsed_bytes += u64::from(frame.bytes_on_wire());
             self.table.prefetch_tags(hash);
             work.hash[packets] = hash;
@@ -314,8 +304,13 @@ impl<S: Source> Shard<S> {
         }
     }
 
-    /// Stage: finds or begins each packet's flow, counts the packet there, inspects it.
-    fn look_up(&mut self) {
+    /// Stage: finds or begins each packet's flow, counts the packet there, inspects it; where packets
+    /// are read (`READ`), tells readers of it while all that is known of it is at hand.
+    fn look_up<const READ: bool>(&mut self) {
+        if self.plan.depth == Depth::Parse {
+            return;
+        }
+        self.fetch();
         for at in 0..self.work.packets {
             let packet = self.work.packet[at];
             let hash = self.work.hash[at];
@@ -333,23 +328,10 @@ impl<S: Source> Shard<S> {
             if verdict & record::INSPECTED == 0 && self.plan.depth == Depth::Inspect {
                 self.inspect(index, verdict, &packet, &frame);
             }
-            if self.fanout.is_read() {
-                self.note_seen(at, index);
+            if READ {
+                self.show_packet(at, index, &packet, &frame);
             }
         }
-    }
-
-    /// Keeps what readers are told of a packet's flow, as it is at this packet.
-    #[inline(always)]
-    fn note_seen(&mut self, at: usize, index: u32) {
-        let (slot, side) = (self.table.slot(index), &self.sides[index as usize]);
-        self.work.seen[at] = Seen {
-            flow_id: record::flow_id(slot),
-            verdict: record::verdict_word(slot),
-            slot: index,
-            shunted: side.shunted,
-            judged: side.judged,
-        };
     }
 
     /// A SYN on a connection that was closed begins a new flow.

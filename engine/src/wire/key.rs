@@ -174,6 +174,12 @@ impl FlowKey {
         Tunnel::ALL.get(usize::from(number)).copied().unwrap_or_default()
     }
 
+    /// Whether there is one.
+    #[inline(always)]
+    pub const fn is_tunnelled(&self) -> bool {
+        self.words[4].to_le_bytes()[7] & 0x7f != 0
+    }
+
     /// Whether the addresses are IPv6 ones.
     #[inline]
     pub const fn is_ipv6(&self) -> bool {

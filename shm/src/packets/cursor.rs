@@ -92,6 +92,8 @@ pub struct Cursor {
     wants_lease: bool,
     lease: u64,
     shown: [u64; SHOWN_WORDS],
+    /// The packet that was looked at last is wanted, so its other pieces are.
+    keeps: bool,
     /// Packets passed over and not yet shown.
     quiet: u64,
 }
@@ -127,6 +129,7 @@ impl Cursor {
             wants_lease,
             lease: 1,
             shown: [0; SHOWN_WORDS],
+            keeps: false,
             quiet: 0,
         }
     }
@@ -298,9 +301,7 @@ impl Cursor {
         let from = self.position;
         let mut whole = 0;
         while self.position < tail && self.position - from < room {
-            let at = usize::try_from(self.position & self.mask).unwrap_or(0) * WORDS;
-            let words: [u64; WORDS] = std::array::from_fn(|word| self.ring.load(at + word));
-            let descriptor = Descriptor::unpack(&words);
+            let descriptor = self.descriptor(self.position);
             self.staged.push_back(Staged { position: self.position, descriptor, leased });
             self.position += 1;
             if descriptor.piece.saturating_add(1) >= descriptor.pieces {
@@ -327,31 +328,93 @@ impl Cursor {
 
     /// Leaves out what is not wanted of the newly staged.
     fn sort_out(&mut self, copied: usize, wanted: &mut Wanted) {
-        let mut keep_packet = false;
         for _ in 0..copied {
             let Some(staged) = self.staged.pop_front() else { break };
-            let descriptor = &staged.descriptor;
-            if descriptor.piece == 0 {
-                if let Some(gap @ 1..) = descriptor.packet.checked_sub(self.expected) {
-                    self.note_missed(gap);
-                }
-                self.expected = descriptor.packet.wrapping_add(1);
-                let left = wanted.leaves(staged.position, descriptor);
-                keep_packet = left.is_none();
-                match left {
-                    None => {}
-                    Some(Left::ToOthers) => self.shown[OTHERS] += 1,
-                    Some(Left::Shunted) => self.shown[SHUNTED] += 1,
-                    Some(Left::Filtered) => self.shown[FILTERED] += 1,
-                }
-            } else if descriptor.packet.wrapping_add(1) != self.expected {
-                // The rest of a packet whose beginning is gone.
-                keep_packet = false;
-            }
-            if keep_packet {
+            if self.keeps(staged.position, &staged.descriptor, wanted) {
                 self.staged.push_back(staged);
             }
         }
+    }
+
+    /// Whether the next descriptor is wanted. Counts it where it is not, and what is missing before
+    /// it.
+    #[inline(always)]
+    fn keeps(&mut self, position: u64, descriptor: &Descriptor, wanted: &mut Wanted) -> bool {
+        if descriptor.piece == 0 {
+            if let Some(gap @ 1..) = descriptor.packet.checked_sub(self.expected) {
+                self.note_missed(gap);
+            }
+            self.expected = descriptor.packet.wrapping_add(1);
+            let left = wanted.leaves(position, descriptor);
+            self.keeps = left.is_none();
+            match left {
+                None => {}
+                Some(Left::ToOthers) => self.shown[OTHERS] += 1,
+                Some(Left::Shunted) => self.shown[SHUNTED] += 1,
+                Some(Left::Filtered) => self.shown[FILTERED] += 1,
+            }
+        } else if descriptor.packet.wrapping_add(1) != self.expected {
+            // The rest of a packet whose beginning is gone.
+            self.keeps = false;
+        }
+        self.keeps
+    }
+
+    /// Puts the next wanted descriptors that are there into `into` and lets go of their packets at
+    /// once; for readers that look at no frame. How many; 0 may also mean that none of them was
+    /// wanted.
+    pub fn read(&mut self, wanted: &mut Wanted, into: &mut [Descriptor]) -> usize {
+        if !self.staged.is_empty() {
+            return self.read_staged(into);
+        }
+        let tail = self.head.load(TAIL);
+        // Pairs with the release store of `PacketWriter::publish`.
+        fence(Ordering::Acquire);
+        if tail <= self.position {
+            self.note_end();
+            return 0;
+        }
+        if let Some((group, _)) = &mut wanted.group {
+            group.refresh();
+        }
+        let from = self.position.max(self.head.load(FLOOR).min(tail));
+        let to = tail.min(from + into.len() as u64);
+        let count = usize::try_from(to - from).unwrap_or(0);
+        // Backwards: a processor that fetches ahead then does so away from what is being written.
+        for (position, place) in (from..to).rev().zip(into[..count].iter_mut().rev()) {
+            *place = self.descriptor(position);
+        }
+        let floor = if self.is_there(from) { from } else { self.head.load(FLOOR) };
+        self.position = to.max(floor);
+        let mut kept = 0;
+        for (position, at) in (from..to).zip(0..) {
+            let descriptor = into[at];
+            if position >= floor && self.keeps(position, &descriptor, wanted) {
+                self.shown[DELIVERED] += u64::from(descriptor.piece == 0);
+                into[kept] = descriptor;
+                kept += 1;
+            }
+        }
+        self.page.show(self.shown);
+        self.say_done();
+        kept
+    }
+
+    /// As [`Self::read`], of what was copied before.
+    pub(crate) fn read_staged(&mut self, into: &mut [Descriptor]) -> usize {
+        let count = self.staged.len().min(into.len());
+        for (place, staged) in into.iter_mut().zip(self.staged.drain(..count)) {
+            *place = staged.descriptor;
+            self.shown[DELIVERED] += u64::from(staged.descriptor.piece == 0);
+        }
+        self.say_done();
+        count
+    }
+
+    #[inline(always)]
+    fn descriptor(&self, position: u64) -> Descriptor {
+        let at = usize::try_from(position & self.mask).unwrap_or(0) * WORDS;
+        Descriptor::unpack(&std::array::from_fn(|word| self.ring.load(at + word)))
     }
 
     /// Nothing is there: what was overrun up to the very end is known now.

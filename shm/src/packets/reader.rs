@@ -271,6 +271,25 @@ impl PacketReader {
         Next::Empty
     }
 
+    /// Puts the descriptors of the next packets into `into`, as far as there are any and they fit,
+    /// and lets go of the packets at once: for readers that look at no frame. What
+    /// [`PacketReader::set_filter`] set is not asked. Never waits. How many came; 0: none now, and
+    /// [`PacketReader::wait`] tells whether any will. What was missed is in
+    /// [`PacketReader::counts`].
+    pub fn descriptors(&mut self, into: &mut [Descriptor]) -> usize {
+        if let [only] = self.shards.as_mut_slice() {
+            return only.cursor.read(&mut only.wanted, into);
+        }
+        let mut count = 0;
+        while count < into.len() {
+            let Some(index) = self.choose() else { break };
+            let Some(shard) = self.shards.get_mut(index) else { break };
+            // A piece at a time: those that do not fit any more come first in the next call.
+            count += shard.cursor.read_staged(&mut into[count..=count]);
+        }
+        count
+    }
+
     /// The bytes of a held packet: the whole frame as captured, with its VLAN tag in its place.
     /// Empty for another reader's packet.
     pub fn bytes<'a>(&'a self, held: &'a Held) -> &'a [u8] {

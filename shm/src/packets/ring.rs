@@ -15,7 +15,7 @@ use super::lease::{
 use super::page::{HOLD_MAX, PageReader};
 use super::{GROUPS, READERS};
 use crate::segment::WriteWords;
-use crate::sync::{Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence};
 
 /// Words of a slot.
 pub(crate) const SLOT_WORDS: usize = WORDS;
@@ -115,6 +115,12 @@ impl PacketWriter {
         self.leases.limit(usize::try_from(pieces / (2 * HOLD_MAX)).unwrap_or(usize::MAX));
     }
 
+    #[cfg(not(loom))]
+    pub(crate) fn touch(&self) {
+        self.ring.touch();
+        self.lines.touch();
+    }
+
     /// Whether anybody reads.
     #[inline(always)]
     pub fn is_read(&self) -> bool {
@@ -157,6 +163,12 @@ impl PacketWriter {
         }
     }
 
+    /// Descriptors that can be pushed before room must be made.
+    #[inline(always)]
+    pub fn room(&self) -> u64 {
+        (self.floor + self.window).saturating_sub(self.next)
+    }
+
     /// Descriptors in the ring.
     pub fn retained(&self) -> u64 {
         self.next - self.floor
@@ -166,36 +178,32 @@ impl PacketWriter {
         if self.leases.allowed(floor) < floor {
             self.leases.demote_before(floor, self.next);
         }
-        let may_pin = self.leases.may_pin();
         let from = self.floor;
         self.floor = floor;
         self.head[FLOOR].store(floor, Ordering::Relaxed);
         // Pairs with the acquire fence before a reader's look at the floor: who sees a slot or a
         // frame written anew also sees that its old content is gone.
         fence(Ordering::Release);
+        let may_pin = self.leases.may_pin();
         for position in from..floor {
-            let address = self.ring[self.slot(position) + ADDRESS].load(Ordering::Relaxed);
+            let address = self.slot(position)[ADDRESS].load(Ordering::Relaxed);
             if !(may_pin && self.leases.pin(position, address)) {
                 give_back(address);
             }
         }
     }
 
-    /// Asks for the slots that come next, so that they are there when they are written.
+    /// The slot `ahead` after the one that is written next, to be asked for before it is.
     #[inline(always)]
-    pub fn next_slots(&self, count: usize) -> impl Iterator<Item = &[crate::sync::AtomicU64]> {
-        (self.next..self.next + count as u64).map(|position| {
-            let at = self.slot(position);
-            &self.ring[at..at + SLOT_WORDS]
-        })
+    pub fn slot_ahead(&self, ahead: u64) -> &[AtomicU64; SLOT_WORDS] {
+        self.slot(self.next + ahead)
     }
 
     /// Writes the next descriptor. Room was made for it; the last piece of a packet ends it.
     #[inline(always)]
     pub fn push(&mut self, descriptor: &Descriptor) {
         debug_assert!(self.next - self.floor <= self.mask, "room was made");
-        let at = self.slot(self.next);
-        for (word, value) in self.ring[at..at + SLOT_WORDS].iter().zip(descriptor.pack()) {
+        for (word, value) in self.slot(self.next).iter().zip(descriptor.pack()) {
             word.store(value, Ordering::Relaxed);
         }
         self.next += 1;
@@ -319,8 +327,9 @@ impl PacketWriter {
 
     #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "masked by the number of slots")]
-    fn slot(&self, position: u64) -> usize {
-        (position & self.mask) as usize * SLOT_WORDS
+    fn slot(&self, position: u64) -> &[AtomicU64; SLOT_WORDS] {
+        let (slots, _) = self.ring.as_chunks();
+        &slots[(position & self.mask) as usize]
     }
 }
 

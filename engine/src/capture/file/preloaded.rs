@@ -1,20 +1,32 @@
 //! A whole file in memory, played several times: what `weir bench` measures the engine with.
 
+use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use weir_shm::SegmentFd;
+
 use super::{FileError, FileProblem, FileSource};
 use crate::capture::{BATCH, Batch, Frame, Received, Source};
+use crate::sys::map::SealedBytes;
 
 /// The frames of a file, back to back. Shards share it.
 #[derive(Debug)]
 pub struct PreloadedFrames {
-    bytes: Box<[u8]>,
+    bytes: Bytes,
     frames: Box<[Frame]>,
     /// How far the time of one round is from that of the next.
     round_ns: u64,
     problem: Option<FileProblem>,
+}
+
+#[derive(Debug)]
+enum Bytes {
+    Own(Box<[u8]>),
+    /// In memory that packet readers can map: they get the frames where they lie.
+    Shared(SealedBytes),
 }
 
 impl PreloadedFrames {
@@ -38,11 +50,29 @@ impl PreloadedFrames {
         let times = || frames.iter().map(|frame: &Frame| frame.timestamp_ns);
         let span_ns = times().max().unwrap_or(0) - times().min().unwrap_or(0);
         Ok(PreloadedFrames {
-            bytes: bytes.into_boxed_slice(),
+            bytes: Bytes::Own(bytes.into_boxed_slice()),
             frames: frames.into_boxed_slice(),
             round_ns: span_ns + 1,
             problem: source.problem().cloned(),
         })
+    }
+
+    /// The same in memory that packet readers can map.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn into_shared(mut self) -> io::Result<PreloadedFrames> {
+        if let Bytes::Own(bytes) = &self.bytes {
+            self.bytes = Bytes::Shared(SealedBytes::copy_of(bytes, "weir-frames")?);
+        }
+        Ok(self)
+    }
+
+    /// The memory that packet readers can map, as number `area`, if the frames lie in such.
+    pub(crate) fn share(&self, area: u16) -> io::Result<Option<SegmentFd>> {
+        let Bytes::Shared(sealed) = &self.bytes else { return Ok(None) };
+        let fd = sealed.as_fd().try_clone_to_owned()?;
+        Ok(Some(SegmentFd::frames(area, fd, sealed.bytes().len())))
     }
 
     /// Frames in it.
@@ -59,12 +89,20 @@ impl PreloadedFrames {
     fn bytes_of(&self, frame: &Frame) -> &[u8] {
         let from = usize::try_from(frame.addr).unwrap_or(usize::MAX);
         let count = usize::try_from(frame.captured_bytes).unwrap_or(usize::MAX);
-        self.bytes.get(from..from.saturating_add(count)).unwrap_or(&[])
+        self.memory().get(from..from.saturating_add(count)).unwrap_or(&[])
+    }
+
+    #[inline]
+    fn memory(&self) -> &[u8] {
+        match &self.bytes {
+            Bytes::Own(bytes) => bytes,
+            Bytes::Shared(sealed) => sealed.bytes(),
+        }
     }
 
     /// Captured bytes of all frames.
     pub fn bytes(&self) -> usize {
-        self.bytes.len()
+        self.iter().map(<[u8]>::len).sum()
     }
 
     /// Why reading the file stopped before its end; none for a good end.
@@ -119,6 +157,13 @@ impl Source for Preloaded {
     }
 
     fn release(&mut self, _batch: &Batch) {}
+
+    /// The frames never change: what readers give back needs no care.
+    #[inline]
+    fn piece(&self, frame: &Frame, after: Option<u64>) -> Option<(u64, u32)> {
+        let lent = after.is_none() && matches!(self.frames.bytes, Bytes::Shared(_));
+        lent.then_some((frame.addr, frame.captured_bytes))
+    }
 
     fn now_ns(&mut self) -> u64 {
         self.newest_ns
