@@ -4,7 +4,7 @@ CARGO ?= cargo
 PACKAGES = clang libelf-dev zlib1g-dev libhwloc-dev libudev-dev pkg-config make gcc libc6-dev linux-libc-dev
 LIVE_PACKAGES = iproute2 ethtool procps
 
-.PHONY: run test check bench model build install uninstall packages programs clean help
+.PHONY: run test check bench model faults asan build install uninstall packages programs clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -28,6 +28,16 @@ check: packages
 model: packages
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/loom \
 		$(CARGO) test --locked -p weir-shm -p weir-af-xdp --lib --release model
+
+## make faults         packet readers killed, stopped, hostile, too many: each fault 200 times and more
+faults: packages
+	WEIR_FAULT_LOOPS=200 $(CARGO) test --locked -p weir-tests --test faults -- --nocapture --test-threads 1
+
+## make asan           shared memory, its readers and the libraries under AddressSanitizer
+asan: packages
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address" ASAN_OPTIONS=detect_leaks=0 \
+		CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/asan \
+		$(CARGO) test --locked --target x86_64-unknown-linux-gnu -p weir-shm -p weir-af-xdp
 
 ## make bench          micro-benchmarks, then the pipeline beside ndpiReader (perf/offline.sh)
 bench: packages build
