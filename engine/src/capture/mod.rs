@@ -152,15 +152,21 @@ pub trait Source {
 pub struct Batch {
     frames: [Frame; BATCH],
     len: usize,
+    most: usize,
 }
 
 impl Default for Batch {
     fn default() -> Batch {
-        Batch { frames: [Frame::default(); BATCH], len: 0 }
+        Batch { frames: [Frame::default(); BATCH], len: 0, most: BATCH }
     }
 }
 
 impl Batch {
+    /// A batch of at most so many frames; one at least.
+    pub fn of(most: usize) -> Batch {
+        Batch { most: most.clamp(1, BATCH), ..Batch::default() }
+    }
+
     /// Adds a frame. A full batch leaves it out: sources ask [`Batch::room`] first.
     #[inline]
     pub fn push(&mut self, frame: Frame) {
@@ -174,13 +180,13 @@ impl Batch {
     /// Frames that still fit.
     #[inline]
     pub const fn room(&self) -> usize {
-        BATCH - self.len
+        self.most - self.len
     }
 
     /// Whether nothing more fits.
     #[inline]
     pub const fn is_full(&self) -> bool {
-        self.len == BATCH
+        self.len == self.most
     }
 
     /// The frames.

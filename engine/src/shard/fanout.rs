@@ -18,7 +18,7 @@ use weir_shm::packets::{Descriptor, Join, Owners, PacketWriter, READERS, flag};
 use super::{Shard, Turn};
 use crate::books::Count;
 use crate::capture::arena::Arena;
-use crate::capture::{Frame, Source, Tag};
+use crate::capture::{BATCH, Frame, Source, Tag};
 use crate::flow::group::prefetch_to_write;
 use crate::flow::record;
 use crate::wire::{Fragment, Parsed};
@@ -104,6 +104,15 @@ pub(super) struct Fanout {
 /// What a frame of the turn came to that became no packet: a drop reason plus 1, or this: it is
 /// another shard's.
 pub(super) const OTHERS: u8 = u8::MAX;
+
+/// Frames of a turn at most. A shard that waits for its readers between turns must not overrun them
+/// within one, whatever the frames' size.
+pub(super) fn frames_a_turn(writer: &PacketWriter, outlet: Option<&Outlet>) -> usize {
+    if !outlet.is_some_and(|outlet| outlet.lossless) {
+        return BATCH;
+    }
+    usize::try_from(writer.allowance() / u64::from(PIECES_MOST)).unwrap_or(BATCH)
+}
 
 impl Fanout {
     /// `lendable`: pieces of the source's own memory that readers may have, if they get those.

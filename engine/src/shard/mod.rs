@@ -113,10 +113,11 @@ impl<S: Source> Shard<S> {
     ) -> Shard<S> {
         let (flows, packets, export) = Export::new(shared, gate, plan.live);
         let table = FlowTable::new(flows, plan.secret);
+        let frames = fanout::frames_a_turn(&packets, outlet.as_ref());
         let lendable = source.lendable();
         Shard {
             source,
-            batch: Batch::default(),
+            batch: Batch::of(frames),
             work: Box::new(Work {
                 frame: [0; BATCH],
                 packet: [Parsed::default(); BATCH],
