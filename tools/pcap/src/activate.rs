@@ -13,7 +13,7 @@ pub(crate) struct Opened {
     bell: Bell,
     fd: i32,
     /// For the handle that stands in.
-    pub(crate) link_type: i32,
+    pub(crate) dlt: i32,
     /// For the handle that stands in.
     pub(crate) snaplen: u32,
     /// For the handle that stands in.
@@ -37,10 +37,10 @@ pub(crate) fn open(slot: &Slot<EngineFeed>) -> Result<Opened, Failure> {
     settings.check()?;
     let mode = std::env::var(MODE).unwrap_or_default();
     let feed = EngineFeed::open(&device, lease(&mode)?)?;
-    let (bell, fd, link_type) = (feed.bell(), feed.fd(), feed.link_type());
+    let (bell, fd, dlt) = (feed.bell(), feed.fd(), feed.dlt());
     let snaplen = settings.snaplen();
     let session = Session::new(feed, snaplen, settings.precision);
-    Ok(Opened { session, bell, fd, link_type, snaplen, precision: settings.precision })
+    Ok(Opened { session, bell, fd, dlt, snaplen, precision: settings.precision })
 }
 
 /// Makes the session the handle's.

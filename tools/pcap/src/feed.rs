@@ -101,9 +101,9 @@ impl EngineFeed {
         Ok(Self { reader })
     }
 
-    /// Link type of the packets.
-    pub(crate) fn link_type(&self) -> i32 {
-        i32::try_from(self.reader.link_type()).unwrap_or(0)
+    /// Link type of the packets, as libpcap numbers it.
+    pub(crate) fn dlt(&self) -> i32 {
+        dlt(self.reader.link_type())
     }
 
     /// To end waits by.
@@ -179,6 +179,19 @@ impl Feed for EngineFeed {
     }
 }
 
+/// The number that libpcap has on Linux for a link type of capture files. They differ for raw IP
+/// alone, of those that engines read; where an engine does not know, it is Ethernet.
+fn dlt(link_type: u32) -> i32 {
+    const ETHERNET: i32 = 1;
+    const RAW_IN_FILES: i32 = 101;
+    const RAW: i32 = 12;
+    match i32::try_from(link_type) {
+        Ok(RAW_IN_FILES) => RAW,
+        Ok(number) => number,
+        Err(_) => ETHERNET,
+    }
+}
+
 /// An engine to be shown in a list of devices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listed {
@@ -215,4 +228,33 @@ fn failure(error: &Error) -> Failure {
         _ => code::ERROR,
     };
     Failure::new(code, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn link_types_are_numbered_as_libpcap_does() {
+        let numbers = [0, 1, 101, 113, 276, u32::MAX].map(dlt);
+        assert_eq!(numbers, [0, 1, 12, 113, 276, 1]);
+    }
+
+    #[test]
+    fn failures_of_the_reader_have_numbers_of_libpcap() {
+        let path = || "/run/weir/x.sock".into();
+        let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let os = |source| Error::Os { attempt: String::new(), source };
+        let cases = [
+            (Error::Ended { path: path() }, code::NO_SUCH_DEVICE),
+            (Error::Name("a b".to_owned()), code::NO_SUCH_DEVICE),
+            (Error::Refused { path: path(), reason: "no" }, code::PERM_DENIED),
+            (os(denied), code::PERM_DENIED),
+            (os(std::io::Error::other("")), code::ERROR),
+            (Error::Version { engine: 2, reader: 1 }, code::ERROR),
+        ];
+        for (error, wanted) in cases {
+            assert_eq!(failure(&error).code, wanted, "{error}");
+        }
+    }
 }

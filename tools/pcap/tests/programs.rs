@@ -73,6 +73,15 @@ fn packets_are_cut_filtered_counted_and_limited() {
 }
 
 #[test]
+fn raw_ip_is_a_link_type_that_libpcap_knows() {
+    let Some(bench) = Bench::new("raw_ip_is_a_link_type_that_libpcap_knows") else { return };
+    bench.capture_of(101, PACKETS);
+    let engine = bench.engine(1);
+    let said = run(&["loop", &engine.device("")], &[("FILTER", "udp port 2007")]);
+    assert_eq!(number(&said, "packets"), i64::try_from(PACKETS).unwrap() / 40, "{said}");
+}
+
+#[test]
 fn what_is_written_can_be_read_again_without_an_engine() {
     let test = "what_is_written_can_be_read_again_without_an_engine";
     let Some(bench) = Bench::new(test) else { return };

@@ -1,8 +1,8 @@
 //! `weir with`: an unmodified program that reads an engine through libpcap.
 //!
-//! The program is started with Weir's libpcap loaded before its own. A program that the kernel gives
-//! privileges as it starts ignores such a library, so that is found out and said beforehand; and so
-//! is what `tshark` and its like start themselves.
+//! The program is started with Weir's libpcap loaded before its own. A program that the kernel
+//! gives privileges as it starts ignores such a library, so that is found out and said beforehand;
+//! and so is what `tshark` and its like start themselves.
 
 mod program;
 
@@ -20,8 +20,8 @@ use program::{Privilege, Program};
 /// Start a program that reads packets through libpcap; to it the engine NAME is the interface
 /// `weir:NAME`.
 ///
-/// `weir with -- tcpdump -i weir:edge`. Of an interface `weir:NAME/GROUP` each open is one member of
-/// a group, and `weir:NAME/2of4` is the second of four shares. Frames are read in place; with
+/// `weir with -- tcpdump -i weir:edge`. Of an interface `weir:NAME/GROUP` each open is one member
+/// of a group, and `weir:NAME/2of4` is the second of four shares. Frames are read in place; with
 /// `WEIR_MODE=window` in the environment they are copied first, and the engine holds nothing for
 /// the program.
 #[derive(Args, Debug)]
@@ -76,7 +76,7 @@ fn check(program: &Program, files: &[&Program]) -> anyhow::Result<()> {
         bail!(
             "{path} is no dynamically linked program: it has libpcap inside or none at all, and \
              nothing can be loaded before it. Give it an interface to read instead: \
-             `weir feed NAME --to IF`"
+             `weir feed --name NAME --to IF`"
         );
     }
     let Some(privilege) = program.privilege()? else { return Ok(()) };
@@ -90,7 +90,7 @@ fn check(program: &Program, files: &[&Program]) -> anyhow::Result<()> {
         "{path} {why}, so the loader ignores LD_PRELOAD and the program would not know \
          `weir:NAME`. Reading an engine needs no privilege: start {are}, without any \
          (`cp {files} FOLDER`), or run this as root; or give the program an interface to read: \
-         `weir feed NAME --to IF`"
+         `weir feed --name NAME --to IF`"
     )
 }
 

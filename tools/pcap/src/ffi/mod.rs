@@ -69,6 +69,9 @@ const _: () = assert!(size_of::<PacketHeader>() == 24 && align_of::<PacketHeader
 const _: () = assert!(size_of::<Stat>() == 12 && size_of::<Insn>() == 8);
 const _: () = assert!(size_of::<Program>() == 16);
 
+/// What there is to say of a panic.
+const FAULT: &str = "a fault in libpcap-weir itself; please report it";
+
 /// What belongs to a handle, if it is ours.
 fn ours(handle: Pcap) -> Option<&'static Handle> {
     table::find(handle.addr())
@@ -91,7 +94,7 @@ fn answer(slot: &Handle, act: impl FnOnce() -> Result<c_int, Failure>) -> c_int 
             failure.code
         }
         Err(_) => {
-            slot.error.set("a fault in libpcap-weir itself; please report it");
+            slot.error.set(FAULT);
             code::ERROR
         }
     }

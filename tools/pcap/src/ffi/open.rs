@@ -2,10 +2,11 @@
 
 use std::ffi::{c_char, c_int};
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
 use super::real::{self, call};
-use super::{Pcap, answer, ours, real_of, string, write_text};
+use super::{FAULT, Pcap, answer, ours, real_of, string, write_text};
 use crate::code::{self, Failure};
 use crate::settings::{Precision, SNAPLEN_MAX};
 use crate::table::{self, Handle};
@@ -19,7 +20,7 @@ unsafe extern "C-unwind" fn pcap_create(device: *const c_char, errbuf: *mut c_ch
     // SAFETY: libpcap asks for null or a string, which the caller keeps for the call.
     let name = unsafe { string(device) };
     if let Some(name) = name.filter(|name| device::is_ours(name)) {
-        return create(name).unwrap_or_else(|text| {
+        return shielded(|| create(name)).unwrap_or_else(|text| {
             // SAFETY: libpcap asks for a buffer of 256 bytes.
             unsafe { write_text(errbuf, &text) };
             std::ptr::null_mut()
@@ -31,6 +32,11 @@ unsafe extern "C-unwind" fn pcap_create(device: *const c_char, errbuf: *mut c_ch
         unsafe { write_text(errbuf, real::MISSING) };
         std::ptr::null_mut()
     })
+}
+
+/// What an attempt came to; a panic is a text too.
+fn shielded(attempt: impl FnOnce() -> Result<Pcap, String>) -> Result<Pcap, String> {
+    catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|_| Err(FAULT.to_owned()))
 }
 
 /// A handle of this device.
@@ -63,8 +69,7 @@ unsafe extern "C-unwind" fn pcap_activate(handle: Pcap) -> c_int {
 /// Activates a handle of ours: exactly 0 where that works, as some programs take no other number.
 fn begin(slot: &Handle) -> Result<c_int, Failure> {
     let opened = activate::open(slot)?;
-    let stand_in =
-        real::open_dead(opened.link_type, bytes(opened.snaplen), opened.precision.number());
+    let stand_in = real::open_dead(opened.dlt, bytes(opened.snaplen), opened.precision.number());
     if stand_in.is_null() {
         return Err(Failure::plain(real::MISSING));
     }
@@ -87,7 +92,8 @@ fn retire(stand_in: usize) {
 
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn pcap_close(handle: Pcap) {
-    if let Some(stood_in) = table::remove(handle.addr()) {
+    let removed = catch_unwind(|| table::remove(handle.addr()));
+    if let Ok(Some(stood_in)) = removed {
         retire(stood_in);
     }
     // SAFETY: the caller closes it once and uses it no more; the table has forgotten it.
@@ -105,7 +111,7 @@ unsafe extern "C-unwind" fn pcap_open_live(
     // SAFETY: libpcap asks for null or a string, which the caller keeps for the call.
     let name = unsafe { string(device) };
     let opened = match name.filter(|name| device::is_ours(name)) {
-        Some(name) => open_live(name, snaplen, to_ms),
+        Some(name) => shielded(|| open_live(name, snaplen, to_ms)),
         None => call!(pcap_open_live(device: *const c_char, snaplen: c_int, promisc: c_int,
             to_ms: c_int, errbuf: *mut c_char) -> Pcap)
         .ok_or_else(|| real::MISSING.to_owned()),
@@ -153,6 +159,7 @@ unsafe extern "C-unwind" fn pcap_perror(handle: Pcap, prefix: *const c_char) {
     };
     // SAFETY: libpcap asks for a string, which the caller keeps for the call.
     let prefix = unsafe { string(prefix) }.unwrap_or_default();
+    let said = catch_unwind(|| writeln!(std::io::stderr(), "{prefix}: {}", slot.error.to_text()));
     // Standard error may be closed; there is nobody left to tell then.
-    drop(writeln!(std::io::stderr(), "{prefix}: {}", slot.error.to_text()));
+    drop(said);
 }

@@ -55,7 +55,12 @@ impl Bench {
 
     /// A capture file of `packets`.
     pub(crate) fn capture(&self, packets: u64) -> Capture {
-        let capture = Capture::new(packets);
+        self.capture_of(1, packets)
+    }
+
+    /// The same of a link type: Ethernet (1) or raw IP (101).
+    pub(crate) fn capture_of(&self, link_type: u32, packets: u64) -> Capture {
+        let capture = Capture::new(link_type, packets);
         std::fs::write(self.path("in.pcap"), &capture.file).unwrap();
         capture
     }
@@ -251,13 +256,16 @@ pub(crate) struct Capture {
 const FIRST: (u32, u32) = (1_700_000_000, 123_456_789);
 
 impl Capture {
-    fn new(packets: u64) -> Capture {
+    fn new(link_type: u32, packets: u64) -> Capture {
         let mut capture = Capture { file: Vec::new(), packets, bytes: 0, wire: 0, sum: 0 };
-        for word in [0xa1b2_3c4d, 4 << 16 | 2, 0, 0, 65_535, 1_u32] {
+        for word in [0xa1b2_3c4d, 4 << 16 | 2, 0, 0, 65_535, link_type] {
             capture.file.extend(word.to_le_bytes());
         }
         for number in 0..packets {
-            let frame = frame(number);
+            let mut frame = frame(number);
+            if link_type != 1 {
+                frame.drain(..14);
+            }
             // The last bytes of each were not captured.
             let wire = frame.len() + 3;
             let bytes = u32::try_from(frame.len()).unwrap();
