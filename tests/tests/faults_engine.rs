@@ -239,7 +239,7 @@ fn too_many_readers_and_groups() {
                 }
                 all.push(raw);
             }
-            let status = |raw: anyhow::Result<Raw>| raw.map(|raw| raw.status).unwrap_or(u32::MAX);
+            let status = |raw: anyhow::Result<Raw>| raw.map_or(u32::MAX, |raw| raw.status);
             anyhow::ensure!(status(Raw::attach(path, true, b"")) == 3, "the 65th is refused");
             all.pop();
             clock::rest(Duration::from_millis(50));
