@@ -29,9 +29,10 @@ model: packages
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/loom \
 		$(CARGO) test --locked -p weir-shm -p weir-af-xdp --lib --release model
 
-## make faults         packet readers killed, stopped, hostile, too many: each fault 200 times and more
+## make faults         readers and engines that die, stop or lie: each fault 200 times; needs root
 faults: packages
-	WEIR_FAULT_LOOPS=200 $(CARGO) test --locked -p weir-tests --test faults -- --nocapture --test-threads 1
+	WEIR_FAULT_LOOPS=200 $(CARGO) test --locked -p weir -p weir-tests --bins \
+		--test faults --test faults_engine -- --nocapture --test-threads 1
 
 ## make asan           shared memory, its readers and the libraries under AddressSanitizer
 asan: packages

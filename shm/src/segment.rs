@@ -407,19 +407,52 @@ mod tests {
         WriteMap::create("weir test", 3 * PAGE, false).unwrap()
     }
 
-    /// A reader holds the very descriptor of the engine and can do nothing with it but read.
+    /// A reader holds the very descriptor of the engine and can do nothing with it but read, nor
+    /// with one that it opened itself.
     #[test]
     fn the_descriptor_gives_no_way_to_write() {
         let map = map();
-        let fd = map.fd.try_clone().unwrap();
-        let refused = MmapOptions::new().len(PAGE).map_raw(&fd).unwrap_err();
+        let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&map.fd));
+        let again = std::fs::File::options().read(true).write(true).open(path).unwrap();
+        for fd in [map.fd.try_clone().unwrap(), again.into()] {
+            gives_no_way_to_write(&fd);
+        }
+    }
+
+    fn gives_no_way_to_write(fd: &OwnedFd) {
+        let refused = MmapOptions::new().len(PAGE).map_raw(fd).unwrap_err();
         assert_eq!(refused.raw_os_error(), Some(Errno::PERM.raw_os_error()));
-        assert_eq!(rustix::io::pwrite(&fd, b"x", 0), Err(Errno::PERM));
-        assert_eq!(ftruncate(&fd, 0), Err(Errno::PERM));
-        assert_eq!(ftruncate(&fd, 1 << 20), Err(Errno::PERM));
+        let map = MmapOptions::new().len(PAGE).map_raw_read_only(fd).unwrap();
+        let wanted = rustix::mm::MprotectFlags::READ | rustix::mm::MprotectFlags::WRITE;
+        // SAFETY: the page is this map's, and nothing refers into it.
+        let made = unsafe { rustix::mm::mprotect(map.as_mut_ptr().cast(), PAGE, wanted) };
+        assert_eq!(made, Err(Errno::ACCESS), "a map cannot become writable");
+        assert_eq!(rustix::io::pwrite(fd, b"x", 0), Err(Errno::PERM));
+        assert_eq!(ftruncate(fd, 0), Err(Errno::PERM));
+        assert_eq!(ftruncate(fd, 1 << 20), Err(Errno::PERM));
         let hole = rustix::fs::FallocateFlags::PUNCH_HOLE | rustix::fs::FallocateFlags::KEEP_SIZE;
-        assert_eq!(rustix::fs::fallocate(&fd, hole, 0, PAGE as u64), Err(Errno::PERM));
-        assert_eq!(fcntl_add_seals(&fd, SealFlags::WRITE), Err(Errno::PERM));
+        assert_eq!(rustix::fs::fallocate(fd, hole, 0, PAGE as u64), Err(Errno::PERM));
+        assert_eq!(fcntl_add_seals(fd, SealFlags::WRITE), Err(Errno::PERM));
+    }
+
+    /// Until it has mapped its page a reader may do with it what it likes but change its size; after,
+    /// it has its map and nothing else.
+    #[test]
+    fn a_page_is_its_readers_map_and_nothing_more() {
+        let (fd, seen) = make_page(PAGE, &[7, 8]).unwrap();
+        assert_eq!((seen.load(0), seen.load(1), seen.load(2)), (7, 8, 0));
+        let page = open_page(fd.try_clone().unwrap(), PAGE as u64).unwrap();
+        let hole = rustix::fs::FallocateFlags::PUNCH_HOLE | rustix::fs::FallocateFlags::KEEP_SIZE;
+        assert_eq!(ftruncate(&fd, 0), Err(Errno::PERM));
+        assert_eq!(rustix::fs::fallocate(&fd, hole, 0, PAGE as u64), Ok(()));
+        assert_eq!(seen.load(0), 0, "the engine's map stays whole");
+        seal_page(fd.as_fd()).unwrap();
+        gives_no_way_to_write(&fd);
+        page[3].store(9, Ordering::Relaxed);
+        assert_eq!(seen.load(3), 9);
+        let (fd, _) = make_page(PAGE, &[]).unwrap();
+        fcntl_add_seals(&fd, SealFlags::SEAL).unwrap();
+        assert_eq!(seal_page(fd.as_fd()), Err(Errno::PERM), "who prevents it is found out");
     }
 
     #[test]

@@ -597,3 +597,55 @@ fn the_end_is_told_to_sleepers() {
     assert_eq!(reader.wait(None), Woken::Over);
     assert!(matches!(reader.hold(), Next::Ended));
 }
+
+/// Where memory is short, readers that would hold it get windows.
+#[test]
+fn leases_leave_memory_for_frames_to_come() {
+    let (_directory, path) = place();
+    let mut engine = Engine::start(&path, 1, SLOTS / 2);
+    engine.shards[0].shared.packets.limit_leases(6 * HOLD_MAX);
+    let readers: Vec<_> = (0..5).map(|_| engine.open(&path, &lease())).collect();
+    let leased = readers.iter().filter(|reader| reader.is_leased()).count();
+    assert_eq!(leased, 3, "half of it, 256 each");
+}
+
+/// Readers come and go faster than shards let them go: they are refused in the end, and let in
+/// again later.
+#[test]
+fn those_who_leave_are_not_without_number() {
+    let (_directory, path) = place();
+    let mut engine = Engine::start(&path, 1, SLOTS / 2);
+    let name = path.to_str().unwrap().to_owned();
+    let mut left = 0;
+    let refused = |server: &mut Server, shards: &mut [Shard], left: &mut u64| {
+        let open = thread::scope(|scope| {
+            let opened = scope.spawn(|| PacketReader::open(&name, &lease()));
+            while !opened.is_finished() {
+                for event in server.serve() {
+                    match event {
+                        Event::Joined(joined) => {
+                            let (place, generation) = (joined.place, joined.generation);
+                            let page = joined.page(0);
+                            // The shard has taken notice of all before it.
+                            shards[0].shared.packets.leave(place, |_| {});
+                            let join = Join { place, generation, page, lease: true };
+                            shards[0].shared.packets.join(join);
+                        }
+                        Event::Left { .. } => *left += 1,
+                        _ => {}
+                    }
+                }
+                thread::yield_now();
+            }
+            opened.join().unwrap()
+        });
+        open.is_err()
+    };
+    let Engine { server, shards, .. } = &mut engine;
+    let times = (0..1000).take_while(|_| !refused(server, shards, &mut left)).count();
+    assert!((256..300).contains(&times), "{times}");
+    for _ in 0..left {
+        (0..64).for_each(|place| server.has_let_go(place));
+    }
+    assert!(!refused(server, shards, &mut left));
+}

@@ -8,9 +8,11 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use memmap2::{MmapOptions, MmapRaw};
+use rustix::fs::{SealFlags, fcntl_get_seals};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketAddrUnix,
     SocketFlags, SocketType, sockopt,
@@ -86,7 +88,7 @@ impl Raw {
         let flags = SocketFlags::CLOEXEC;
         let socket =
             rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
-        let patience = Some(std::time::Duration::from_secs(5));
+        let patience = Some(Duration::from_secs(5));
         sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, patience)?;
         rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
         Ok(Raw { socket, status: u32::MAX, given: Vec::new(), page: None })
@@ -140,15 +142,20 @@ impl Raw {
         Ok(())
     }
 
-    /// Says that the page is mapped, and waits until the first shard has let the reader in.
+    /// Says that the page is mapped, and waits until the engine has taken note of it.
     ///
     /// # Errors
-    /// The engine closed the connection.
+    /// The engine closed the connection, or does not answer.
     pub fn ready(&self) -> anyhow::Result<()> {
         self.send(&ask(READY, 0, 0, 0))?;
-        // The shard learns of it within one of its naps.
-        clock::rest(std::time::Duration::from_millis(30));
-        Ok(())
+        let page = self.page().context("a page")?;
+        for _ in 0..5000 {
+            if fcntl_get_seals(page)?.contains(SealFlags::FUTURE_WRITE) {
+                return Ok(());
+            }
+            clock::rest(Duration::from_millis(1));
+        }
+        bail!("the engine does not take the reader in")
     }
 
     /// The descriptor of the page.

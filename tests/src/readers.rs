@@ -104,6 +104,21 @@ pub fn run_with(
     readers: &[(PacketOptions, Act)],
     while_running: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<(Vec<Taken>, Report)> {
+    run_beside(source, settings, readers, while_running, |_, _| Ok(()))
+}
+
+/// As [`run_with`], with `beside` running on a thread of its own all the while: it is given the
+/// socket, and ends soon after what it is given too says that everything was read.
+///
+/// # Errors
+/// As [`run_with`], and what `beside` says.
+pub fn run_beside(
+    source: &str,
+    settings: &[(&str, toml::Value)],
+    readers: &[(PacketOptions, Act)],
+    while_running: impl FnOnce() -> anyhow::Result<()>,
+    beside: impl FnOnce(&str, &AtomicBool) -> anyhow::Result<()> + Send,
+) -> anyhow::Result<(Vec<Taken>, Report)> {
     let mut chosen = Settings::default();
     chosen.set("flow.capacity", 100_000.into())?;
     chosen.set("engine.pin", false.into())?;
@@ -120,7 +135,7 @@ pub fn run_with(
         packet_readers: readers.len(),
     };
     let mut engine = Engine::start(&config, &options)?;
-    let gone = AtomicBool::new(false);
+    let (gone, over) = (AtomicBool::new(false), AtomicBool::new(false));
     std::thread::scope(|scope| {
         let handles: Vec<_> = readers
             .iter()
@@ -141,6 +156,7 @@ pub fn run_with(
         while engine.is_waiting() && !gone.load(Ordering::Relaxed) {
             rest(&mut engine)?;
         }
+        let beside = scope.spawn(|| beside(socket.to_str().context("a path in UTF-8")?, &over));
         let acted = while_running();
         let live = config.sources.iter().all(|source| !source.is_file());
         while !(live || engine.is_done() && engine.all_is_read()) {
@@ -152,6 +168,11 @@ pub fn run_with(
                 rest(&mut engine)?;
             }
         }
+        over.store(true, Ordering::Relaxed);
+        while !beside.is_finished() {
+            rest(&mut engine)?;
+        }
+        beside.join().map_err(|_| anyhow!("what ran beside panicked"))??;
         let report = engine.finish();
         let join = |handle: std::thread::ScopedJoinHandle<'_, anyhow::Result<Taken>>| {
             handle.join().map_err(|_| anyhow!("a reader panicked"))?

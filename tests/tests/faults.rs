@@ -9,6 +9,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context;
 use rustix::process::Signal;
 use toml::Value;
 use weir_engine::books::Count;
@@ -30,9 +31,7 @@ fn beside(
     for (kind, settings) in kinds {
         let Some(cable) = Cable::new(test).unwrap() else { break };
         let outcome = under_traffic(&cable, kind, settings, &fault).unwrap();
-        if let Err(error) = outcome.is_sound() {
-            panic!("{kind}, {settings:?}: {error}");
-        }
+        outcome.is_sound().with_context(|| format!("{kind}, {settings:?}")).unwrap();
         outcomes.push(outcome);
     }
     outcomes

@@ -17,9 +17,9 @@ use crate::shard::{Command, Inbox};
 use crate::sys::clock;
 
 /// Commands that a shard's queue holds.
-const QUEUE: usize = 256;
+const QUEUE: usize = 1024;
 /// Asks among them at most, so that who comes or goes waits for few.
-const ASKS: usize = 64;
+const ASKS: usize = 768;
 /// Asks that wait for a shard at most; more are dropped.
 const BACKLOG: usize = 65_536;
 

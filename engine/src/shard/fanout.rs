@@ -36,6 +36,9 @@ const TURNS_A_LOOK: u32 = 32;
 /// Commands that a shard takes between two turns at most.
 const COMMANDS_A_TURN: usize = 16;
 
+/// Times that many commands, in a turn without frames.
+const LISTENS_WHEN_IDLE: usize = 64;
+
 /// What the control thread wants of a shard.
 #[derive(Debug)]
 pub enum Command {
@@ -379,6 +382,10 @@ impl<S: Source> Shard<S> {
 
     /// An idle turn, or the end of the input.
     pub(super) fn fan_out_nothing(&mut self, now_ns: u64, turn: Turn) {
+        // There is time for all that is in the queue, and the next look may be a nap away.
+        for _ in 0..LISTENS_WHEN_IDLE {
+            self.listen();
+        }
         if turn == Turn::End {
             self.fanout.writer.end();
         } else if self.fanout.is_read() {
