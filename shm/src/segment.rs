@@ -166,6 +166,26 @@ impl<T: Shared> Clone for WriteSection<T> {
     }
 }
 
+/// Asks for the cache line of something that is going to be written: it is here by then, and no
+/// other core keeps a copy. Reads and writes nothing.
+#[inline(always)]
+pub(crate) fn fetch_to_write<T>(value: &T) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let address = std::ptr::from_ref(value).cast::<u8>();
+        // SAFETY: a prefetch has no effect that the program can see, whatever the address; a
+        // processor that does not have the instruction does nothing. The intrinsic would ask to
+        // read where the compiler is not told of it.
+        unsafe {
+            std::arch::asm!(
+                "prefetchw [{}]", in(reg) address, options(nomem, nostack, preserves_flags)
+            );
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
+}
+
 /// Another process's segment, mapped read-only.
 #[derive(Debug)]
 pub(crate) struct ReadMap {

@@ -15,6 +15,9 @@ impl Deref for WriteWords {
     }
 }
 
+/// Nothing that a model could see.
+pub(crate) fn fetch_to_write<T>(_value: &T) {}
+
 /// Words that the other side writes.
 #[derive(Debug, Clone)]
 pub(crate) struct ReadWords {

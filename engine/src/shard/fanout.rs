@@ -19,15 +19,11 @@ use super::{Shard, Turn};
 use crate::books::Count;
 use crate::capture::arena::Arena;
 use crate::capture::{BATCH, Frame, Source, Tag};
-use crate::flow::group::prefetch_to_write;
 use crate::flow::record;
 use crate::wire::{Fragment, Parsed};
 
 /// Pieces of a frame that readers get; a longer one is cut, and says so.
 const PIECES_MOST: u32 = 255;
-
-/// Descriptors between the one that is written and the slot that is asked for.
-const AHEAD: u64 = 8;
 
 /// Turns with frames between two looks at who sleeps, and at what is seldom. An idle turn looks
 /// too, so this bounds what sleepers wait under load and what they can cost.
@@ -325,7 +321,6 @@ impl<S: Source> Shard<S> {
     /// the words of the usual frame then go from registers into the ring.
     #[inline(always)]
     fn show(&mut self, frame: &Frame, describe: impl Fn() -> Descriptor) {
-        prefetch_to_write(self.fanout.writer.slot_ahead(AHEAD));
         match self.source.piece(frame, None) {
             Some((address, bytes)) if self.source.piece(frame, Some(address)).is_none() => {
                 let packet = self.fanout.writer.next_packet();

@@ -377,7 +377,7 @@ impl Cursor {
         if let Some((group, _)) = &mut wanted.group {
             group.refresh();
         }
-        let from = self.position.max(self.head.load(FLOOR).min(tail));
+        let from = self.begin(tail);
         let to = tail.min(from + into.len() as u64);
         let count = usize::try_from(to - from).unwrap_or(0);
         // Backwards: a processor that fetches ahead then does so away from what is being written.
@@ -388,16 +388,26 @@ impl Cursor {
         self.position = to.max(floor);
         let mut kept = 0;
         for (position, at) in (from..to).zip(0..) {
-            let descriptor = into[at];
-            if position >= floor && self.keeps(position, &descriptor, wanted) {
+            let descriptor = &into[at];
+            if position >= floor && self.keeps(position, descriptor, wanted) {
                 self.shown[DELIVERED] += u64::from(descriptor.piece == 0);
-                into[kept] = descriptor;
+                if kept != at {
+                    into[kept] = *descriptor;
+                }
                 kept += 1;
             }
         }
         self.page.show(self.shown);
         self.say_done();
         kept
+    }
+
+    /// The position to read on from. Where the writer has come past the reader, some way behind the
+    /// floor: what lies at the floor itself would be gone before it is read.
+    #[inline(always)]
+    fn begin(&self, tail: u64) -> u64 {
+        let floor = self.head.load(FLOOR).min(tail);
+        if self.position >= floor { self.position } else { floor + (tail - floor) / 8 }
     }
 
     /// As [`Self::read`], of what was copied before.

@@ -14,7 +14,7 @@ use super::lease::{
 };
 use super::page::{HOLD_MAX, PageReader};
 use super::{GROUPS, READERS};
-use crate::segment::WriteWords;
+use crate::segment::{WriteWords, fetch_to_write};
 use crate::sync::{AtomicU64, Ordering, fence};
 
 /// Words of a slot.
@@ -34,6 +34,9 @@ pub(crate) const PACKETS: usize = 3;
 /// Constants, on lines of their own: number of the packet memory, link type (`LINKTYPE_`).
 pub(crate) const AREA: usize = 16;
 pub(crate) const LINK: usize = 17;
+
+/// Slots between the one that is written and the one that is asked for: readers have copies of it.
+const AHEAD: u64 = 8;
 
 /// A reader that comes.
 #[derive(Debug)]
@@ -193,16 +196,11 @@ impl PacketWriter {
         }
     }
 
-    /// The slot `ahead` after the one that is written next, to be asked for before it is.
-    #[inline(always)]
-    pub fn slot_ahead(&self, ahead: u64) -> &[AtomicU64; SLOT_WORDS] {
-        self.slot(self.next + ahead)
-    }
-
     /// Writes the next descriptor. Room was made for it; the last piece of a packet ends it.
     #[inline(always)]
     pub fn push(&mut self, descriptor: &Descriptor) {
         debug_assert!(self.next - self.floor <= self.mask, "room was made");
+        fetch_to_write(self.slot(self.next + AHEAD));
         for (word, value) in self.slot(self.next).iter().zip(descriptor.pack()) {
             word.store(value, Ordering::Relaxed);
         }

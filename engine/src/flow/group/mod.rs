@@ -153,24 +153,6 @@ pub(crate) fn prefetch<const LINE: usize, T: ?Sized>(value: &T) {
     let _ = value;
 }
 
-/// As [`prefetch`], of the first line, which is going to be written: no other core keeps a copy.
-#[inline(always)]
-pub(crate) fn prefetch_to_write<T: ?Sized>(value: &T) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        let address = core::ptr::from_ref(value).cast::<u8>();
-        #[expect(unsafe_code, reason = "the intrinsic asks to write only where a feature is on")]
-        // SAFETY: as for `prefetch`; a processor that has no such instruction does nothing.
-        unsafe {
-            core::arch::asm!(
-                "prefetchw [{}]", in(reg) address, options(nomem, nostack, preserves_flags)
-            );
-        }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = value;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
