@@ -121,7 +121,7 @@ impl Engine {
         let control = ControlWriter::create(&ControlSpec {
             name: "test",
             engine_version: "1",
-            sources: &["pcap:a".to_owned()],
+            sources: &["xdp:a".to_owned()],
             shards,
             queue_labels: &[],
             queue_counters: &[],

@@ -3,7 +3,8 @@
 //! A packet is *held* from [`PacketReader::hold`] to [`PacketReader::release`], and its bytes are
 //! good all that time: a lease reader has them in place, a window reader in a copy of its own that
 //! was checked. Packets of several shards come in the order of their timestamps: one is handed out
-//! once no other shard can have an older one, or after 50 ms of waiting for a shard that is stuck.
+//! once no other shard can have an older one; with live sources, also after 200 ms of waiting for a
+//! shard that is stuck.
 
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
@@ -114,11 +115,13 @@ pub struct PacketReader {
     spin: u32,
     /// Since when a packet waits for other shards, monotonic nanoseconds.
     waits_since: Option<u64>,
+    /// Some source is no file: its shards come by the clock, and one may be stuck.
+    live: bool,
     spare: Vec<Vec<u8>>,
 }
 
-/// A packet waits for other shards so long at most.
-const HOLD_BACK: Duration = Duration::from_millis(50);
+/// A packet of a live source waits for other shards so long at most.
+const HOLD_BACK: Duration = Duration::from_millis(200);
 /// How often a sleeper looks for itself, where packets wait for other shards.
 const GLANCE: Duration = Duration::from_millis(2);
 const SPIN_LEAST: u32 = 64;
@@ -177,6 +180,7 @@ impl PacketReader {
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|e| Error::os("making an eventfd", e))?;
         let epoll = watch(&bell, &attached)?;
+        let live = is_live(&attached);
         let mut reader = Self {
             attached,
             shards,
@@ -191,6 +195,7 @@ impl PacketReader {
             idle: 0,
             spin: SPIN_LEAST,
             waits_since: None,
+            live,
             spare: Vec::new(),
         };
         reader.start()?;
@@ -471,7 +476,7 @@ impl PacketReader {
         }
         let now_ns = monotonic_ns();
         let since = *self.waits_since.get_or_insert(now_ns);
-        if now_ns.saturating_sub(since) < nanoseconds(HOLD_BACK) {
+        if !self.live || now_ns.saturating_sub(since) < nanoseconds(HOLD_BACK) {
             return None;
         }
         Some(index)
@@ -600,6 +605,10 @@ impl Shard {
 
 /// A tag comes after the two addresses of an Ethernet frame (IEEE 802.1Q).
 const ADDRESSES_BYTES: usize = 12;
+
+fn is_live(attached: &Attached) -> bool {
+    !attached.info().sources.iter().all(|source| source.starts_with("pcap:"))
+}
 
 fn watch(bell: &OwnedFd, attached: &Attached) -> Result<OwnedFd, Error> {
     let failed = |e| Error::os("making an epoll descriptor", e);

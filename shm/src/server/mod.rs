@@ -393,9 +393,10 @@ fn refuse(socket: &OwnedFd, status: Status) {
     let (version, entries) = (FORMAT_VERSION, Vec::new());
     let answer = Answer { version, status: status as u32, total: 0, first: 0, entries };
     let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-    // A reader that is gone or takes nothing has no use for the reason. What it sent is read, as
-    // unread bytes at the close would make the kernel throw the answer away.
+    // A reader that is gone or takes nothing has no use for the reason. What it sent is read, and no
+    // more is let in, as unread bytes at the close would make the kernel throw the answer away.
     rustix::net::send(socket, &protocol::encode_answer(&answer), flags).ok();
+    rustix::net::shutdown(socket, rustix::net::Shutdown::Read).ok();
     rustix::net::recv(socket, &mut [0_u8; 256], RecvFlags::DONTWAIT).ok();
 }
 

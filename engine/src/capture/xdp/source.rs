@@ -345,9 +345,10 @@ impl Source for XdpSource {
         self.ends.iter().map(|end| end.out_most.into()).min()
     }
 
-    /// From the XDP program to the ring: the driver's poll hands over within one softirq.
+    /// From the XDP program to the ring: the driver's poll hands over within one softirq, which a
+    /// virtual machine may stop in between.
     fn lateness_ns(&self) -> u64 {
-        const LATENESS_NS: u64 = 200_000;
+        const LATENESS_NS: u64 = 2_000_000;
         LATENESS_NS
     }
 
