@@ -178,7 +178,7 @@ pub(crate) fn fetch_to_write<T>(value: &T) {
         // read where the compiler is not told of it.
         unsafe {
             std::arch::asm!(
-                "prefetchw [{}]", in(reg) address, options(nomem, nostack, preserves_flags)
+                "prefetchw [{}]", in(reg) address, options(readonly, nostack, preserves_flags)
             );
         }
     }

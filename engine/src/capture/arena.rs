@@ -104,7 +104,9 @@ mod tests {
             .collect();
         assert_eq!(read, frame);
         assert_eq!(arena.free(), all - 3);
-        stored.iter().for_each(|(addr, _)| arena.give_back(*addr));
+        for (addr, _) in stored {
+            arena.give_back(addr);
+        }
         assert_eq!(arena.free(), all);
         let empty = arena.store(&[], 0).unwrap();
         assert_eq!((empty.1, Arena::pieces(0)), (0, 1));

@@ -61,12 +61,12 @@ pub fn run_beside(
     let others: Vec<Core> = cores.collect();
     let core_of = |number: usize| others.get(number % others.len().max(1)).copied().or(own);
     let plan = plan(config, depth, 0, 1, false, secret()?);
-    let (mut hall, shared, outlet) = Hall::open(frames, config)?;
+    let (mut hall, memory, outlet) = Hall::open(frames, config)?;
     let source = Preloaded::new(Arc::clone(frames), 1);
     let signals = Arc::new(Signals::default());
     let told = Arc::clone(&signals);
     let shard = spawn(own, move || {
-        let mut shard = Shard::new(source, plan, shared, None, Some(outlet));
+        let mut shard = Shard::new(source, plan, memory, None, Some(outlet));
         told.ready.fetch_add(1, Ordering::Release);
         while !told.go.load(Ordering::Acquire) {
             shard.let_readers_in();
