@@ -22,6 +22,7 @@ use crate::units::Quantity;
 /// Each loop plays the whole capture once through fresh tables; the figures are of the median
 /// loop. Reading the file is not part of them.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct BenchArgs {
     /// `pcap:FILE`: the capture; it is read into memory before the clock starts.
     #[arg(value_name = "SOURCE")]
