@@ -4,7 +4,7 @@ CARGO ?= cargo
 PACKAGES = clang libelf-dev zlib1g-dev libhwloc-dev libudev-dev pkg-config make gcc libc6-dev linux-libc-dev
 LIVE_PACKAGES = iproute2 ethtool procps
 
-.PHONY: run test check bench model faults asan build install uninstall packages programs clean help
+.PHONY: run test check bench model fanout faults asan build install uninstall packages programs clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -28,6 +28,10 @@ check: packages
 model: packages
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/loom \
 		$(CARGO) test --locked -p weir-shm -p weir-af-xdp --lib --release model
+
+## make fanout         what packet readers cost the engine, and how fast packets get to them
+fanout: packages
+	@perf/fanout.sh
 
 ## make faults         readers and engines that die, stop or lie: each fault 200 times; needs root
 faults: packages
