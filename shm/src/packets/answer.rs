@@ -47,9 +47,9 @@ pub enum Woken {
     Packets,
     /// The time passed.
     Timeout,
-    /// Somebody called a [`Waker`].
+    /// Somebody called a [`Waker`](super::Waker).
     Interrupted,
-    /// The stream has ended or the engine is gone; [`PacketReader::hold`] tells which.
+    /// The stream has ended or the engine is gone; [`PacketReader::hold`](super::PacketReader::hold) tells which.
     Over,
 }
 

@@ -20,7 +20,7 @@ use crate::sync::{Ordering, fence};
 
 /// Buckets that a group's flows fall into.
 pub const BUCKETS: usize = if cfg!(loom) { 8 } else { 256 };
-/// Who owns each bucket: the place of a reader, or [`NOBODY`].
+/// Who owns each bucket: the place of a reader, or 255: nobody.
 pub type Owners = [u8; BUCKETS];
 /// Owner of a bucket that is nobody's.
 pub(crate) const NOBODY: u8 = u8::MAX;

@@ -14,18 +14,18 @@
 //!   place. One that falls further behind is *demoted* to a window reader and told so; the frames
 //!   that it has in its hands at that moment stay untouched until it lets go of them or goes.
 //!
-//! A reader writes only its own page ([`page`]). The writer takes each word there for hostile: a
+//! A reader writes only its own page (`page`). The writer takes each word there for hostile: a
 //! cursor that goes back or runs ahead of the ring harms nobody but its owner.
 //!
 //! | part | what it is |
 //! | --- | --- |
-//! | [`descriptor`] | what the ring says of a frame |
-//! | [`ring`] | the writing half: slots, window, who reads |
-//! | [`lease`] | which frames are held for whom |
-//! | [`groups`] | who of a group gets which flows, from which position on |
-//! | [`page`] | the words that a reader writes |
-//! | [`cursor`] | the reading half of one shard |
-//! | [`reader`] | one reader of all shards, in time order |
+//! | `descriptor` | what the ring says of a frame |
+//! | `ring` | the writing half: slots, window, who reads |
+//! | `lease` | which frames are held for whom |
+//! | `groups` | who of a group gets which flows, from which position on |
+//! | `page` | the words that a reader writes |
+//! | `cursor` | the reading half of one shard |
+//! | `reader` | one reader of all shards, in time order |
 
 #[cfg(all(loom, test))]
 mod model;
