@@ -94,8 +94,8 @@ pub struct Cursor {
     shown: [u64; SHOWN_WORDS],
     /// The packet that was looked at last is wanted, so its other pieces are.
     keeps: bool,
-    /// Packets passed over and not yet shown.
-    quiet: u64,
+    /// The position at which the counts were shown last with nothing more to read.
+    shown_at: u64,
 }
 
 const DELIVERED: usize = 0;
@@ -130,7 +130,7 @@ impl Cursor {
             lease: 1,
             shown: [0; SHOWN_WORDS],
             keeps: false,
-            quiet: 0,
+            shown_at: 0,
         }
     }
 
@@ -427,10 +427,10 @@ impl Cursor {
         Descriptor::unpack(&std::array::from_fn(|word| self.ring.load(at + word)))
     }
 
-    /// Nothing is there: what was overrun up to the very end is known now.
+    /// Nothing is there now: shows what became of the packets taken since the last batch, once.
     fn note_end(&mut self) {
-        if self.quiet != self.position {
-            self.quiet = self.position;
+        if self.shown_at != self.position {
+            self.shown_at = self.position;
             self.page.show(self.shown);
         }
     }

@@ -86,6 +86,7 @@ struct Reader {
     socket: OwnedFd,
     pid: u32,
     uid: u32,
+    gid: u32,
     arrival: u64,
     stage: Stage,
     kind: Kind,
@@ -230,8 +231,8 @@ impl Server {
             let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
             let Ok(socket) = rustix::net::accept_with(&self.listener, flags) else { return };
             let Ok(peer) = sockopt::socket_peercred(&socket) else { continue };
-            let (uid, pid) = (peer.uid.as_raw(), peer.pid.as_raw_nonzero().get());
-            if !self.allowed(&self.offer.access, uid, peer.gid.as_raw(), &socket) {
+            let (uid, gid) = (peer.uid.as_raw(), peer.gid.as_raw());
+            if !self.allowed(&self.offer.access, uid, gid, &socket) {
                 refuse(&socket, Status::NotAllowed);
                 continue;
             }
@@ -245,8 +246,9 @@ impl Server {
                 let arrival = self.arrivals;
                 self.readers[index] = Some(Reader {
                     socket,
-                    pid: u32::try_from(pid).unwrap_or(0),
+                    pid: u32::try_from(peer.pid.as_raw_nonzero().get()).unwrap_or(0),
                     uid,
+                    gid,
                     arrival,
                     stage: Stage::Silent,
                     kind: Kind::Look,

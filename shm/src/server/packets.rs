@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, sockopt};
+use rustix::net::RecvFlags;
 
 use super::event::{Asked, Event, Joined, What};
 use super::{EVENTS_MAX, Kind, Outcome, Reader, Server, Stage};
@@ -37,8 +37,7 @@ impl Server {
             Request::Packets(admission) => Some(admission),
             Request::Unknown => return Err(Status::UnknownRequest),
         };
-        let peer = sockopt::socket_peercred(&reader.socket).map_err(|_| Status::NotAllowed)?;
-        if !self.allowed(&self.offer.packets, reader.uid, peer.gid.as_raw(), &reader.socket) {
+        if !self.allowed(&self.offer.packets, reader.uid, reader.gid, &reader.socket) {
             return Err(Status::NotAllowed);
         }
         let Some(admission) = more else {
