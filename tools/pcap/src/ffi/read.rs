@@ -23,17 +23,12 @@ unsafe extern "C-unwind" fn pcap_loop(
             user: *mut u8) -> c_int)
         .unwrap_or(code::ERROR);
     };
-    let callback = match ready(slot, callback) {
-        Ok(callback) => callback,
+    let mut hand_over = match ready(slot, callback, user) {
+        Ok(hand_over) => hand_over,
         Err(number) => return number,
     };
     let most = u32::try_from(count).ok().filter(|count| *count > 0);
-    reading::run(slot, most, &mut |header, bytes| {
-        let header = structure(header);
-        // SAFETY: the callback is the caller's, for such arguments; header and bytes are good
-        // until it comes back.
-        unsafe { callback(user, &raw const header, bytes) };
-    })
+    reading::run(slot, most, &mut hand_over)
 }
 
 #[unsafe(no_mangle)]
@@ -48,22 +43,21 @@ unsafe extern "C-unwind" fn pcap_dispatch(
             user: *mut u8) -> c_int)
         .unwrap_or(code::ERROR);
     };
-    let callback = match ready(slot, callback) {
-        Ok(callback) => callback,
+    let mut hand_over = match ready(slot, callback, user) {
+        Ok(hand_over) => hand_over,
         Err(number) => return number,
     };
     let most = u32::try_from(count).ok().filter(|count| *count > 0).unwrap_or(AT_ONCE);
-    let read = reading::dispatch(slot, most, Patience::AsSet, &mut |header, bytes| {
-        let header = structure(header);
-        // SAFETY: the callback is the caller's, for such arguments; header and bytes are good
-        // until it comes back.
-        unsafe { callback(user, &raw const header, bytes) };
-    });
-    read.number()
+    reading::dispatch(slot, most, Patience::AsSet, &mut hand_over).number()
 }
 
-/// The callback, if there is one and the handle is activated; else the number to return.
-fn ready(slot: &Handle, callback: Option<Callback>) -> Result<Callback, c_int> {
+/// What gives packets to the callback, if there is one and the handle is activated; else the number
+/// to return.
+fn ready(
+    slot: &Handle,
+    callback: Option<Callback>,
+    user: *mut u8,
+) -> Result<impl FnMut(&Header, *const u8) + use<>, c_int> {
     let none = || Failure::plain("there is no callback to give packets to");
     let mut found = Err(code::ERROR);
     let status = answer(slot, || {
@@ -71,7 +65,17 @@ fn ready(slot: &Handle, callback: Option<Callback>) -> Result<Callback, c_int> {
         found = Ok(callback.ok_or_else(none)?);
         Ok(0)
     });
-    if status == 0 { found } else { Err(status) }
+    if status != 0 {
+        return Err(status);
+    }
+    found.map(|callback| {
+        move |header: &Header, bytes| {
+            let header = structure(header);
+            // SAFETY: the callback is the caller's, for such arguments; header and bytes are good
+            // until it comes back.
+            unsafe { callback(user, &raw const header, bytes) };
+        }
+    })
 }
 
 fn structure(header: &Header) -> PacketHeader {
