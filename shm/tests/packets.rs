@@ -109,11 +109,7 @@ fn packet_memory() -> (Custody, OwnedFd, usize) {
     let umem_config = UmemConfig { chunk_bytes: 2048, headroom_bytes: 0 };
     let mut umem = Umem::new(Area::create(&config).unwrap(), &umem_config).unwrap();
     let fd = umem.area().as_fd().try_clone_to_owned().unwrap();
-    let mut custody = Custody::new(&umem);
-    for chunk in umem.take_chunks(0..umem.chunks()) {
-        custody.hold_chunk(chunk);
-    }
-    (custody, fd, bytes)
+    (Custody::of_all(&mut umem), fd, bytes)
 }
 
 impl Engine {

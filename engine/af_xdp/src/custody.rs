@@ -31,6 +31,18 @@ impl Custody {
         }
     }
 
+    /// The custody of all chunks of a UMEM that lends none to the kernel: memory to write to.
+    ///
+    /// # Panics
+    /// When some of its chunks were taken before.
+    pub fn of_all(umem: &mut Umem) -> Custody {
+        let mut custody = Custody::new(umem);
+        for chunk in umem.take_chunks(0..umem.chunks()) {
+            custody.hold_chunk(chunk);
+        }
+        custody
+    }
+
     /// Takes a received packet's chunk in; gives the packet's byte count, for convenience.
     #[inline]
     pub fn hold(&mut self, packet: Packet) -> u32 {
@@ -128,12 +140,8 @@ mod tests {
     #[test]
     fn bytes_only_of_what_is_held() {
         let mut umem = umem(70);
-        let mut custody = Custody::new(&umem);
-        let mut chunks = umem.take_chunks(0..70);
-        assert!(custody.bytes(0, 10).is_empty());
-        while let Some(chunk) = chunks.pop() {
-            custody.hold_chunk(chunk);
-        }
+        assert!(Custody::new(&umem).bytes(0, 10).is_empty());
+        let mut custody = Custody::of_all(&mut umem);
         assert_eq!(custody.count(), 70);
         let addr = 69 * 2048;
         custody.bytes_mut(addr + 4, 3).copy_from_slice(b"abc");
