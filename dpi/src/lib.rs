@@ -13,6 +13,7 @@ pub mod inspect;
 pub mod knowledge;
 pub mod meta;
 pub mod reader;
+pub mod risk;
 pub mod scratch;
 pub mod services;
 pub mod view;
@@ -23,4 +24,5 @@ pub use app::{App, AppId, Category};
 pub use inspect::{
     Confidence, Counters, Inspector, Limits, Segment, Slot, Step, TcpSegment, Verdict,
 };
+pub use risk::{Risk, Risks, Severity};
 pub use view::{Direction, Dissector, Endpoint, First, Notes, Outcome, Transport, View};

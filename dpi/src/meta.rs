@@ -2,6 +2,7 @@
 //! shared memory: `[id u16 LE][length u16 LE][bytes]`, repeated.
 
 use crate::attr::{Attr, HOST_NAME};
+use crate::risk::{Risk, Risks};
 
 /// Bytes of metadata a flow may hold.
 pub const META_BYTES: usize = 768;
@@ -15,6 +16,7 @@ pub struct Meta {
     used: u16,
     /// Attributes that did not fit.
     lost: u16,
+    risks: Risks,
 }
 
 /// A point to come back to.
@@ -22,11 +24,12 @@ pub struct Meta {
 pub struct Mark {
     used: u16,
     lost: u16,
+    risks: Risks,
 }
 
 impl Default for Meta {
     fn default() -> Meta {
-        Meta { bytes: [0; META_BYTES], used: 0, lost: 0 }
+        Meta { bytes: [0; META_BYTES], used: 0, lost: 0, risks: Risks::NONE }
     }
 }
 
@@ -67,6 +70,16 @@ impl Meta {
         self.put(attr, &value.to_le_bytes());
     }
 
+    /// Notes a risk of the flow. Like an attribute it counts only if the dissector finds the flow.
+    pub fn set_risk(&mut self, risk: Risk) {
+        self.risks.set(risk);
+    }
+
+    /// The risks noted so far.
+    pub fn risks(&self) -> Risks {
+        self.risks
+    }
+
     /// The first value of `attr`.
     pub fn get(&self, attr: &Attr) -> Option<&[u8]> {
         decode(self.as_bytes()).find(|(id, _)| *id == attr.id).map(|(_, value)| value)
@@ -84,13 +97,14 @@ impl Meta {
 
     /// A mark to come back to with [`Meta::rewind`].
     pub fn mark(&self) -> Mark {
-        Mark { used: self.used, lost: self.lost }
+        Mark { used: self.used, lost: self.lost, risks: self.risks }
     }
 
     /// Forgets what was put since `mark`.
     pub fn rewind(&mut self, mark: Mark) {
         self.used = self.used.min(mark.used);
         self.lost = self.lost.min(mark.lost);
+        self.risks = mark.risks;
     }
 
     /// Brings the host name into the form by which services are told apart: lower case, without
@@ -122,6 +136,7 @@ impl Meta {
     pub fn clear(&mut self) {
         self.used = 0;
         self.lost = 0;
+        self.risks = Risks::NONE;
     }
 }
 
