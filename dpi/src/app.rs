@@ -100,6 +100,8 @@ protocols! {
     14 UDP_LITE "UDP-Lite" Network;
     15 L2TPV3 "L2TPv3" Vpn;
     16 PGM "PGM" Network;
+    17 TCP "TCP" Network;
+    18 UDP "UDP" Network;
     // Web.
     20 HTTP "HTTP" Web;
     21 HTTP2 "HTTP2" Web;

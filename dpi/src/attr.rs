@@ -14,6 +14,12 @@ pub enum Kind {
     Hex,
     /// 16 bytes: an IPv6 address, or an IPv4 address in its mapped form.
     Address,
+    /// A [`Stack`](crate::stack::Stack) of protocols, two bytes each.
+    Stack,
+    /// [`Risks`](crate::risk::Risks): eight bytes little endian, a bit each.
+    Risks,
+    /// [`Why`](crate::why::Why) the flow has its name.
+    Why,
 }
 
 /// One attribute.
@@ -48,6 +54,9 @@ macro_rules! attributes {
 attributes! {
     // 1–9: the flow itself. HOST_NAME is the one name by which services are told apart.
     1 HOST_NAME "flow" "hostname" Text one;
+    2 STACK "flow" "stack" Stack one;
+    3 RISKS "flow" "risks" Risks one;
+    4 WHY "flow" "why" Why one;
 
     // 10–99: web (family `web`).
     10 HTTP_METHOD "http" "method" Text one;

@@ -5,16 +5,19 @@ use super::{Confidence, Segment, Verdict};
 use crate::app::{self, AppId};
 use crate::attr::HOST_NAME;
 use crate::knowledge::Knowledge;
+use crate::meta::Meta;
 use crate::services;
+use crate::why::Rule;
 
 /// Names a flow whose content is `protocol`.
 pub(super) fn name(
     state: &mut FlowState,
+    meta: &mut Meta,
     protocol: AppId,
     segment: &Segment<'_>,
     knowledge: &Knowledge,
 ) -> Verdict {
-    if state.meta.tidy_host_name() {
+    if meta.tidy_host_name() {
         state.named_as = protocol;
     }
     let mut plain = Verdict::protocol(protocol, Confidence::Content);
@@ -25,6 +28,7 @@ pub(super) fn name(
         if let Some(app) = app::over_tls(server).or_else(|| app::over_tls(client)) {
             protocol = app;
             plain = Verdict::protocol(app, Confidence::Behaviour);
+            meta.why.rule = Rule::ContentAndPort;
         }
     }
     if !app::carries_services(protocol) {
@@ -32,16 +36,20 @@ pub(super) fn name(
     }
     // What rides on another protocol and carries a service gives its place to the service.
     let master = app::carrier(protocol);
-    if let Some(host) = state.meta.get(&HOST_NAME) {
+    if let Some(host) = meta.get(&HOST_NAME) {
         return match services::by_host_name(host) {
             // Asking for the address of a DoH server is plain DNS still.
             Some(AppId::DOH) if protocol == AppId::DNS => plain,
-            Some(app) => Verdict { master, app, confidence: Confidence::HostName },
+            Some(app) => {
+                meta.why.rule = Rule::HostName;
+                Verdict { master, app, confidence: Confidence::HostName }
+            }
             None => plain,
         };
     }
     match knowledge.service_of(segment.server.address) {
         Some(app) if protocol != AppId::DNS => {
+            meta.why.rule = Rule::Peer;
             Verdict { master, app, confidence: Confidence::PeerKnowledge }
         }
         _ => plain,
