@@ -29,6 +29,12 @@ pub struct Scratch {
     pub socks: u8,
     /// `BitTorrent` uTP: the last packet.
     pub utp: UtpTrack,
+    /// STUN: DTLS was read behind it.
+    pub stun_dtls: bool,
+    /// Threema: the client's first message had the length of a hello.
+    pub threema: bool,
+    /// `Cloudflare WARP`: the index in the client's first message; 0 for none.
+    pub warp: u32,
 }
 
 impl Scratch {
