@@ -53,6 +53,8 @@ pub(crate) const DISSECTORS: &[Dissector] = &[
     p2p::GNUTELLA,
     p2p::GNUTELLA_UDP,
     p2p::EDONKEY,
+    p2p::KADEMLIA,
+    p2p::SOULSEEK,
     coins::BITCOIN,
     coins::RLPX,
     coins::DISCOVERY,

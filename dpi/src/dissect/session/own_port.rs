@@ -78,7 +78,7 @@ const STREAM_ROWS: [StreamRow; 12] = [
     (514, AppId::RSH, remote_shell),
     (512, AppId::RSH, remote_shell),
     (4899, AppId::RADMIN, radmin),
-    (5070, AppId::BFCP, |data| (data.len() >= 12).then(|| bfcp(data))),
+    (5070, AppId::BFCP, bfcp_stream),
 ];
 
 const UDP_PORTS: [u16; ROWS.len()] = udp_ports();
@@ -248,6 +248,13 @@ fn xdmcp(data: &[u8]) -> bool {
 fn bfcp(data: &[u8]) -> bool {
     let Some([0x20 | 0x40, 1..=18, high, low]) = data.first_chunk() else { return false };
     data.len() == 12 + 4 * usize::from(u16::from_be_bytes([*high, *low]))
+}
+
+/// Over a stream messages follow each other.
+fn bfcp_stream(data: &[u8]) -> Option<bool> {
+    let words = usize::from(u16::from_be_bytes(*data.get(2..4)?.first_chunk()?));
+    let first = data.get(..12 + 4 * words)?;
+    Some(bfcp(first) && data.get(first.len()).is_none_or(|next| matches!(next, 0x20 | 0x40)))
 }
 
 /// Hazel's hello: kind, number, version, the player's name.

@@ -46,7 +46,7 @@ pub(super) const UDP: Dissector = Dissector {
     run: datagram,
 };
 
-const STREAM_ROWS: [Signature; 53] = [
+const STREAM_ROWS: [Signature; 55] = [
     // Chat and clouds.
     row(AppId::WHATSAPP, b"ED\0\x01"),
     check(AppId::WHATSAPP, b"WA", |view| {
@@ -99,6 +99,8 @@ const STREAM_ROWS: [Signature; 53] = [
         let length = u16::from_be_bytes(*view.data.get(4..6)?.first_chunk()?);
         Some(*view.data.get(6)? == 0x52 && usize::from(length) == view.data.len())
     }),
+    row(AppId::ICECAST, b"ICY 200 OK"),
+    row(AppId::ICECAST, b"SOURCE /"),
     row(AppId::DAHUA, b"\x20\0\0\0DHIP"),
     // Middleware.
     row(AppId::CEPH, b"ceph v"),
@@ -281,12 +283,19 @@ const fn first_bytes<const N: usize>(rows: &[Signature; N]) -> [u8; N] {
     bytes
 }
 
-fn stream(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
+fn stream(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let mut open = false;
     for row in &STREAM_ROWS {
         match text::prefix(view.data, row.prefix) {
             Match::Yes(_) => match (row.then)(view) {
-                Some(true) => return Outcome::found(row.app),
+                Some(true) => {
+                    if row.app == AppId::TINC {
+                        // Its datagrams, all of them random bytes, go to the same port.
+                        let server = view.server;
+                        notes.knowledge.expect_flow(server.address, server.port, row.app);
+                    }
+                    return Outcome::found(row.app);
+                }
                 Some(false) => {}
                 None => open = true,
             },
