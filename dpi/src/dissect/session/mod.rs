@@ -8,6 +8,7 @@ mod coins;
 mod database;
 mod ftp;
 mod games;
+mod iot;
 mod mailbox;
 mod memcached;
 mod mqtt;
@@ -28,6 +29,8 @@ mod telephony;
 mod telnet;
 mod text;
 mod tunnel;
+mod voice_apps;
+mod vpn;
 
 use crate::view::Dissector;
 
@@ -89,4 +92,13 @@ pub(crate) const DISSECTORS: &[Dissector] = &[
     games::QUERY,
     games::MARKED,
     games::MINECRAFT,
+    iot::HOME,
+    iot::HOME_STREAM,
+    iot::UDP,
+    iot::TCP,
+    voice_apps::TELEGRAM,
+    voice_apps::THREEMA,
+    voice_apps::IMO,
+    vpn::WARP,
+    vpn::N2N,
 ];

@@ -283,9 +283,8 @@ mod tests {
     #[test]
     fn soulseek_peers_and_logins() {
         let tcp = Transport::Tcp;
-        let text = |text: &[u8]| {
-            [&u32::try_from(text.len()).unwrap().to_le_bytes()[..], text].concat()
-        };
+        let text =
+            |text: &[u8]| [&u32::try_from(text.len()).unwrap().to_le_bytes()[..], text].concat();
         let init = text(&[&b"\x01"[..], &text(b"somebody"), &text(b"P"), b"abcd"].concat());
         check_prefixes(&SOULSEEK, ToServer, tcp, &init, (4000, 2234));
         let parts = [&b"\x01\0\0\0"[..], &text(b"somebody"), &text(b"secret")].concat();

@@ -90,9 +90,7 @@ const STREAM_ROWS: [Signature; 55] = [
     row(AppId::DIRECT_CONNECT, b"HSUP AD"),
     row(AppId::DIRECT_CONNECT, b"CSUP AD"),
     row(AppId::VTUN, b"VTUN server ver"),
-    check(AppId::FRP, b"o\0\0\0\0\0\0", |view| {
-        Some(view.data.get(9..19)? == b"{\"version\"")
-    }),
+    check(AppId::FRP, b"o\0\0\0\0\0\0", |view| Some(view.data.get(9..19)? == b"{\"version\"")),
     // Music and cameras.
     check(AppId::SPOTIFY, b"\0\x04\0\0", |view| {
         // The length of the whole, then a field of bytes with number 10.
@@ -336,9 +334,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 /// error, and a payload or an adaptation field.
 fn is_transport_stream(data: &[u8]) -> bool {
     const PACKET_BYTES: usize = 188;
-    let fits = |packet: &[u8]| {
-        matches!(packet, [0x47, high, _, flags, ..] if *high < 0x80 && flags & 0x30 != 0)
-    };
+    let fits = |packet: &[u8]| matches!(packet, [0x47, high, _, flags, ..] if *high < 0x80 && flags & 0x30 != 0);
     data.len() >= 2 * PACKET_BYTES
         && data.len().is_multiple_of(PACKET_BYTES)
         && data.chunks_exact(PACKET_BYTES).take(16).all(fits)

@@ -289,11 +289,6 @@ fn is_upgrade(name: &[u8], value: &[u8]) -> bool {
 
 /// What the type of a body says.
 fn by_type(value: &[u8], app: AppId) -> AppId {
-    if app != AppId::HTTP {
-        return app;
-    }
-    let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
-    let kind = value.get(..end).unwrap_or_default().trim_ascii();
     const KINDS: &[(&[u8], AppId)] = &[
         (b"application/ocsp-request", AppId::OCSP),
         (b"application/ocsp-response", AppId::OCSP),
@@ -304,6 +299,11 @@ fn by_type(value: &[u8], app: AppId) -> AppId {
         (b"application/pairing+tlv8", AppId::HOMEKIT),
         (b"application/hap+json", AppId::HOMEKIT),
     ];
+    if app != AppId::HTTP {
+        return app;
+    }
+    let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
+    let kind = value.get(..end).unwrap_or_default().trim_ascii();
     let found = KINDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(kind));
     found.map_or(app, |(_, app)| *app)
 }
