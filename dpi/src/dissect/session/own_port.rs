@@ -252,11 +252,11 @@ fn bfcp(data: &[u8]) -> bool {
     data.len() == 12 + 4 * usize::from(u16::from_be_bytes([*high, *low]))
 }
 
-/// Over a stream messages follow each other.
+/// Over a stream the payload may come later.
 fn bfcp_stream(data: &[u8]) -> Option<bool> {
-    let words = usize::from(u16::from_be_bytes(*data.get(2..4)?.first_chunk()?));
-    let first = data.get(..12 + 4 * words)?;
-    Some(bfcp(first) && data.get(first.len()).is_none_or(|next| matches!(next, 0x20 | 0x40)))
+    let [flags, primitive, high, low] = *data.first_chunk()?;
+    let words = u16::from_be_bytes([high, low]);
+    Some(matches!((flags, primitive), (0x20 | 0x40, 1..=18)) && words <= 256)
 }
 
 /// Hazel's hello: kind, number, version, the player's name.

@@ -340,12 +340,12 @@ fn is_transport_stream(data: &[u8]) -> bool {
         && data.chunks_exact(PACKET_BYTES).take(16).all(fits)
 }
 
-/// The length of the whole, a fixed byte, and seven zeros behind the numbers.
+/// The length of the whole, a fixed byte, and six zeros behind the numbers.
 fn is_iqiyi(data: &[u8]) -> bool {
     let length = data.get(2..4).and_then(|bytes| bytes.first_chunk::<2>());
     length.is_some_and(|length| usize::from(u16::from_le_bytes(*length)) == data.len())
         && data.get(7) == Some(&0x7a)
-        && data.get(17..24) == Some(&[0; 7])
+        && data.get(17..23) == Some(&[0; 6])
 }
 
 #[cfg(test)]

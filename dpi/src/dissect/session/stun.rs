@@ -33,19 +33,27 @@ const PACKETS: u8 = 6;
 fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let outcome = read_packet(view, notes);
     let Outcome::Found { app, .. } = outcome else { return outcome };
-    if app == AppId::STUN {
-        let usual = (19305..=19309).any(|port| view.port_is(port));
-        let call = notes.knowledge.call_of(view.client, view.server);
-        // Google's media relays, and those of a call that is known.
-        match call.or_else(|| usual.then_some(AppId::GOOGLE_CALL)) {
-            Some(call) => return Outcome::found(call),
-            None if notes.scratch.stun_dtls => return Outcome::found_more(AppId::DTLS),
-            None => {}
+    let call = match app {
+        AppId::STUN => {
+            let media = (19305..=19309).any(|port| view.port_is(port));
+            let call = notes.knowledge.call_of(view.client, view.server);
+            // Google's media relays have ports of their own.
+            call.or_else(|| media.then_some(AppId::GOOGLE_CALL))
         }
-    } else if app::carrier(app) == AppId::STUN && view.transport == Transport::Udp {
-        notes.knowledge.note_caller(view.client, app);
+        app if app::carrier(app) == AppId::STUN => Some(app),
+        _ => None,
+    };
+    let Some(call) = call else {
+        let dtls = app == AppId::STUN && notes.scratch.stun.dtls;
+        return if dtls { Outcome::found_more(AppId::DTLS) } else { outcome };
+    };
+    if view.transport == Transport::Udp {
+        notes.knowledge.note_caller(view.client, call);
+        if notes.scratch.stun.both_ends {
+            notes.knowledge.note_caller(view.server, call);
+        }
     }
-    outcome
+    Outcome::found(call)
 }
 
 fn read_packet(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
@@ -60,7 +68,7 @@ fn read_packet(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         // Only where STUN was found before: the filter lets nothing else in.
         Some(20..=24) => {
             let outcome = (web::DTLS.run)(view, notes);
-            notes.scratch.stun_dtls |= matches!(outcome, Outcome::Found { .. });
+            notes.scratch.stun.dtls |= matches!(outcome, Outcome::Found { .. });
             return outcome;
         }
         Some(0x80..=0xbf) => return still_undecided(view),
@@ -143,8 +151,12 @@ fn read(attribute: u16, value: &[u8], data: &[u8], notes: &mut Notes<'_>) -> Opt
             if realm.contains(&b'.') {
                 notes.meta.put(&attr::HOST_NAME, realm);
             }
-            return by_realm(realm);
+            let app = by_realm(realm);
+            notes.scratch.stun.both_ends |= app.is_some();
+            return app;
         }
+        // PRIORITY: a check between peers (RFC 8445 section 7.1.1).
+        0x0024 => notes.scratch.stun.both_ends = true,
         // XOR-PEER-ADDRESS, XOR-MAPPED-ADDRESS.
         0x0012 => put_address(&attr::STUN_PEER, value, data, notes),
         0x0020 => put_address(&attr::STUN_MAPPED, value, data, notes),

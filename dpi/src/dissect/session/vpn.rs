@@ -27,20 +27,21 @@ pub(super) const N2N: Dissector = Dissector {
 const INITIATION_BYTES: usize = 148;
 const RESPONSE_BYTES: usize = 92;
 
-/// The response echoes the index of the initiation.
+/// The response echoes the index of the initiation, of which the lowest byte counts attempts.
 fn warp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let mut reader = Reader::new(view.data);
     let (Some([kind, number @ ..]), Some(sender), Some(receiver)) =
-        (reader.array::<4>(), reader.u32(), reader.u32())
+        (reader.array::<4>(), reader.u32_le(), reader.u32_le())
     else {
         return Outcome::NotMine;
     };
     match (kind, view.data.len()) {
-        (0xc1, INITIATION_BYTES..) if view.from_client() && sender != 0 => {
+        (0xc1, INITIATION_BYTES..) if view.from_client() && sender >> 8 != 0 => {
             notes.scratch.warp = sender;
             return Outcome::NeedMore;
         }
-        (0xc2, RESPONSE_BYTES..) if receiver == notes.scratch.warp && receiver != 0 => {}
+        (0xc2, RESPONSE_BYTES..)
+            if receiver >> 8 == notes.scratch.warp >> 8 && receiver >> 8 != 0 => {}
         // A number in bytes that WireGuard has zero.
         (1, INITIATION_BYTES) | (2, RESPONSE_BYTES)
             if view.port_is(2408) && number != [0; 3] && sender.count_ones() > 2 => {}
