@@ -369,6 +369,49 @@ protocols! {
     422 MONERO "Monero" Crypto Unsafe;
     425 HISLIP "HiSLIP" IotScada;
     426 ZUG "ZUG" Crypto Unsafe;
+    // More games, file sharing, streaming, homes and tunnels with a protocol of their own.
+    432 STEAM_RELAY "SteamDatagramRelay" Game;
+    433 KCP "KCP" Network;
+    434 WARCRAFT3 "Warcraft3" Game;
+    435 GAMESPY "GameSpy" Game;
+    436 SAMP "SA-MP" Game;
+    437 BATTLEYE "BattlEye" Game;
+    438 TERRARIA "Terraria" Game;
+    439 FINAL_FANTASY_XIV "FinalFantasyXIV" Game;
+    440 SOULSEEK "Soulseek" FileSharing;
+    441 DIRECT_CONNECT "DirectConnect" FileSharing;
+    442 RESILIO "ResilioSync" FileSharing;
+    443 TOX "Tox" Chat;
+    444 SRT "SRT" Streaming;
+    445 MPEG_TS "MPEG_TS" Media;
+    446 HLS "HLS" Streaming;
+    447 MPEG_DASH "MpegDash" Streaming;
+    448 ICECAST "IceCast" Music;
+    449 AIRPLAY "AirPlay" Streaming;
+    450 JELLYFIN "Jellyfin" Media;
+    451 KODI "Kodi" Media;
+    452 KASA "TPLINK_SHP" IotScada;
+    453 TUYA_LAN "TUYA_LP" IotScada;
+    454 MATTER "Matter" IotScada;
+    455 HOMEKIT "HomeKit" IotScada;
+    456 YEELIGHT "Yeelight" IotScada;
+    457 LIFX "LIFX" IotScada;
+    458 MIIO "miIO" IotScada;
+    459 BROADLINK "Broadlink" IotScada;
+    462 MIKROTIK "MikroTik" Network;
+    463 ESPHOME "ESPHome" IotScada;
+    464 WIZ "WiZ" IotScada;
+    465 GOVEE "Govee" IotScada;
+    466 ART_NET "Art-Net" IotScada;
+    467 SACN "sACN" IotScada;
+    468 OSC "OSC" Media;
+    469 CRESTRON "Crestron" IotScada;
+    470 LORAWAN "LoRaWAN" IotScada;
+    471 NEBULA "Nebula" Vpn;
+    472 N2N "n2n" Vpn;
+    473 VTUN "VTun" Vpn;
+    474 FRP "frp" RemoteAccess;
+    475 GENSHIN_IMPACT "GenshinImpact" Game;
 }
 
 /// The row of `id`, or of *unknown* where no such id exists.
@@ -392,7 +435,13 @@ pub fn by_name(name: &str) -> Option<AppId> {
 /// The protocol that `app` rides on, where that is part of what it is; else `app` itself.
 pub const fn carrier(app: AppId) -> AppId {
     match app {
-        AppId::WEBDAV | AppId::OCSP | AppId::WEBSOCKET => AppId::HTTP,
+        AppId::WEBDAV
+        | AppId::OCSP
+        | AppId::WEBSOCKET
+        | AppId::HLS
+        | AppId::MPEG_DASH
+        | AppId::ICECAST
+        | AppId::HOMEKIT => AppId::HTTP,
         AppId::GRPC => AppId::HTTP2,
         AppId::DOH | AppId::DOT | AppId::TOR => AppId::TLS,
         AppId::UMAS => AppId::MODBUS,
@@ -445,6 +494,8 @@ pub const fn carries_services(protocol: AppId) -> bool {
             | AppId::DNS
             | AppId::STUN
             | AppId::WEBSOCKET
+            | AppId::HLS
+            | AppId::MPEG_DASH
             | AppId::HTTP_PROXY
             | AppId::HTTP_CONNECT
             | AppId::GRPC

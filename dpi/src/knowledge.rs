@@ -1,7 +1,7 @@
-//! What one shard knows across its flows, bounded: addresses learned from DNS answers, and data
-//! flows announced by control flows.
+//! What one shard knows across its flows, bounded: addresses learned from DNS answers, data flows
+//! announced by control flows, and the sockets that take part in a call.
 //!
-//! Both are tables of fixed size, in groups of four places: a key belongs to one group, and when
+//! All are tables of fixed size, in groups of four places: a key belongs to one group, and when
 //! its group is full the entry that expires first makes room. A lookup reads one group.
 
 use crate::app::AppId;
@@ -13,6 +13,8 @@ const GROUP: usize = 4;
 const ANNOUNCED: u32 = 1024;
 /// How long an announced data flow is waited for.
 const ANNOUNCED_S: u32 = 120;
+/// Sockets in a call that are remembered.
+const CALLERS: u32 = 1024;
 /// A name is remembered at least this long: clients use an address well past its time to live.
 const NAME_LEAST_S: u32 = 120;
 /// And at most this long.
@@ -24,6 +26,7 @@ pub struct Knowledge {
     now_s: u32,
     names: Table,
     flows: Table,
+    callers: Table,
     learned: u64,
     announced: u64,
 }
@@ -38,7 +41,8 @@ impl Knowledge {
     /// Room for `names` addresses at least; with 0, nothing is remembered of DNS answers.
     pub fn new(names: u32) -> Knowledge {
         let (names, flows) = (Table::new(names), Table::new(ANNOUNCED));
-        Knowledge { now_s: 0, names, flows, learned: 0, announced: 0 }
+        let callers = Table::new(CALLERS);
+        Knowledge { now_s: 0, names, flows, callers, learned: 0, announced: 0 }
     }
 
     /// A DNS answer said that `address` belongs to `name` for `ttl_s` seconds. Only names of a
@@ -79,6 +83,21 @@ impl Knowledge {
             self.flows.get(Key { address: end.address, port: end.port }, self.now_s)
         };
         find(server).or_else(|| find(client)).unwrap_or_default()
+    }
+
+    /// The datagram socket `end` takes part in a call of `app`: a client asks all candidates from
+    /// one socket, and only some answers tell whose call it is.
+    pub(crate) fn note_caller(&mut self, end: Endpoint, app: AppId) {
+        let key = Key { address: end.address, port: end.port };
+        self.callers.put(key, app, self.now_s.saturating_add(ANNOUNCED_S), self.now_s);
+    }
+
+    /// Whose call a flow of datagrams between these two belongs to.
+    pub(crate) fn call_of(&self, client: Endpoint, server: Endpoint) -> Option<AppId> {
+        let find = |end: Endpoint| {
+            self.callers.get(Key { address: end.address, port: end.port }, self.now_s)
+        };
+        find(client).or_else(|| find(server))
     }
 
     /// Names learned so far.
@@ -235,5 +254,19 @@ mod tests {
         assert_eq!(knowledge.expected(end(7, 5001), end(1, 5000)), AppId::UNKNOWN);
         knowledge.now(u64::from(ANNOUNCED_S + 1) * S);
         assert_eq!(knowledge.expected(end(1, 1), end(7, 5000)), AppId::UNKNOWN);
+    }
+
+    #[test]
+    fn a_socket_in_a_call_is_known_for_a_while_and_apart_from_announced_flows() {
+        let mut knowledge = Knowledge::new(16);
+        knowledge.now(S);
+        let end = |at, port| Endpoint { address: address(at), port };
+        knowledge.note_caller(end(7, 5000), AppId::SIGNAL_CALL);
+        assert_eq!(knowledge.call_of(end(7, 5000), end(1, 443)), Some(AppId::SIGNAL_CALL));
+        assert_eq!(knowledge.call_of(end(1, 443), end(7, 5000)), Some(AppId::SIGNAL_CALL));
+        assert_eq!(knowledge.call_of(end(7, 5001), end(1, 443)), None);
+        assert_eq!(knowledge.expected(end(7, 5000), end(1, 443)), AppId::UNKNOWN);
+        knowledge.now(u64::from(ANNOUNCED_S + 1) * S);
+        assert_eq!(knowledge.call_of(end(7, 5000), end(1, 443)), None);
     }
 }

@@ -29,6 +29,12 @@ pub struct Scratch {
     pub socks: u8,
     /// `BitTorrent` uTP: the last packet.
     pub utp: UtpTrack,
+    /// STUN: what its messages said so far.
+    pub stun: StunTrack,
+    /// Threema: the client's first message had the length of a hello.
+    pub threema: bool,
+    /// `Cloudflare WARP`: the index in the client's first message; 0 for none.
+    pub warp: u32,
 }
 
 impl Scratch {
@@ -49,6 +55,15 @@ impl Scratch {
             Direction::ToClient => to_client,
         }
     }
+}
+
+/// What STUN recognition remembers.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct StunTrack {
+    /// DTLS was read behind it.
+    pub dtls: bool,
+    /// The server is the application's own, or the other peer.
+    pub both_ends: bool,
 }
 
 /// What uTP recognition remembers of the last packet.

@@ -7,6 +7,7 @@ use crate::attr::HOST_NAME;
 use crate::knowledge::Knowledge;
 use crate::meta::Meta;
 use crate::services;
+use crate::view::Endpoint;
 use crate::why::Rule;
 
 /// Names a flow whose content is `protocol`.
@@ -31,6 +32,10 @@ pub(super) fn name(
             meta.why.rule = Rule::ContentAndPort;
         }
     }
+    let hosted = meta.get(&HOST_NAME).is_some();
+    if protocol == AppId::TLS && !hosted && is_apple_push(segment) {
+        return Verdict::protocol(AppId::APPLE_PUSH, Confidence::Behaviour);
+    }
     if !app::carries_services(protocol) {
         return plain;
     }
@@ -54,4 +59,11 @@ pub(super) fn name(
         }
         _ => plain,
     }
+}
+
+/// Apple's push service has a port of its own in 17.0.0.0/8, all of which is Apple's.
+fn is_apple_push(segment: &Segment<'_>) -> bool {
+    const MAPPED: [u8; 13] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 17];
+    let at_apple = |end: Endpoint| end.port == 5223 && end.address.starts_with(&MAPPED);
+    at_apple(segment.server) || at_apple(segment.client)
 }

@@ -12,7 +12,7 @@ use crate::attr;
 use crate::reader::Reader;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
-pub(super) const DTLS: Dissector = Dissector {
+pub(crate) const DTLS: Dissector = Dissector {
     app: AppId::DTLS,
     over: &[Transport::Udp],
     ports: &[443, 853, 3391, 4433, 5061, 5349, 5684],

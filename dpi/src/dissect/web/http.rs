@@ -33,6 +33,9 @@ fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let track = notes.scratch.http;
     let begun = track.app != AppId::UNKNOWN;
     let answers = starts_like(view.data, b"HTTP/");
+    if begun && view.data.starts_with(b"ICY 200 ") {
+        return Outcome::found(AppId::ICECAST);
+    }
     let known = if answers { track.response_done } else { track.request_done };
     if known {
         // The body of what was read.
@@ -228,7 +231,20 @@ fn by_target(method: Method, target: &[u8], meta: &mut Meta) -> AppId {
         Method::WebDav => AppId::WEBDAV,
         Method::Sstp => AppId::SSTP,
         Method::Plain if target.starts_with(b"http://") => AppId::HTTP_PROXY,
-        Method::Plain => AppId::HTTP,
+        Method::Plain => by_path(target),
+    }
+}
+
+/// Playlists of adaptive streams have extensions of their own (RFC 8216 section 4, ISO/IEC
+/// 23009-1 annex C).
+fn by_path(target: &[u8]) -> AppId {
+    let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    if path.ends_with(b".m3u8") {
+        AppId::HLS
+    } else if path.ends_with(b".mpd") {
+        AppId::MPEG_DASH
+    } else {
+        AppId::HTTP
     }
 }
 
@@ -273,16 +289,23 @@ fn is_upgrade(name: &[u8], value: &[u8]) -> bool {
 
 /// What the type of a body says.
 fn by_type(value: &[u8], app: AppId) -> AppId {
+    const KINDS: &[(&[u8], AppId)] = &[
+        (b"application/ocsp-request", AppId::OCSP),
+        (b"application/ocsp-response", AppId::OCSP),
+        (b"application/dns-message", AppId::DOH),
+        (b"application/vnd.apple.mpegurl", AppId::HLS),
+        (b"application/x-mpegurl", AppId::HLS),
+        (b"application/dash+xml", AppId::MPEG_DASH),
+        (b"application/pairing+tlv8", AppId::HOMEKIT),
+        (b"application/hap+json", AppId::HOMEKIT),
+    ];
     if app != AppId::HTTP {
         return app;
     }
     let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
     let kind = value.get(..end).unwrap_or_default().trim_ascii();
-    match kind {
-        b"application/ocsp-request" | b"application/ocsp-response" => AppId::OCSP,
-        b"application/dns-message" => AppId::DOH,
-        _ => app,
-    }
+    let found = KINDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(kind));
+    found.map_or(app, |(_, app)| *app)
 }
 
 fn response(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
@@ -366,6 +389,8 @@ fn note_response_field(line: &[u8], code: u16, app: &mut AppId, meta: &mut Meta)
     match name.len() {
         6 if is(b"server") => meta.put(&attr::HTTP_SERVER, value),
         7 if code == 101 && is_upgrade(name, value) => *app = AppId::WEBSOCKET,
+        // The fields of SHOUTcast and Icecast.
+        6..=11 if is(b"icy-br") || is(b"icy-name") || is(b"icy-metaint") => *app = AppId::ICECAST,
         12 if is(b"content-type") => {
             meta.put(&attr::HTTP_CONTENT_TYPE, value);
             *app = by_type(value, *app);
@@ -390,6 +415,25 @@ mod tests {
 
     fn asked(bytes: &[u8]) -> Outcome {
         run(&HTTP, ToServer, Transport::Tcp, bytes, PORTS).0
+    }
+
+    #[test]
+    fn streams_and_homes_by_path_type_and_fields() {
+        let by_path = |path: &str| asked(format!("GET {path} HTTP/1.1\r\n\r\n").as_bytes());
+        assert_eq!(by_path("/live.m3u8?a=1"), Outcome::found_more(AppId::HLS));
+        assert_eq!(by_path("/live.mpd"), Outcome::found_more(AppId::MPEG_DASH));
+        assert_eq!(by_path("/live?x=.mpd"), Outcome::found_more(AppId::HTTP));
+        let pair = b"POST /pair-setup HTTP/1.1\r\nContent-Type: application/pairing+tlv8\r\n\r\n";
+        assert_eq!(asked(pair), Outcome::found_more(AppId::HOMEKIT));
+        for (answer, app) in [
+            (&b"HTTP/1.0 200 OK\r\nicy-name: Radio\r\n\r\n"[..], AppId::ICECAST),
+            (b"ICY 200 OK\r\nicy-br:128\r\n\r\n", AppId::ICECAST),
+            (b"HTTP/1.1 200 OK\r\nContent-Type: application/x-mpegURL\r\n\r\n", AppId::HLS),
+        ] {
+            let mut flow = Flow::new(Transport::Tcp, PORTS);
+            assert_eq!(flow.ask(&HTTP, ToServer, GET), Outcome::found_more(AppId::HTTP));
+            assert_eq!(flow.ask_past_filter(&HTTP, ToClient, answer), Outcome::found(app));
+        }
     }
 
     #[test]

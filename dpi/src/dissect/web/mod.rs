@@ -19,13 +19,16 @@ mod wireguard;
 
 use crate::view::Dissector;
 
+/// For flows that begin with STUN and go on with DTLS (RFC 7983).
+pub(crate) use dtls::DTLS;
+
 /// The family's dissectors.
 pub(crate) const DISSECTORS: &[Dissector] = &[
     tls::TLS,
     quic::QUIC,
     http::HTTP,
     http2::HTTP2,
-    dtls::DTLS,
+    DTLS,
     wireguard::WIREGUARD,
     wireguard::TAILSCALE,
     openvpn::OPENVPN,
