@@ -14,6 +14,7 @@ pub mod knowledge;
 pub mod meta;
 pub mod reader;
 pub mod risk;
+pub mod rules;
 pub mod scratch;
 pub mod services;
 pub mod stack;
