@@ -80,6 +80,8 @@ pub struct HelloTrack {
     pub client: Option<Direction>,
     /// What the `ClientHello` was named, so that reading the answer does not name it anew.
     pub app: AppId,
+    /// The service that the server's certificate is for.
+    pub service: AppId,
     /// Packets read that did not complete the `ClientHello`.
     pub tries: u8,
 }
@@ -118,4 +120,4 @@ pub struct RtpTrack {
     pub payload_type: u8,
 }
 
-const _: () = assert!(size_of::<Scratch>() <= 128);
+const _: () = assert!(size_of::<Scratch>() <= 112);

@@ -1,5 +1,6 @@
 //! The dissectors, a family a folder or file, and the list that the dispatch is built from.
 
+pub(crate) mod ber;
 pub(crate) mod network;
 pub(crate) mod session;
 pub(crate) mod web;

@@ -1,7 +1,6 @@
 //! Naming, discovery, management, file sharing and routing: the protocols of the local network.
 
 mod aaa;
-mod ber;
 mod bgp;
 mod coap;
 mod dcerpc;
