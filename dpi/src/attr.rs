@@ -93,8 +93,6 @@ attributes! {
     68 DTLS_CERT_SHA1 "dtls" "cert_sha1" Hex one;
     69 DTLS_SAN "dtls" "san" Text many;
     70 TLS_ALPN_CHOSEN "tls" "alpn_chosen" Text one;
-    71 HTTP_URL "http" "url" Text one;
-    72 HTTP_REQUESTS "http" "requests" Number one;
     73 HTTP_REFERER "http" "referer" Text one;
     74 HTTP_LENGTH "http" "content_length" Number one;
     75 HTTP_AUTH "http" "auth" Text one;

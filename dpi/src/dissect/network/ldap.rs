@@ -5,6 +5,7 @@ use super::{BOTH, cut_short};
 use crate::app::AppId;
 use crate::attr;
 use crate::dissect::ber::{self, ENUMERATED, INTEGER, OBJECT_ID, OCTET_STRING, SEQUENCE};
+use crate::dissect::ntlm;
 use crate::reader::Reader;
 use crate::view::{Dissector, First, Notes, Outcome, View};
 
@@ -90,6 +91,9 @@ fn bind(body: &mut Reader<'_>, notes: &mut Notes<'_>) -> Option<()> {
     }
     notes.meta.put_number(&attr::LDAP_VERSION, version);
     notes.meta.put(&attr::LDAP_BIND_DN, name.rest());
+    if authentication != 0x80 {
+        ntlm::find_and_note(body.rest(), notes.meta);
+    }
     Some(())
 }
 

@@ -3,6 +3,8 @@
 use super::text::{self, Match};
 use crate::app::AppId;
 use crate::attr;
+use crate::dissect::credentials;
+use crate::meta::VALUE_BYTES;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 pub(super) const RTSP: Dissector = Dissector {
@@ -67,7 +69,8 @@ fn rtsp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         return Outcome::NotMine;
     }
     notes.meta.put(&attr::RTSP_METHOD, method);
-    notes.meta.put(&attr::RTSP_URL, url);
+    let mut kept = [0; VALUE_BYTES];
+    notes.meta.put(&attr::RTSP_URL, credentials::without_secrets(url, &mut kept));
     if let Some(agent) = text::header(headers, b"User-Agent", None) {
         notes.meta.put(&attr::RTSP_AGENT, agent);
     }

@@ -92,7 +92,7 @@ pub(super) fn note(
     }
     let covered = meta.get(names.sni).map(|host| certificate.covers(host));
     // Peers of a call sign for themselves, and say so beforehand (RFC 8827 section 6.5).
-    if carrier == Carrier::Tls {
+    if carrier == Carrier::Tls || !certificate.is_self_signed() {
         risks::certificate(meta, &certificate, view.now_ns / 1_000_000_000);
         if covered == Some(Some(false)) {
             meta.set_risk(crate::risk::Risk::TlsMismatch);

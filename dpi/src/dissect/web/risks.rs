@@ -76,7 +76,8 @@ pub(super) fn client(hello: &ClientHello<'_>, view: &View<'_>, meta: &mut Meta) 
     if is_obsolete(hello.version) {
         meta.set_risk(Risk::TlsObsoleteVersion);
     }
-    if over_web && !hello.has_name {
+    let hidden = is_hidden(hello);
+    if over_web && !hello.has_name && !hidden {
         meta.set_risk(Risk::TlsMissingSni);
         if web {
             meta.set_risk(Risk::TlsAlpnSniMismatch);
@@ -88,7 +89,7 @@ pub(super) fn client(hello: &ClientHello<'_>, view: &View<'_>, meta: &mut Meta) 
     if protocol_names(hello.alpn).any(|name| !is_registered(name)) {
         meta.set_risk(Risk::TlsUncommonAlpn);
     }
-    if is_hidden(hello) {
+    if hidden {
         meta.set_risk(Risk::TlsEncryptedHello);
     }
     if has_odd_extensions(hello) {
@@ -170,22 +171,30 @@ fn has_odd_extensions(hello: &ClientHello<'_>) -> bool {
             && (hello.name.is_empty() || !hello.name.iter().all(u8::is_ascii_graphic)))
 }
 
-/// Ciphers without encryption or authentication, for export, and with RC4, DES or triple DES
-/// (RFC 9325 section 4.1; numbers of IANA's registry).
+/// Ciphers without encryption or authentication, for export, with RC4, DES or triple DES, and those
+/// whose key the server's RSA key opens, later as well (RFC 9325 section 4.1; numbers of IANA's
+/// registry).
 fn is_weak(cipher: u16) -> bool {
     matches!(
         cipher,
         0x0000..=0x001b
-            | 0x001e..=0x002e
+            | 0x001e..=0x002f
             | 0x0034
-            | 0x003a..=0x003b
+            | 0x0035
+            | 0x003a
+            | 0x003b
+            | 0x003c..=0x003d
+            | 0x0041
             | 0x0046
             | 0x0060..=0x0066
             | 0x006c..=0x006d
+            | 0x0084
             | 0x0089..=0x008b
             | 0x008e..=0x008f
             | 0x0092..=0x0093
+            | 0x0096
             | 0x009b
+            | 0x009c..=0x009d
             | 0x00a6..=0x00a7
             | 0x00b0..=0x00b1
             | 0x00b4..=0x00b5
@@ -199,5 +208,7 @@ fn is_weak(cipher: u16) -> bool {
             | 0xc015..=0xc01c
             | 0xc033..=0xc034
             | 0xc039..=0xc03b
+            | 0xc09c..=0xc09d
+            | 0xc0a0..=0xc0a1
     )
 }
