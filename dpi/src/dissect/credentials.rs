@@ -93,8 +93,8 @@ pub(crate) fn without_secrets<'a>(target: &[u8], kept: &'a mut [u8; VALUE_BYTES]
     // Only behind a scheme there is an authority, and a user in it.
     let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
     let authority = if before.is_empty() { &[] } else { rest.get(..end).unwrap_or_default() };
-    let user = authority.iter().rposition(|byte| *byte == b'@').map_or(0, |at| at + 1);
-    let after = rest.get(user..).unwrap_or_default();
+    let host_from = authority.iter().rposition(|byte| *byte == b'@').map_or(0, |at| at + 1);
+    let after = rest.get(host_from..).unwrap_or_default();
     let mut hidden = false;
     let mut name_from = None;
     for (at, &byte) in after.iter().enumerate().take(4 * VALUE_BYTES) {

@@ -123,7 +123,7 @@ fn dns(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
 
 /// The low bits of a time, in microseconds; never 0, which stands for no time.
 fn low_us(now_ns: u64) -> u32 {
-    u32::try_from(now_ns / 1000 & u64::from(u32::MAX)).unwrap_or_default().max(1)
+    u32::try_from((now_ns / 1000) & u64::from(u32::MAX)).unwrap_or_default().max(1)
 }
 
 /// The message itself and whether all of it is there: over TCP a two-byte length stands before

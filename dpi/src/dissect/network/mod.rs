@@ -24,6 +24,7 @@ mod routing;
 mod rpc;
 mod slp;
 mod smb;
+mod smb_session;
 mod snmp;
 mod ssdp;
 mod syslog;

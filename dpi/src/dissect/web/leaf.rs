@@ -123,7 +123,7 @@ fn note_name(meta: &mut Meta, attr: &Attr, name: Name<'_>) {
 fn service(certificate: &Certificate<'_>) -> Option<AppId> {
     let plain = |name: &[u8]| services::by_host_name(name.strip_prefix(b"*.").unwrap_or(name));
     let common = certificate.subject.common_name();
-    if let Some(app) = common.and_then(|name| plain(name)) {
+    if let Some(app) = common.and_then(plain) {
         return Some(app);
     }
     let mut found = None;
