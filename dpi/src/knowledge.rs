@@ -60,6 +60,14 @@ impl Knowledge {
         self.learned += 1;
     }
 
+    /// A flow showed that `address` serves the service `app`, and that is likely to hold for
+    /// `ttl_s` seconds. An address that serves several services tells none of them.
+    pub(crate) fn learn_host(&mut self, address: [u8; 16], app: AppId, ttl_s: u32) {
+        let known = self.names.get(Key { address, port: 0 }, self.now_s);
+        let app = if known.is_none_or(|known| known == app) { app } else { AppId::UNKNOWN };
+        self.learn_service(address, app, ttl_s);
+    }
+
     /// A control flow announced a data flow to `address`:`port` that carries `app`.
     pub fn expect_flow(&mut self, address: [u8; 16], port: u16, app: AppId) {
         let ends_s = self.now_s.saturating_add(ANNOUNCED_S);
@@ -74,7 +82,7 @@ impl Knowledge {
 
     /// The service that `address` was last said to belong to.
     pub fn service_of(&self, address: [u8; 16]) -> Option<AppId> {
-        self.names.get(Key { address, port: 0 }, self.now_s)
+        self.names.get(Key { address, port: 0 }, self.now_s).filter(|app| *app != AppId::UNKNOWN)
     }
 
     /// What a flow between these two was announced to carry, or unknown.
@@ -223,6 +231,21 @@ mod tests {
         knowledge.learn_name(address(1), b"www.youtube.com", 300);
         assert_eq!(knowledge.service_of(address(1)), youtube);
         assert_eq!(knowledge.replaced(), 0);
+    }
+
+    #[test]
+    fn an_address_of_several_services_tells_none_until_it_is_asked_for() {
+        let mut knowledge = Knowledge::new(64);
+        knowledge.now(S);
+        knowledge.learn_host(address(1), AppId::YOUTUBE, 300);
+        knowledge.learn_host(address(1), AppId::YOUTUBE, 300);
+        assert_eq!(knowledge.service_of(address(1)), Some(AppId::YOUTUBE));
+        knowledge.learn_host(address(1), AppId::NETFLIX, 300);
+        assert_eq!(knowledge.service_of(address(1)), None);
+        knowledge.learn_host(address(1), AppId::NETFLIX, 300);
+        assert_eq!(knowledge.service_of(address(1)), None);
+        knowledge.learn_name(address(1), b"www.netflix.com", 300);
+        assert_eq!(knowledge.service_of(address(1)), Some(AppId::NETFLIX));
     }
 
     #[test]

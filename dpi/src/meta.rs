@@ -84,6 +84,15 @@ impl Meta {
         self.put(attr, &value.to_le_bytes());
     }
 
+    /// Records a number in place of what was there.
+    pub fn set_number(&mut self, attr: &Attr, value: u64) {
+        let at = position(self.as_bytes(), attr.id);
+        match at.and_then(|at| self.bytes.get_mut(at + 4..)?.first_chunk_mut::<8>()) {
+            Some(place) => *place = value.to_le_bytes(),
+            None => self.put_number(attr, value),
+        }
+    }
+
     /// Notes a risk of the flow. Like an attribute it counts only if the dissector finds the flow.
     pub fn set_risk(&mut self, risk: Risk) {
         self.risks.set(risk);
@@ -261,7 +270,9 @@ mod tests {
         meta.put(&TLS_SNI, b"b.example");
         meta.put(&DNS_ANSWER, &[1; 16]);
         meta.put(&DNS_ANSWER, &[2; 16]);
-        meta.put_number(&HTTP_STATUS, 200);
+        meta.put_number(&HTTP_STATUS, 100);
+        meta.set_number(&HTTP_STATUS, 200);
+        assert_eq!(meta.get(&HTTP_STATUS), Some(&200u64.to_le_bytes()[..]));
         assert_eq!(meta.get(&TLS_SNI), Some(&b"a.example"[..]));
         assert_eq!(decode(meta.as_bytes()).count(), 4);
     }

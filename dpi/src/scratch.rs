@@ -35,6 +35,10 @@ pub struct Scratch {
     pub threema: bool,
     /// `Cloudflare WARP`: the index in the client's first message; 0 for none.
     pub warp: u32,
+    /// DNS: when the first question came, in microseconds, the low bits; 0 before.
+    pub dns_asked_us: u32,
+    /// RTP: how evenly the packets of one direction come.
+    pub rtp_timing: RtpTiming,
 }
 
 impl Scratch {
@@ -84,7 +88,8 @@ pub struct UtpTrack {
 /// What the TLS family remembers of a handshake.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct HelloTrack {
-    /// Where the `ClientHello` is put together, if it came in pieces.
+    /// Where the `ClientHello` is put together, if it came in pieces. SSH, whose handshake is none
+    /// of TLS, keeps the first side's algorithms there.
     pub stream: CryptoRef,
     /// QUIC: the destination connection id of the client's first packet (its first `id_bytes`
     /// bytes), from which the keys of all Initial packets come.
@@ -95,6 +100,8 @@ pub struct HelloTrack {
     pub client: Option<Direction>,
     /// What the `ClientHello` was named, so that reading the answer does not name it anew.
     pub app: AppId,
+    /// The service that the server's certificate is for.
+    pub service: AppId,
     /// Packets read that did not complete the `ClientHello`.
     pub tries: u8,
 }
@@ -133,4 +140,16 @@ pub struct RtpTrack {
     pub payload_type: u8,
 }
 
-const _: () = assert!(size_of::<Scratch>() <= 128);
+/// What is remembered of the times of RTP packets (RFC 3550 appendix A.8), in units of the
+/// payload's clock.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct RtpTiming {
+    /// The last packet's time of arrival less its timestamp.
+    pub transit: u32,
+    /// The mean deviation, times 16.
+    pub jitter: u32,
+    /// The direction it is about; none before the first packet.
+    pub direction: Option<Direction>,
+}
+
+const _: () = assert!(size_of::<Scratch>() <= 120);

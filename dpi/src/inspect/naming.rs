@@ -52,6 +52,10 @@ pub(super) fn name(
             None => plain,
         };
     }
+    let app = state.scratch.hello.service;
+    if app != AppId::UNKNOWN {
+        return Verdict { master, app, confidence: Confidence::Certificate };
+    }
     match knowledge.service_of(segment.server.address) {
         Some(app) if protocol != AppId::DNS => {
             meta.why.rule = Rule::Peer;

@@ -370,6 +370,7 @@ fn view<'v>(
         server: segment.server,
         last,
         packets_before,
+        now_ns: segment.now_ns,
     }
 }
 

@@ -222,6 +222,7 @@ fn teach(dissector: &Dissector, origin: &str, ends: [Endpoint; 2]) -> (Outcome, 
         server,
         last: false,
         packets_before: 1,
+        now_ns: 0,
     };
     let mut knowledge = Knowledge::new(64);
     let mut notes = Notes {

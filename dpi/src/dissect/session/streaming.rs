@@ -3,6 +3,8 @@
 use super::text::{self, Match};
 use crate::app::AppId;
 use crate::attr;
+use crate::dissect::credentials;
+use crate::meta::VALUE_BYTES;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 pub(super) const RTSP: Dissector = Dissector {
@@ -70,7 +72,8 @@ fn rtsp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         return Outcome::NotMine;
     }
     notes.meta.put(&attr::RTSP_METHOD, method);
-    notes.meta.put(&attr::RTSP_URL, url);
+    let mut kept = [0; VALUE_BYTES];
+    notes.meta.put(&attr::RTSP_URL, credentials::without_secrets(url, &mut kept));
     let agent = text::header(headers, b"User-Agent", None).unwrap_or_default();
     notes.meta.put(&attr::RTSP_AGENT, agent);
     if url.starts_with(b"/") || is_airplay(agent, headers) {

@@ -7,7 +7,8 @@
 
 use crate::app::AppId;
 use crate::attr;
-use crate::meta::Meta;
+use crate::dissect::credentials;
+use crate::meta::{Meta, VALUE_BYTES};
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 use std::io::BufRead;
 
@@ -119,7 +120,8 @@ fn request(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         return Outcome::NotMine;
     }
     notes.meta.put(&attr::HTTP_METHOD, word);
-    notes.meta.put(&attr::HTTP_PATH, target);
+    let mut kept = [0; VALUE_BYTES];
+    notes.meta.put(&attr::HTTP_PATH, credentials::without_secrets(target, &mut kept));
     let mut app = by_target(method, target, notes.meta);
     let complete = read_fields(&mut rest, |line| note_request_field(line, &mut app, notes.meta));
     if let Some(host) = authority(method, target) {
@@ -253,14 +255,13 @@ fn authority(method: Method, target: &[u8]) -> Option<&[u8]> {
     if method == Method::Connect {
         return Some(target);
     }
-    let rest = target.strip_prefix(b"http://")?;
-    rest.split(|byte| matches!(byte, b'/' | b'?')).next()
+    target.starts_with(b"http://").then(|| credentials::host_of(target))
 }
 
 /// Name and value of a header line.
 fn split_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    // Names that matter have at most 12 letters.
-    let colon = line.iter().take(14).position(|byte| *byte == b':')?;
+    // Names that matter have at most 19 letters.
+    let colon = line.iter().take(20).position(|byte| *byte == b':')?;
     let (name, value) = line.split_at_checked(colon)?;
     Some((name, value.get(1..)?.trim_ascii()))
 }
@@ -274,6 +275,9 @@ fn note_request_field(line: &[u8], app: &mut AppId, meta: &mut Meta) {
             meta.put(&attr::HOST_NAME, value);
         }
         7 if *app == AppId::HTTP && is_upgrade(name, value) => *app = AppId::WEBSOCKET,
+        7 if is(b"referer") => meta.put(&attr::HTTP_REFERER, credentials::host_of(value)),
+        13 if is(b"authorization") => credentials::authorization(value, meta),
+        19 if is(b"proxy-authorization") => credentials::authorization(value, meta),
         10 if is(b"user-agent") => meta.put(&attr::HTTP_USER_AGENT, value),
         12 if is(b"content-type") => {
             meta.put(&attr::HTTP_REQUEST_TYPE, value);
@@ -395,6 +399,17 @@ fn note_response_field(line: &[u8], code: u16, app: &mut AppId, meta: &mut Meta)
             meta.put(&attr::HTTP_CONTENT_TYPE, value);
             *app = by_type(value, *app);
         }
+        14 if is(b"content-length") => {
+            let length = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+            if let Some(length) = length {
+                meta.put_number(&attr::HTTP_LENGTH, length);
+            }
+        }
+        19 if is(b"content-disposition") => {
+            let name = credentials::parameter(value, b"filename");
+            let name = name.or_else(|| credentials::parameter(value, b"filename*"));
+            meta.put(&attr::HTTP_FILE_NAME, name.unwrap_or_default());
+        }
         _ => {}
     }
 }
@@ -409,9 +424,10 @@ mod tests {
     const PORTS: (u16, u16) = (50_000, 80);
     const GET: &[u8] =
         b"GET /a?b=c HTTP/1.1\r\nHost: www.Example.com:8080\r\nUser-Agent: test/1\r\n\
-        Cookie: x: y\r\n\r\n";
-    const OK: &[u8] =
-        b"HTTP/1.1 200 OK\r\nServer: unit\r\nContent-Type: text/html; charset=x\r\n\r\n<";
+        Cookie: x: y\r\nReferer: https://u:p@r.example/q?s=t\r\n\
+        Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\r\n";
+    const OK: &[u8] = b"HTTP/1.1 200 OK\r\nServer: unit\r\nContent-Type: text/html; charset=x\r\n\
+        Content-Length: 123\r\nContent-Disposition: attachment; filename=\"a.html\"\r\n\r\n<";
 
     fn asked(bytes: &[u8]) -> Outcome {
         run(&HTTP, ToServer, Transport::Tcp, bytes, PORTS).0
@@ -450,6 +466,11 @@ mod tests {
             (&attr::HTTP_SERVER, b"unit"),
             (&attr::HTTP_CONTENT_TYPE, b"text/html; charset=x"),
             (&attr::HTTP_STATUS, &200_u64.to_le_bytes()),
+            (&attr::HTTP_REFERER, b"r.example"),
+            (&attr::HTTP_AUTH, b"Basic"),
+            (&attr::HTTP_USER, b"Aladdin"),
+            (&attr::HTTP_LENGTH, &123_u64.to_le_bytes()),
+            (&attr::HTTP_FILE_NAME, b"a.html"),
         ] {
             assert_eq!(flow.meta.get(attr), Some(value));
         }

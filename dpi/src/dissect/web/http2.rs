@@ -6,6 +6,8 @@
 use super::hpack::{Name, each_field};
 use crate::app::AppId;
 use crate::attr;
+use crate::dissect::credentials;
+use crate::meta::VALUE_BYTES;
 use crate::reader::Reader;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
@@ -125,7 +127,10 @@ fn note(block: &[u8], notes: &mut Notes<'_>) {
             request = true;
             meta.put(&attr::HTTP_METHOD, value);
         }
-        Name::Path => meta.put(&attr::HTTP_PATH, value),
+        Name::Path => {
+            let mut kept = [0; VALUE_BYTES];
+            meta.put(&attr::HTTP_PATH, credentials::without_secrets(value, &mut kept));
+        }
         Name::UserAgent => meta.put(&attr::HTTP_USER_AGENT, value),
         Name::Server => meta.put(&attr::HTTP_SERVER, value),
         Name::Status => meta.put_number(&attr::HTTP_STATUS, number(value)),

@@ -1,14 +1,18 @@
 //! Family `web`: what carries the web, and the tunnels that look like it.
 
+mod certificate;
 mod dtls;
+mod flight;
 mod hello;
 mod hpack;
 mod http;
 mod http2;
 mod ike;
 mod ja4;
+mod leaf;
 mod openvpn;
 mod quic;
+mod risks;
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, reason = "lengths in tests are small")]
 mod sample;

@@ -48,7 +48,7 @@ fn anywhere() -> Ends {
 
 fn view(transport: Transport, direction: Direction, packets_before: u8, data: &[u8]) -> View<'_> {
     let Ends { client, server, .. } = anywhere();
-    View { data, direction, transport, client, server, last: false, packets_before }
+    View { data, direction, transport, client, server, last: false, packets_before, now_ns: 0 }
 }
 
 /// The name that a match gives.
