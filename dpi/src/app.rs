@@ -370,6 +370,8 @@ protocols! {
     425 HISLIP "HiSLIP" IotScada;
     426 ZUG "ZUG" Crypto Unsafe;
     // More games, file sharing, streaming, homes and tunnels with a protocol of their own.
+    430 STARCRAFT "Starcraft" Game;
+    431 HALF_LIFE "HalfLife2" Game;
     432 STEAM_RELAY "SteamDatagramRelay" Game;
     433 KCP "KCP" Network;
     434 WARCRAFT3 "Warcraft3" Game;
@@ -398,6 +400,8 @@ protocols! {
     457 LIFX "LIFX" IotScada;
     458 MIIO "miIO" IotScada;
     459 BROADLINK "Broadlink" IotScada;
+    460 DAHUA "Dahua" IotScada;
+    461 HIKVISION "Hikvision" IotScada;
     462 MIKROTIK "MikroTik" Network;
     463 ESPHOME "ESPHome" IotScada;
     464 WIZ "WiZ" IotScada;
