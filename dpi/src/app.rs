@@ -510,6 +510,17 @@ const UNKNOWN_APP: App =
     App { id: AppId(0), name: "Unknown", category: Category::Unspecified, breed: Breed::Unrated };
 
 impl Breed {
+    /// All of them.
+    pub const ALL: [Breed; 7] = [
+        Breed::Unrated,
+        Breed::Safe,
+        Breed::Acceptable,
+        Breed::Fun,
+        Breed::Unsafe,
+        Breed::PotentiallyDangerous,
+        Breed::Tracker,
+    ];
+
     /// The name as shown.
     pub const fn name(self) -> &'static str {
         match self {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::grammar::Declared;
 use super::text::Wrong;
-use crate::app::{self, AppId, Category};
+use crate::app::{self, AppId, Breed, Category};
 
 /// The first id of an application that rules declare; the others follow in the order of their
 /// declarations.
@@ -13,56 +13,6 @@ pub const FIRST_CUSTOM: u16 = 4000;
 pub const MOST_CUSTOM: u16 = 256;
 /// Bytes of a name at most.
 pub(super) const APP_BYTES: usize = 32;
-
-/// How welcome an application is, in nDPI's words.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
-#[repr(u8)]
-pub enum Breed {
-    /// Nobody said.
-    #[default]
-    Unrated = 0,
-    /// Well made and encrypted.
-    Safe = 1,
-    /// Needs a look at what it is used for, but is usual.
-    Acceptable = 2,
-    /// For pleasure.
-    Fun = 3,
-    /// Not well made, or in clear.
-    Unsafe = 4,
-    /// Often used for harm.
-    PotentiallyDangerous = 5,
-    /// Used for harm.
-    Dangerous = 6,
-    /// Follows people, or advertises.
-    Tracker = 7,
-}
-
-impl Breed {
-    pub(super) const ALL: [Breed; 8] = [
-        Breed::Unrated,
-        Breed::Safe,
-        Breed::Acceptable,
-        Breed::Fun,
-        Breed::Unsafe,
-        Breed::PotentiallyDangerous,
-        Breed::Dangerous,
-        Breed::Tracker,
-    ];
-
-    /// The name as written and shown.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Breed::Unrated => "unrated",
-            Breed::Safe => "safe",
-            Breed::Acceptable => "acceptable",
-            Breed::Fun => "fun",
-            Breed::Unsafe => "unsafe",
-            Breed::PotentiallyDangerous => "potentially_dangerous",
-            Breed::Dangerous => "dangerous",
-            Breed::Tracker => "tracker",
-        }
-    }
-}
 
 /// An application that rules declare.
 #[derive(Clone, PartialEq, Eq, Debug)]

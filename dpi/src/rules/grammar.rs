@@ -2,10 +2,10 @@
 
 pub(super) mod conditions;
 
-use super::apps::{APP_BYTES, Breed};
+use super::apps::APP_BYTES;
 use super::condition::Condition;
 use super::text::{Word, Wrong};
-use crate::app::Category;
+use crate::app::{Breed, Category};
 use crate::risk::{self, Risk};
 
 /// What a line says.

@@ -29,7 +29,7 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use apps::{Breed, CustomApp, FIRST_CUSTOM, MOST_CUSTOM};
+pub use apps::{CustomApp, FIRST_CUSTOM, MOST_CUSTOM};
 pub use compiler::{Compiler, MOST_LISTS, MOST_RULES, Wanted};
 pub use condition::Ends;
 pub use grammar::ListKind;

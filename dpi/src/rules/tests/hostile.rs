@@ -73,10 +73,12 @@ fn the_same_name_in_other_letters_is_one_name() {
 
 #[test]
 fn traffic_made_to_fit_nearly_stays_cheap() {
+    // All of one group, found everywhere, and held back by their ports.
     let lines = (0..64).map(|at| {
+        let letters = "a".repeat(3 + at);
         format!(
-            "url *aaaa*a{at}b*c* and port {at} -> TLS\n\
-             bytes any contains \"aaaaaaaa{at}\" within 2048 and port {at} -> TLS\n"
+            "url *{letters}*aab* and port {at} -> TLS\n\
+             bytes any contains \"{letters}\" within 2048 and port {at} -> TLS\n"
         )
     });
     let text: String = lines.collect();
