@@ -93,6 +93,8 @@ pub struct HttpTrack {
     pub request_done: bool,
     /// The response's header was read to its end.
     pub response_done: bool,
+    /// The request came with credentials.
+    pub authorised: bool,
 }
 
 /// A packet of a protocol that is told by two packets with the same index and counters that are

@@ -1,7 +1,7 @@
 //! Commands and code where a value belongs: shells, PHP, Java, Python, and the expression and
 //! template languages that run what they are given.
 
-use super::decode::{around, has};
+use super::decode::{around, has, has_any};
 
 /// Commands that take an argument: a word must follow.
 const WITH_ARGUMENT: &[&[u8]] = &[
@@ -200,7 +200,7 @@ const PROGRAMS: &[&[u8]] = &[
 /// Whether `value` carries a command or code. A path is not taken for a command by its separator
 /// alone (`;` has a meaning in it).
 pub(super) fn is_command(value: &[u8]) -> bool {
-    PROGRAMS.iter().any(|program| has(value, program))
+    has_any(value, PROGRAMS)
         || [&b";"[..], b"|", b"&&", b"`", b"$(", b"\n"].into_iter().any(|separator| {
             around(value, separator).any(|(before, rest)| begins_command(before, rest, separator))
         })

@@ -144,6 +144,15 @@ pub(super) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     }
 }
 
+/// Whether any of `needles` (of ASCII) is in `bytes`. Most are excluded by a character that is
+/// nowhere in them.
+pub(super) fn has_any(bytes: &[u8], needles: &[&[u8]]) -> bool {
+    let bit = |byte: u8| 1_u128.checked_shl(u32::from(byte)).unwrap_or(0);
+    let seen = bytes.iter().fold(0, |seen, byte| seen | bit(*byte));
+    let possible = |needle: &[u8]| needle.iter().all(|byte| seen & bit(*byte) != 0);
+    needles.iter().any(|needle| possible(needle) && has(bytes, needle))
+}
+
 /// How often `byte` is in `bytes`.
 pub(super) fn count(bytes: &[u8], byte: u8) -> usize {
     bytes.iter().fold(0, |sum, other| sum + usize::from(*other == byte))

@@ -3,7 +3,7 @@
 //!
 //! All of it looks at bytes as they were sent, a bounded number of them, and answers with risks.
 
-use super::decode::{Decoded, has};
+use super::decode::{Decoded, has, has_any};
 use super::{Risk, Risks, climb, command, exploit, script, sql};
 use crate::risk::names;
 
@@ -159,26 +159,29 @@ fn is_plain(value: &[u8]) -> bool {
 
 /// What the user agent shows.
 pub fn judge_agent(agent: &[u8]) -> Risks {
+    const ODD: &[&[u8]] =
+        &[b"${", b"<?", b"<script", b"%s", b"() {", b"%25", b"\\x", b"union select"];
     let agent = agent.get(..AGENT_MOST + 1).unwrap_or(agent);
     let lower = Decoded::lower(agent);
     let lower = lower.as_bytes();
     let control = agent.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t');
     let letters = agent.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
-    let odd = [&b"${"[..], b"<?", b"<script", b"%s", b"() {", b"%25", b"\\x", b"union select"];
-    let tool = TOOLS.iter().any(|tool| names_tool(lower, tool));
-    let wrong = control
-        || letters < AGENT_BYTES
-        || agent.len() > AGENT_MOST
-        || odd.iter().any(|part| has(lower, part));
-    let crawler = CRAWLERS.iter().any(|name| has(lower, name));
+    let tool = names_tool(lower);
+    let wrong = control || letters < AGENT_BYTES || agent.len() > AGENT_MOST || has_any(lower, ODD);
+    let crawler = has_any(lower, CRAWLERS);
     Risks::when(Risk::HttpSuspiciousAgent, wrong || tool)
         .or(Risks::when(Risk::HttpCrawler, crawler || (tool && has(lower, b"+http"))))
 }
 
-/// Whether the tool's name begins a word of the agent.
-fn names_tool(agent: &[u8], tool: &[u8]) -> bool {
-    super::decode::around(agent, tool)
-        .any(|(before, _)| before.last().is_none_or(|byte| !byte.is_ascii_alphanumeric()))
+/// Whether a tool's name begins a word of the agent.
+fn names_tool(agent: &[u8]) -> bool {
+    let mut before = b' ';
+    agent.iter().enumerate().any(|(at, byte)| {
+        let begins = !before.is_ascii_alphanumeric();
+        before = *byte;
+        let rest = agent.get(at..).unwrap_or_default();
+        begins && TOOLS.iter().any(|tool| tool.first() == Some(byte) && rest.starts_with(tool))
+    })
 }
 
 /// Tools that look for weak spots, guess passwords or carry out attacks, by the agents that they
@@ -253,41 +256,18 @@ const TOOLS: &[&[u8]] = &[
 
 /// Programs that fetch pages for an index or a preview, and those that survey the network.
 const CRAWLERS: &[&[u8]] = &[
-    b"googlebot",
-    b"bingbot",
-    b"slurp",
-    b"duckduckbot",
-    b"baiduspider",
-    b"yandexbot",
-    b"sogou web spider",
-    b"exabot",
-    b"ahrefsbot",
-    b"semrushbot",
-    b"mj12bot",
-    b"dotbot",
-    b"petalbot",
-    b"applebot",
-    b"facebookexternalhit",
-    b"twitterbot",
-    b"linkedinbot",
-    b"telegrambot",
-    b"discordbot",
-    b"gptbot",
-    b"claudebot",
-    b"ccbot",
-    b"bytespider",
-    b"amazonbot",
+    b"bot/",
+    b"bot;",
     b"crawler",
-    b"spider/",
-    b"(+http",
-    b"+http://",
-    b"+https://",
+    b"spider",
+    b"+http",
+    b"slurp",
+    b"facebookexternalhit",
     b"censys",
     b"shodan",
     b"expanse",
     b"internetmeasurement",
     b"netcraft",
-    b"zgrab",
 ];
 
 /// What the host header shows.
@@ -315,7 +295,8 @@ impl Lines {
             return;
         };
         let value = rest.get(1..).unwrap_or_default();
-        self.wrong |= name.is_empty() || !name.iter().copied().all(is_token) || line.len() > LINE_BYTES;
+        self.wrong |=
+            name.is_empty() || !name.iter().copied().all(is_token) || line.len() > LINE_BYTES;
         let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
         match name.len() {
             4 if is(b"host") => self.hosts = self.hosts.saturating_add(1),
@@ -461,6 +442,17 @@ pub fn has_password(form: &[u8]) -> bool {
             name.strip_suffix(b"]").and_then(|name| name.rsplit(|byte| *byte == b'[').next());
         let name = inner.unwrap_or(name);
         parameter.len() > at + 1 && FIELDS.contains(&name)
+    })
+}
+
+/// Whether an object of JSON has a member for a password with text in it.
+pub fn has_password_member(object: &[u8]) -> bool {
+    let lower = Decoded::lower(object);
+    [&b"\"password\""[..], b"\"passwd\"", b"\"pass\"", b"\"pwd\""].into_iter().any(|name| {
+        super::decode::around(lower.as_bytes(), name).any(|(_, rest)| {
+            let value = rest.trim_ascii_start().strip_prefix(b":").map(<[u8]>::trim_ascii_start);
+            matches!(value, Some([b'"', first, ..]) if *first != b'"')
+        })
     })
 }
 

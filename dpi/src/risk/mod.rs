@@ -15,8 +15,11 @@ mod sql;
 mod table;
 
 pub mod content;
+pub mod dns;
+pub mod flow;
 pub mod http;
 pub mod names;
+pub mod periodic;
 
 pub use table::{About, RISKS, Risk, Severity};
 

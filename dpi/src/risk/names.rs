@@ -5,8 +5,8 @@
 //! and content delivery networks fill it with numbers of their own.
 
 use super::bigrams::{COSTS, SYMBOLS};
-use super::punycode::{self, Script};
 use super::decode::count;
+use super::punycode::{self, Script};
 use super::{Risk, Risks};
 use crate::app::AppId;
 
@@ -94,7 +94,8 @@ pub fn judge_host(name: &[u8]) -> Risks {
 }
 
 fn judge_label(label: &[u8], top: &[u8]) -> Risks {
-    let wrong = label.is_empty() || label.len() > LABEL_BYTES || !label.iter().copied().all(is_host_byte);
+    let wrong =
+        label.is_empty() || label.len() > LABEL_BYTES || !label.iter().copied().all(is_host_byte);
     let mut risks = Risks::when(Risk::InvalidCharacters, wrong);
     let encoded = label.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"xn--"));
     if encoded {

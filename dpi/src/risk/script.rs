@@ -1,6 +1,6 @@
 //! Script where a value belongs: HTML that runs something once a page repeats it.
 
-use super::decode::{around, find, has};
+use super::decode::{around, find, has, has_any};
 
 /// Elements that have no business in a value.
 const ELEMENTS: [&[u8]; 8] = [
@@ -108,5 +108,5 @@ fn has_program(value: &[u8]) -> bool {
         b"';alert(",
         b"//javascript:alert(",
     ];
-    PROGRAMS.iter().any(|program| has(value, program))
+    has_any(value, PROGRAMS)
 }

@@ -3,7 +3,7 @@
 //! One word of SQL is a word of English: it takes a shape that only a statement has. The value
 //! comes decoded, in lower case and with one blank for any white space and comment.
 
-use super::decode::{around, count, has};
+use super::decode::{around, count, has, has_any};
 
 /// Whether `value` carries SQL.
 pub(super) fn is_injection(value: &[u8]) -> bool {
@@ -232,7 +232,7 @@ fn calls_database(value: &[u8]) -> bool {
         b"gtid_subset(",
         b"randomblob(",
     ];
-    if ALONE.iter().any(|call| has(value, call)) {
+    if has_any(value, ALONE) {
         return true;
     }
     sleeps(value) || orders(value)
