@@ -27,6 +27,10 @@ pub struct Scratch {
     pub openvpn: [u8; 8],
     /// SOCKS: the version of a request that proves nothing alone; 0 for none.
     pub socks: u8,
+    /// SIP: a request came with credentials.
+    pub sip_authorised: bool,
+    /// Telnet: the server asked for a password.
+    pub telnet_asked: bool,
     /// `BitTorrent` uTP: the last packet.
     pub utp: UtpTrack,
 }

@@ -6,9 +6,9 @@
 
 use super::{Risk, Risks};
 use crate::app::{self, AppId, Category};
-use crate::attr;
+use crate::attr::{self, Attr};
 use crate::inspect::{Confidence, Verdict};
-use crate::meta::Meta;
+use crate::meta;
 use crate::view::{Endpoint, Transport};
 
 /// A protocol and the ports that it is known by.
@@ -111,13 +111,14 @@ const OWNED: &[(u16, &[AppId])] = &[
 ];
 
 /// What the name of a flow shows, held against its ends and what was found in it: call it once
-/// inspection has come to its end (later words may take the flow into TLS).
+/// inspection has come to its end (later words may take the flow into TLS). `found` is its
+/// metadata, encoded.
 pub fn judge_name(
     verdict: Verdict,
     transport: Transport,
     client: Endpoint,
     server: Endpoint,
-    meta: &Meta,
+    found: &[u8],
 ) -> Risks {
     let certain = matches!(
         verdict.confidence,
@@ -134,7 +135,7 @@ pub fn judge_name(
         risks = risks.or(Risks::when(Risk::NonStandardPort, odd));
         let foreign = is_foreign(protocol, transport, server.port) && odd_enough(verdict);
         risks = risks.or(Risks::when(Risk::ForeignProtocol, foreign));
-        risks = risks.or(Risks::when(Risk::UnsafeProtocol, is_unsafe(verdict, meta)));
+        risks = risks.or(Risks::when(Risk::UnsafeProtocol, is_unsafe(verdict, found)));
     }
     let shares = [protocol, verdict.app]
         .into_iter()
@@ -181,7 +182,9 @@ fn judge_app(verdict: Verdict) -> Risks {
 }
 
 /// Protocols that carry everything in clear and have a successor, or bring files of strangers.
-fn is_unsafe(verdict: Verdict, meta: &Meta) -> bool {
+fn is_unsafe(verdict: Verdict, found: &[u8]) -> bool {
+    let get =
+        |attr: &Attr| meta::decode(found).find(|(id, _)| *id == attr.id).map(|(_, value)| value);
     match verdict.master {
         AppId::TELNET
         | AppId::RSH
@@ -192,11 +195,11 @@ fn is_unsafe(verdict: Verdict, meta: &Meta) -> bool {
         | AppId::IRC
         | AppId::GNUTELLA
         | AppId::EDONKEY => true,
-        AppId::POP3 => meta.get(&attr::POP3_STARTTLS).is_none(),
-        AppId::IMAP => meta.get(&attr::IMAP_STARTTLS).is_none(),
-        AppId::SNMP => meta.get(&attr::SNMP_VERSION).is_some_and(|version| version != b"3"),
-        AppId::LDAP => meta.get(&attr::LDAP_BIND_DN).is_some_and(|name| !name.is_empty()),
-        AppId::SMB => meta.get(&attr::SMB_VERSION) == Some(b"1"),
+        AppId::POP3 => get(&attr::POP3_STARTTLS).is_none(),
+        AppId::IMAP => get(&attr::IMAP_STARTTLS).is_none(),
+        AppId::SNMP => get(&attr::SNMP_VERSION).is_some_and(|version| version != b"3"),
+        AppId::LDAP => get(&attr::LDAP_BIND_DN).is_some_and(|name| !name.is_empty()),
+        AppId::SMB => get(&attr::SMB_VERSION) == Some(b"1"),
         _ => verdict.app == AppId::GNUTELLA,
     }
 }

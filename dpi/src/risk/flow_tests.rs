@@ -11,7 +11,7 @@ fn content(app: AppId) -> Verdict {
 }
 
 fn judged(verdict: Verdict, transport: Transport, port: u16) -> Risks {
-    judge_name(verdict, transport, end(CLIENT, 50_000), end(SERVER, port), &Meta::default())
+    judge_name(verdict, transport, end(CLIENT, 50_000), end(SERVER, port), &[])
 }
 
 #[test]
@@ -36,13 +36,8 @@ fn protocols_away_from_their_ports() {
         assert!(!judged(content(app), Transport::Tcp, port).has(Risk::NonStandardPort), "{app:?}");
     }
     // The client's port counts too: a capture may begin in the middle.
-    let risks = judge_name(
-        content(AppId::SSH),
-        Transport::Tcp,
-        end(CLIENT, 22),
-        end(SERVER, 50_000),
-        &Meta::default(),
-    );
+    let risks =
+        judge_name(content(AppId::SSH), Transport::Tcp, end(CLIENT, 22), end(SERVER, 50_000), &[]);
     assert!(!risks.has(Risk::NonStandardPort));
     let guess = Verdict::protocol(AppId::SSH, Confidence::PortGuess);
     assert!(judged(guess, Transport::Tcp, 4444).is_empty());
@@ -88,11 +83,12 @@ fn protocols_that_should_go() {
     for app in [AppId::SSH, AppId::TLS, AppId::IMAPS, AppId::SMTP, AppId::SMB, AppId::SNMP] {
         assert!(!judged(content(app), tcp, 1).has(Risk::UnsafeProtocol), "{app:?}");
     }
-    let mut meta = Meta::default();
+    let mut meta = meta::Meta::default();
     meta.put_number(&attr::POP3_STARTTLS, 1);
     meta.put(&attr::SNMP_VERSION, b"2c");
     meta.put(&attr::SMB_VERSION, b"1");
-    let with = |app| judge_name(content(app), tcp, end(CLIENT, 5), end(SERVER, 110), &meta);
+    let with =
+        |app| judge_name(content(app), tcp, end(CLIENT, 5), end(SERVER, 110), meta.as_bytes());
     assert!(!with(AppId::POP3).has(Risk::UnsafeProtocol));
     assert!(with(AppId::SNMP).has(Risk::UnsafeProtocol));
     assert!(with(AppId::SMB).has(Risk::UnsafeProtocol));
@@ -106,7 +102,7 @@ fn desktops_and_files() {
         end(address, 5)
     };
     let between = |app, client, server| {
-        judge_name(content(app), Transport::Tcp, client, server, &Meta::default())
+        judge_name(content(app), Transport::Tcp, client, server, &[])
             .has(Risk::DesktopOrFileSharing)
     };
     assert!(between(AppId::RDP, private(1), private(2)));

@@ -321,6 +321,11 @@ impl Lines {
         }
     }
 
+    /// Whether no line so far named a host.
+    pub fn lacks_host(&self) -> bool {
+        self.hosts == 0
+    }
+
     /// What the lines of a request showed; `complete` once the empty line was there.
     pub fn of_request(&self, complete: bool) -> Risks {
         let smuggles = self.encodings > 0 && self.lengths > 0;

@@ -8,6 +8,8 @@ mod coins;
 mod database;
 mod ftp;
 mod games;
+#[cfg(test)]
+mod logins;
 mod mailbox;
 mod memcached;
 mod mqtt;
@@ -22,6 +24,7 @@ mod signature;
 mod sip;
 mod smtp;
 mod ssh;
+mod ssh_keys;
 mod streaming;
 mod stun;
 mod telephony;

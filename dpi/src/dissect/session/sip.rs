@@ -5,6 +5,7 @@
 use super::text::{self, Match};
 use crate::app::AppId;
 use crate::attr;
+use crate::risk::Risk;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 pub(super) const DISSECTOR: Dissector = Dissector {
@@ -79,6 +80,9 @@ fn response(view: &View<'_>, notes: &mut Notes<'_>, rest: &[u8]) -> Outcome {
         return if view.last { found() } else { text::open_line(view.data) };
     };
     let Some((status @ 100..=699, _)) = text::number(status) else { return Outcome::NotMine };
+    if matches!(status, 401 | 407) && notes.scratch.sip_authorised {
+        notes.meta.set_risk(Risk::LoginRefused);
+    }
     notes.meta.put_number(&attr::SIP_STATUS, u64::from(status));
     read_headers(notes, headers);
     // A provisional answer is followed by another.
@@ -88,9 +92,14 @@ fn response(view: &View<'_>, notes: &mut Notes<'_>, rest: &[u8]) -> Outcome {
 /// One walk over the headers, and over the body behind them.
 fn read_headers(notes: &mut Notes<'_>, headers: &[u8]) {
     let mut rest = headers;
+    let mut calls = false;
     for line in text::lines(headers) {
         rest = text::line(rest).map_or(&[][..], |(_, behind)| behind);
         let Some((letter, _)) = line.split_first() else {
+            // RFC 3261 section 8.1.1.4: every message has one.
+            if !calls {
+                notes.meta.set_risk(Risk::Malformed);
+            }
             announce_media(notes, rest);
             return;
         };
@@ -100,12 +109,31 @@ fn read_headers(notes: &mut Notes<'_>, headers: &[u8]) {
             b't' if is_header(line, b"To", b't') => &attr::SIP_TO,
             b'u' if is_header(line, b"User-Agent", 0) => &attr::SIP_AGENT,
             b's' if is_header(line, b"Server", 0) => &attr::SIP_AGENT,
+            b'c' | b'i' => {
+                calls |= is_header(line, b"Call-ID", b'i');
+                continue;
+            }
+            b'a' | b'p' => {
+                note_credentials(line, notes);
+                continue;
+            }
             _ => continue,
         };
         let colon = text::until(line, b':').map_or(0, <[u8]>::len);
         let value = line.get(colon + 1..).unwrap_or_default().trim_ascii();
         let value = if attr.id == attr::SIP_AGENT.id { value } else { user_of(value) };
         notes.meta.put(attr, value);
+    }
+}
+
+/// RFC 2617's Basic, which RFC 3261 section 22 took out, and that there were any.
+fn note_credentials(line: &[u8], notes: &mut Notes<'_>) {
+    let names = [&b"Authorization:"[..], b"Proxy-Authorization:"];
+    if let Match::Yes(value) = text::any_keyword(line, &names) {
+        notes.scratch.sip_authorised = true;
+        if let Match::Yes(_) = text::keyword(value.trim_ascii_start(), b"Basic ") {
+            notes.meta.set_risk(Risk::ClearTextCredentials);
+        }
     }
 }
 

