@@ -98,6 +98,11 @@ impl Meta {
         self.risks.set(risk);
     }
 
+    /// Notes several risks at once.
+    pub fn set_risks(&mut self, risks: Risks) {
+        self.risks = self.risks.or(risks);
+    }
+
     /// The risks noted so far.
     pub fn risks(&self) -> Risks {
         self.risks

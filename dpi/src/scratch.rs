@@ -27,6 +27,10 @@ pub struct Scratch {
     pub openvpn: [u8; 8],
     /// SOCKS: the version of a request that proves nothing alone; 0 for none.
     pub socks: u8,
+    /// SIP: a request came with credentials.
+    pub sip_authorised: bool,
+    /// Telnet: the server asked for a password.
+    pub telnet_asked: bool,
     /// `BitTorrent` uTP: the last packet.
     pub utp: UtpTrack,
     /// STUN: what its messages said so far.
@@ -39,6 +43,8 @@ pub struct Scratch {
     pub dns_asked_us: u32,
     /// RTP: how evenly the packets of one direction come.
     pub rtp_timing: RtpTiming,
+    /// RTP: the direction that those times are about; none before its first packet.
+    pub rtp_timed: Option<Direction>,
 }
 
 impl Scratch {
@@ -115,6 +121,8 @@ pub struct HttpTrack {
     pub request_done: bool,
     /// The response's header was read to its end.
     pub response_done: bool,
+    /// The request came with credentials.
+    pub authorised: bool,
 }
 
 /// A packet of a protocol that is told by two packets with the same index and counters that are
@@ -148,8 +156,6 @@ pub struct RtpTiming {
     pub transit: u32,
     /// The mean deviation, times 16.
     pub jitter: u32,
-    /// The direction it is about; none before the first packet.
-    pub direction: Option<Direction>,
 }
 
 const _: () = assert!(size_of::<Scratch>() <= 120);

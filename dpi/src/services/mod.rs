@@ -12,6 +12,12 @@
 mod hash;
 #[cfg(test)]
 mod table;
+/// The host names of all rows.
+#[cfg(test)]
+pub(crate) fn hosts() -> impl Iterator<Item = &'static str> {
+    HOSTS.rows.iter().map(|row| row.name)
+}
+
 #[cfg(test)]
 mod tests;
 

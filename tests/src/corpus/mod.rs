@@ -4,9 +4,11 @@
 //! scored without them and so that the two can be held against each other.
 
 mod capture;
+mod course;
 mod names;
 
 pub use capture::{Frame, frames};
+pub use course::{Seen, courses};
 pub use names::canonical;
 
 use std::collections::HashMap;
@@ -50,6 +52,8 @@ pub struct Row {
     pub host: String,
     /// The TLS fingerprint it found.
     pub ja4: String,
+    /// The risks it set, by its names.
+    pub risks: Vec<String>,
     /// The line, for messages.
     pub shown: String,
 }
@@ -89,6 +93,7 @@ fn row(line: &str) -> anyhow::Result<Row> {
         confidence: cell(15).into(),
         host: cell(13).into(),
         ja4: cell(22).into(),
+        risks: cell(14).split(';').filter(|name| !name.is_empty()).map(Into::into).collect(),
         shown: format!("{}:{} {}:{} {}", cell(1), cell(2), cell(3), cell(4), cell(5)),
     })
 }
@@ -193,6 +198,7 @@ impl<'a> Capture<'a> {
                 Step::Ended(verdict) => {
                     flow.verdict = verdict;
                     flow.meta = inspector.meta(flow.slot).to_vec();
+                    flow.meta.extend([3, 0, 8, 0]);
                     inspector.release(&mut flow.slot);
                     flow.ended = true;
                 }
@@ -203,6 +209,7 @@ impl<'a> Capture<'a> {
             let protocol = flow.ends.protocol;
             flow.verdict = inspector.end(&mut flow.slot, protocol, client, server);
             flow.meta = inspector.meta(flow.slot).to_vec();
+            flow.meta.extend([3, 0, 8, 0]);
             inspector.release(&mut flow.slot);
         }
         flows

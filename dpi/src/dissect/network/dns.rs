@@ -9,7 +9,9 @@ use super::dns_name::{self, Name};
 use super::{BOTH, UDP, cut_short, mapped};
 use crate::app::AppId;
 use crate::attr;
+use crate::meta::Meta;
 use crate::reader::Reader;
+use crate::risk::{dns as judge, names};
 use crate::services;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
@@ -91,6 +93,9 @@ fn dns(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         let bare = own_port && header.is_response() && header.questions == 0;
         if bare && (message.len() == HEADER_BYTES || header.answers > 0) {
             notes.meta.put_number(&attr::DNS_RCODE, header.rcode());
+            let offered = judge::Offer::Unknown;
+            let risks = judge::judge_answer(header.rcode(), header.answers, None, offered);
+            notes.meta.set_risks(risks);
             return Outcome::found(AppId::DNS);
         }
         return if message.len() < 512 { cut_short(view) } else { Outcome::NotMine };
@@ -98,6 +103,11 @@ fn dns(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     if !question.is_plausible(own_port) {
         return Outcome::NotMine;
     }
+    let offered = offered(notes.meta);
+    if notes.meta.get(&attr::DNS_NAME) != Some(question.name.as_bytes()) {
+        notes.meta.set_risks(names::judge_host_of(AppId::DNS, question.name.as_bytes()));
+    }
+    notes.meta.set_risks(judge::judge_question(question.kind, question.class));
     question.note(notes);
     let app = question.app();
     let now_us = low_us(view.now_ns);
@@ -114,6 +124,9 @@ fn dns(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         let latency_us = now_us.wrapping_sub(notes.scratch.dns_asked_us);
         notes.meta.put_number(&attr::DNS_LATENCY, u64::from(latency_us));
     }
+    let datagram = (view.transport == Transport::Udp).then_some(message.len());
+    let risks = judge::judge_answer(header.rcode(), header.answers, datagram, offered);
+    notes.meta.set_risks(risks);
     answers(message, question.next, &header, &question.name, notes);
     // Resolvers send the A and the AAAA question from one port: as long as questions outnumber
     // answers, the next answer is worth waiting for.
@@ -124,6 +137,16 @@ fn dns(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
 /// The low bits of a time, in microseconds; never 0, which stands for no time.
 fn low_us(now_ns: u64) -> u32 {
     u32::try_from((now_ns / 1000) & u64::from(u32::MAX)).unwrap_or_default().max(1)
+}
+
+/// What a question before this message offered to take.
+fn offered(meta: &Meta) -> judge::Offer {
+    let size = meta.get(&attr::DNS_EDNS_SIZE).and_then(|size| size.try_into().ok());
+    match (size, meta.get(&attr::DNS_NAME)) {
+        (Some(size), _) => judge::Offer::Size(u64::from_le_bytes(size)),
+        (None, Some(_)) => judge::Offer::Nothing,
+        (None, None) => judge::Offer::Unknown,
+    }
 }
 
 /// The message itself and whether all of it is there: over TCP a two-byte length stands before
@@ -331,6 +354,7 @@ fn answers(message: &[u8], offset: usize, header: &Header, asked: &Name, notes: 
         let Some(record) = Record::read(&mut reader) else {
             return;
         };
+        notes.meta.set_risks(judge::judge_record(record.kind, record.data.len()));
         if record.class & 0x7fff != CLASS_INTERNET {
             continue;
         }

@@ -7,6 +7,7 @@ use crate::attr;
 use crate::dissect::ber::{self, ENUMERATED, INTEGER, OBJECT_ID, OCTET_STRING, SEQUENCE};
 use crate::dissect::ntlm;
 use crate::reader::Reader;
+use crate::risk::Risk;
 use crate::view::{Dissector, First, Notes, Outcome, View};
 
 /// LDAP.
@@ -80,7 +81,7 @@ fn operation(tag: u8, message: &mut Reader<'_>, notes: &mut Notes<'_>) -> Result
     }
 }
 
-/// Version, name, authentication: simple (the password is passed over) or SASL.
+/// Version, name, authentication: simple (the password is not kept) or SASL.
 fn bind(body: &mut Reader<'_>, notes: &mut Notes<'_>) -> Option<()> {
     let version = ber::number(body, INTEGER)?;
     let name = ber::element(body, OCTET_STRING)?;
@@ -88,6 +89,14 @@ fn bind(body: &mut Reader<'_>, notes: &mut Notes<'_>) -> Option<()> {
     // 0x8a and what follows are Microsoft's own (MS-ADTS 5.1.1.1).
     if !(1..=3).contains(&version) || !matches!(authentication, 0x80 | 0xa3 | 0x8a | 0x8b) {
         return None;
+    }
+    if authentication == 0x80 {
+        // RFC 4513 section 5.1: without a password nobody in particular is meant.
+        match (name.rest(), body.u8()) {
+            (_, Some(1..)) => notes.meta.set_risk(Risk::ClearTextCredentials),
+            ([], Some(0)) => notes.meta.set_risk(Risk::AnonymousLogin),
+            _ => {}
+        }
     }
     notes.meta.put_number(&attr::LDAP_VERSION, version);
     notes.meta.put(&attr::LDAP_BIND_DN, name.rest());
@@ -114,6 +123,10 @@ fn search(body: &mut Reader<'_>, notes: &mut Notes<'_>) -> Option<()> {
 fn result(body: &mut Reader<'_>, notes: &mut Notes<'_>) -> Option<()> {
     let code = ber::number(body, ENUMERATED)?;
     ber::element(body, OCTET_STRING)?;
+    // RFC 4511 appendix A: invalid credentials.
+    if code == 49 {
+        notes.meta.set_risk(Risk::LoginRefused);
+    }
     notes.meta.put_number(&attr::LDAP_RESULT, code);
     Some(())
 }

@@ -20,6 +20,8 @@ mod netbios;
 mod ntp;
 mod radius;
 mod rdp;
+#[cfg(test)]
+mod risks;
 mod routing;
 mod rpc;
 mod slp;

@@ -6,6 +6,7 @@ use super::{TCP, smb_session};
 use crate::app::AppId;
 use crate::attr;
 use crate::reader::Reader;
+use crate::risk::Risk;
 use crate::view::{Dissector, First, Notes, Outcome, View};
 
 /// SMB, with or without a NetBIOS session before it.
@@ -131,6 +132,7 @@ fn smb1(mut reader: Reader<'_>, notes: &mut Notes<'_>) -> Outcome {
         // The client offers; which version it will be is for the server to say.
         return Outcome::found_more(AppId::SMB);
     }
+    notes.meta.set_risk(Risk::SmbInsecure);
     notes.meta.put(&attr::SMB_VERSION, b"1");
     Outcome::found(AppId::SMB)
 }

@@ -7,6 +7,7 @@ use crate::app::AppId;
 use crate::attr;
 use crate::dissect::ber::{self, INTEGER, OBJECT_ID, OCTET_STRING, SEQUENCE};
 use crate::reader::Reader;
+use crate::risk::Risk;
 use crate::view::{Dissector, First, Notes, Outcome, View};
 
 /// SNMP.
@@ -45,8 +46,12 @@ fn parse(data: &[u8], notes: &mut Notes<'_>) -> Option<Outcome> {
         3 => return version3(message, notes),
         _ => return None,
     };
-    ber::element(&mut message, OCTET_STRING)?;
+    let community = ber::element(&mut message, OCTET_STRING)?.rest();
     pdu(message, notes)?;
+    // The one that devices come with is no secret.
+    if !community.is_empty() && community != b"public" {
+        notes.meta.set_risk(Risk::ClearTextCredentials);
+    }
     notes.meta.put(&attr::SNMP_VERSION, version);
     Some(Outcome::found(AppId::SNMP))
 }

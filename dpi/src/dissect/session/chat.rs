@@ -3,6 +3,7 @@
 use super::text::{self, Match};
 use crate::app::AppId;
 use crate::attr;
+use crate::risk::Risk;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 pub(super) const IRC: Dissector = Dissector {
@@ -53,10 +54,16 @@ fn irc(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         if let Some(server) = first.strip_prefix(b":") {
             let (command, parameters) = text::word(rest);
             let known = matches!(command, b"001" | b"002" | b"433" | b"NOTICE" | b"CAP");
+            // RFC 2812 section 5.2: the password was wrong.
+            if command == b"464" {
+                notes.meta.set_risk(Risk::LoginRefused);
+            }
             if known && !server.is_empty() && !parameters.is_empty() {
                 found = true;
                 notes.meta.put(&attr::IRC_SERVER, server);
             }
+        } else if first.eq_ignore_ascii_case(b"PASS") || first.eq_ignore_ascii_case(b"OPER") {
+            notes.meta.set_risk(Risk::ClearTextCredentials);
         } else if first.eq_ignore_ascii_case(b"NICK") {
             notes.meta.put(&attr::IRC_NICK, rest);
             found |= view.port_is(6667) && !rest.is_empty();

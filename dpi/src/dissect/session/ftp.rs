@@ -8,6 +8,7 @@
 use super::text::{self, Match};
 use crate::app::AppId;
 use crate::attr;
+use crate::risk::Risk;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 pub(super) const DISSECTOR: Dissector = Dissector {
@@ -70,8 +71,13 @@ fn read_replies(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     if !proven {
         return if greeted { Outcome::NeedMore } else { Outcome::NotMine };
     }
+    let tried = notes.meta.risks();
+    let tried = tried.has(Risk::ClearTextCredentials) || tried.has(Risk::AnonymousLogin);
     for reply in text::lines(view.data) {
         announce_passive(view, notes, reply);
+        if tried && reply.starts_with(b"530") {
+            notes.meta.set_risk(Risk::LoginRefused);
+        }
     }
     if greeted {
         notes.meta.put(&attr::FTP_SERVER, greeting.get(4..).unwrap_or_default());
@@ -104,12 +110,28 @@ fn read_commands(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         for command in text::lines(view.data) {
             announce_active(view, notes, command);
         }
+        note_login(view.data, notes);
         return Outcome::found_more(AppId::FTP_CONTROL);
     }
     match text::any_keyword(view.data, &[b"USER ", b"HOST "]) {
         Match::Yes(_) if begun || text::is_text(view.data) => Outcome::NeedMore,
         Match::Partly => Outcome::NeedMore,
         _ => Outcome::NotMine,
+    }
+}
+
+/// Notes that somebody logged in: without an account (RFC 1635), or with a password in clear.
+fn note_login(commands: &[u8], notes: &mut Notes<'_>) {
+    let mut anonymous = false;
+    for command in text::lines(commands) {
+        if let Match::Yes(user) = text::keyword(command, b"USER ") {
+            let user = user.trim_ascii();
+            anonymous =
+                user.eq_ignore_ascii_case(b"anonymous") || user.eq_ignore_ascii_case(b"ftp");
+        } else if let Match::Yes(_) = text::keyword(command, b"PASS ") {
+            let risk = if anonymous { Risk::AnonymousLogin } else { Risk::ClearTextCredentials };
+            notes.meta.set_risk(risk);
+        }
     }
 }
 
@@ -136,7 +158,11 @@ fn announce_passive(view: &View<'_>, notes: &mut Notes<'_>, reply: &[u8]) {
 /// Announces the data connection of a `PORT` or `EPRT` command.
 fn announce_active(view: &View<'_>, notes: &mut Notes<'_>, command: &[u8]) {
     let named = if let Match::Yes(rest) = text::keyword(command, b"PORT ") {
-        host_port(rest)
+        let named = host_port(rest);
+        if named.is_none() {
+            notes.meta.set_risk(Risk::Malformed);
+        }
+        named
     } else if let Match::Yes(rest) = text::keyword(command, b"EPRT ") {
         extended(rest)
     } else {

@@ -4,6 +4,7 @@
 use super::text::{self, Match};
 use crate::app::AppId;
 use crate::attr;
+use crate::risk::Risk;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 pub(super) const IMAP: Dissector = Dissector {
@@ -51,6 +52,7 @@ fn imap(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
                 return Outcome::NotMine;
             }
             notes.meta.put(&attr::IMAP_SERVER, server.trim_ascii());
+            note_imap_refusal(view.data, notes);
             return Outcome::found_more(AppId::IMAP);
         }
         Match::No => {}
@@ -87,12 +89,29 @@ fn imap_commands(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
                 None => text::word(rest).0,
             };
             notes.meta.put(&attr::IMAP_USER, user);
+            notes.meta.set_risk(Risk::ClearTextCredentials);
+        } else if let Match::Yes(_) =
+            text::any_keyword(command, &[b"AUTHENTICATE PLAIN", b"AUTHENTICATE LOGIN"])
+        {
+            notes.meta.set_risk(Risk::ClearTextCredentials);
         } else if let Match::Yes([]) = text::keyword(command, b"STARTTLS") {
             notes.meta.put_number(&attr::IMAP_STARTTLS, 1);
             return Outcome::found(AppId::IMAP);
         }
     }
     Outcome::found_more(AppId::IMAP)
+}
+
+/// `a1 NO …` after a login (RFC 9051 section 7.1.2).
+fn note_imap_refusal(replies: &[u8], notes: &mut Notes<'_>) {
+    let tried = notes.meta.risks().has(Risk::ClearTextCredentials);
+    let refused = |line: &[u8]| {
+        let (tag, status) = text::word(line);
+        !matches!(tag, b"*" | b"+") && matches!(text::keyword(status, b"NO "), Match::Yes(_))
+    };
+    if tried && text::lines(replies).any(refused) {
+        notes.meta.set_risk(Risk::LoginRefused);
+    }
 }
 
 fn pop3(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
@@ -115,6 +134,10 @@ fn pop3(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
                 return Outcome::NotMine;
             }
             notes.meta.put(&attr::POP3_USER, user);
+        } else if let Match::Yes(_) =
+            text::any_keyword(line, &[b"PASS ", b"AUTH PLAIN", b"AUTH LOGIN"])
+        {
+            notes.meta.set_risk(Risk::ClearTextCredentials);
         } else if let Match::Yes(rest) = text::keyword(line, b"APOP ") {
             notes.meta.put(&attr::POP3_USER, text::word(rest).0);
         } else if let Match::Yes([]) = text::keyword(line, b"STLS") {
@@ -142,6 +165,10 @@ fn pop3_replies(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let again = matches!(text::any_keyword(rest, &[b"+OK ", b"+OK\r\n", b"-ERR "]), Match::Yes(_));
     if !stamped && !again && !text::contains(greeting, b"POP") {
         return Outcome::NeedMore;
+    }
+    let tried = notes.meta.risks().has(Risk::ClearTextCredentials);
+    if tried && text::lines(view.data).any(|line| line.starts_with(b"-ERR")) {
+        notes.meta.set_risk(Risk::LoginRefused);
     }
     notes.meta.put(&attr::POP3_SERVER, greeting);
     Outcome::found_more(AppId::POP3)

@@ -9,6 +9,8 @@ mod database;
 mod ftp;
 mod games;
 mod iot;
+#[cfg(test)]
+mod logins;
 mod mailbox;
 mod memcached;
 mod mqtt;
@@ -23,6 +25,7 @@ mod signature;
 mod sip;
 mod smtp;
 mod ssh;
+mod ssh_keys;
 mod streaming;
 mod stun;
 mod telephony;

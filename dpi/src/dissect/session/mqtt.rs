@@ -4,6 +4,7 @@
 use crate::app::AppId;
 use crate::attr;
 use crate::reader::Reader;
+use crate::risk::Risk;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 const CONNECT: u8 = 0x10;
@@ -12,6 +13,9 @@ const MESSAGE_BYTES: u32 = 268_435_455;
 /// Connect flags: a will follows, a user name follows; the lowest bit is reserved.
 const WILL: u8 = 0x04;
 const USER: u8 = 0x80;
+const PASSWORD: u8 = 0x40;
+/// The answer to a CONNECT (section 3.2).
+const CONNACK: u8 = 0x20;
 
 pub(super) const DISSECTOR: Dissector = Dissector {
     app: AppId::MQTT,
@@ -23,6 +27,15 @@ pub(super) const DISSECTOR: Dissector = Dissector {
 };
 
 fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    if let [CONNACK, _, _, code, ..] = *view.data
+        && notes.meta.get(&attr::MQTT_VERSION).is_some()
+    {
+        // Bad user name or password, not authorised; version 5 has numbers of its own.
+        if matches!(code, 4 | 5 | 0x86 | 0x87) {
+            notes.meta.set_risk(Risk::LoginRefused);
+        }
+        return Outcome::found(AppId::MQTT);
+    }
     let mut reader = Reader::new(view.data);
     match connect(&mut reader, notes) {
         Some(outcome) => outcome,
@@ -59,6 +72,14 @@ fn connect(reader: &mut Reader<'_>, notes: &mut Notes<'_>) -> Option<Outcome> {
     }
     // From here on it is certain; a cut only costs the names.
     let _keep_alive = reader.u16()?;
+    let password = flags & PASSWORD != 0;
+    if password {
+        notes.meta.set_risk(Risk::ClearTextCredentials);
+        // MQTT 3.1.1, [MQTT-3.1.2-22].
+        if flags & USER == 0 && level < 5 {
+            notes.meta.set_risk(Risk::Malformed);
+        }
+    }
     notes.meta.put_number(&attr::MQTT_VERSION, u64::from(level));
     if level == 5 {
         properties(reader)?;
@@ -75,7 +96,7 @@ fn connect(reader: &mut Reader<'_>, notes: &mut Notes<'_>) -> Option<Outcome> {
     if flags & USER != 0 {
         notes.meta.put(&attr::MQTT_USER, field(reader)?);
     }
-    Some(Outcome::found(AppId::MQTT))
+    Some(Outcome::Found { app: AppId::MQTT, more: password })
 }
 
 fn properties(reader: &mut Reader<'_>) -> Option<()> {

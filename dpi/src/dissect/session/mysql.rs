@@ -4,6 +4,7 @@
 use crate::app::AppId;
 use crate::attr;
 use crate::reader::Reader;
+use crate::risk::Risk;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 /// A handshake is at least a version, an identifier, eight bytes of challenge and the flags.
@@ -45,6 +46,7 @@ fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
 }
 
 fn greeting(mut reader: Reader<'_>, length: u32, notes: &mut Notes<'_>) -> Outcome {
+    let whole = reader;
     match reader.u8() {
         None => return Outcome::NeedMore,
         Some(10) => {}
@@ -68,9 +70,19 @@ fn greeting(mut reader: Reader<'_>, length: u32, notes: &mut Notes<'_>) -> Outco
         Some(_) => return Outcome::NotMine,
     }
     // MariaDB puts a fixed prefix before its own version.
+    note_refusal(whole, length, notes);
     let version = version.strip_prefix(b"5.5.5-").unwrap_or(version);
     notes.meta.put(&attr::MYSQL_VERSION, version);
     Outcome::found_more(AppId::MYSQL)
+}
+
+/// The packet behind the greeting: an error that says that access is denied (1045).
+fn note_refusal(mut reader: Reader<'_>, length: u32, notes: &mut Notes<'_>) {
+    let behind = usize::try_from(length).ok().and_then(|length| reader.skip(length));
+    let head = behind.and_then(|()| reader.array::<7>());
+    if let Some([_, _, 0, _, 0xff, 0x15, 0x04]) = head {
+        notes.meta.set_risk(Risk::LoginRefused);
+    }
 }
 
 /// Handshake response 41. What proves it are the 23 bytes of zero.
@@ -89,6 +101,11 @@ fn login(mut reader: Reader<'_>, length: u32, notes: &mut Notes<'_>) -> Outcome 
     if length == TLS_REQUEST_BYTES {
         let wanted = capabilities & WITH_TLS != 0;
         return if wanted { Outcome::found(AppId::MYSQL) } else { Outcome::NotMine };
+    }
+    // The plugin by which a password is sent as it is.
+    let plugin = b"mysql_clear_password\0";
+    if reader.rest().windows(plugin.len()).take(1024).any(|part| part == plugin) {
+        notes.meta.set_risk(Risk::ClearTextCredentials);
     }
     let Some(user) = terminated(&mut reader) else { return Outcome::NeedMore };
     notes.meta.put(&attr::MYSQL_USER, user);

@@ -3,6 +3,7 @@
 
 use crate::app::AppId;
 use crate::reader::Reader;
+use crate::risk::Risk;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 pub(super) const UDP: Dissector = Dissector {
@@ -116,14 +117,20 @@ fn datagram(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
     }
 }
 
-fn stream(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
+fn stream(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let mut open = false;
     for (port, app, shape) in &STREAM_ROWS {
         if !view.port_is(*port) {
             continue;
         }
         match shape(view.data) {
-            Some(true) => return Outcome::found(*app),
+            Some(true) => {
+                if *app == AppId::RSH {
+                    // Two user names are all that it takes.
+                    notes.meta.set_risk(Risk::ClearTextCredentials);
+                }
+                return Outcome::found(*app);
+            }
             Some(false) => {}
             None => open = true,
         }

@@ -4,6 +4,7 @@
 use crate::app::AppId;
 use crate::attr;
 use crate::reader::Reader;
+use crate::risk::Risk;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 const VERSION_3: u32 = 0x0003_0000;
@@ -94,7 +95,27 @@ fn messages(mut reader: Reader<'_>, notes: &mut Notes<'_>) -> Outcome {
         let whole = usize::try_from(length - 4).unwrap_or(usize::MAX);
         let Some(mut body) = reader.sub(whole) else { break };
         match kind {
-            b'R' if body.u32().is_some_and(|code| code <= 13) => proven = true,
+            b'R' => match body.u32() {
+                Some(code @ ..=13) => {
+                    proven = true;
+                    // The password is to be sent as it is.
+                    if code == 3 {
+                        notes.meta.set_risk(Risk::ClearTextCredentials);
+                    }
+                }
+                _ if proven => {}
+                _ => return Outcome::NotMine,
+            },
+            // Class 28: invalid authorization.
+            b'E' if body
+                .rest()
+                .windows(6)
+                .take(256)
+                .any(|part| part == b"\0C28P0" || part == b"\0C2800") =>
+            {
+                notes.meta.set_risk(Risk::LoginRefused);
+                return Outcome::found(AppId::POSTGRESQL);
+            }
             b'S' => {
                 if terminated(&mut body) == Some(b"server_version") {
                     let version = terminated(&mut body).unwrap_or_default();

@@ -4,6 +4,7 @@
 use super::text::{self, Match};
 use crate::app::AppId;
 use crate::attr;
+use crate::risk::Risk;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 /// More elements than a first command has.
@@ -24,7 +25,10 @@ fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     match view.data.first() {
         Some(b'*') => command(view, notes),
         // A reply alone is proof only where it says so: `+OK` is POP3's as well.
-        _ => reply(view),
+        _ => {
+            note_refusal(view, notes);
+            reply(view)
+        }
     }
 }
 
@@ -51,7 +55,21 @@ fn command(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         return Outcome::NotMine;
     }
     notes.meta.put(&attr::REDIS_COMMAND, name);
+    let hello = name.eq_ignore_ascii_case(b"HELLO") && text::contains(rest, b"\r\nAUTH\r\n");
+    if name.eq_ignore_ascii_case(b"AUTH") || hello {
+        notes.meta.set_risk(Risk::ClearTextCredentials);
+        return Outcome::found_more(AppId::REDIS);
+    }
     Outcome::found(AppId::REDIS)
+}
+
+/// Before version 6 a wrong password was an error without a name of its own.
+fn note_refusal(view: &View<'_>, notes: &mut Notes<'_>) {
+    let tried = notes.meta.risks().has(Risk::ClearTextCredentials);
+    let wrong = text::any_keyword(view.data, &[b"-WRONGPASS", b"-ERR invalid password"]);
+    if tried && matches!(wrong, Match::Yes(_)) {
+        notes.meta.set_risk(Risk::LoginRefused);
+    }
 }
 
 fn is_name(byte: u8) -> bool {

@@ -105,9 +105,8 @@ fn rtp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
 /// Adds a packet of a stream to what is known of its losses and its jitter (appendix A.8). The
 /// jitter needs the clock that the payload's type stands for.
 fn measure(view: &View<'_>, notes: &mut Notes<'_>, now: &Header, step: u16) {
-    let timing = &mut notes.scratch.rtp_timing;
-    let first = timing.direction.is_none();
-    if *timing.direction.get_or_insert(view.direction) != view.direction {
+    let first = notes.scratch.rtp_timed.is_none();
+    if *notes.scratch.rtp_timed.get_or_insert(view.direction) != view.direction {
         return;
     }
     let lost = notes.meta.get(&attr::RTP_LOST).and_then(|bytes| bytes.first_chunk::<8>());
@@ -117,6 +116,7 @@ fn measure(view: &View<'_>, notes: &mut Notes<'_>, now: &Header, step: u16) {
     let arrival = u128::from(view.now_ns) * u128::from(rate) / 1_000_000_000;
     let arrival = u32::try_from(arrival & u128::from(u32::MAX)).unwrap_or_default();
     let transit = arrival.wrapping_sub(now.timestamp);
+    let timing = &mut notes.scratch.rtp_timing;
     let moved = transit.wrapping_sub(timing.transit).cast_signed().unsigned_abs();
     timing.transit = transit;
     if first {

@@ -6,6 +6,7 @@ use super::text::{self, Match};
 use crate::app::AppId;
 use crate::attr;
 use crate::meta::VALUE_BYTES;
+use crate::risk::Risk;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 pub(super) const DISSECTOR: Dissector = Dissector {
@@ -80,6 +81,9 @@ fn response(view: &View<'_>, notes: &mut Notes<'_>, rest: &[u8]) -> Outcome {
         return if view.last { found() } else { text::open_line(view.data) };
     };
     let Some((status @ 100..=699, _)) = text::number(status) else { return Outcome::NotMine };
+    if matches!(status, 401 | 407) && notes.scratch.sip_authorised {
+        notes.meta.set_risk(Risk::LoginRefused);
+    }
     notes.meta.put_number(&attr::SIP_STATUS, u64::from(status));
     read_headers(notes, headers);
     // A provisional answer is followed by another.
@@ -89,9 +93,14 @@ fn response(view: &View<'_>, notes: &mut Notes<'_>, rest: &[u8]) -> Outcome {
 /// One walk over the headers, and over the body behind them.
 fn read_headers(notes: &mut Notes<'_>, headers: &[u8]) {
     let mut rest = headers;
+    let mut calls = false;
     for line in text::lines(headers) {
         rest = text::line(rest).map_or(&[][..], |(_, behind)| behind);
         let Some((letter, _)) = line.split_first() else {
+            // RFC 3261 section 8.1.1.4: every message has one.
+            if !calls {
+                notes.meta.set_risk(Risk::Malformed);
+            }
             announce_media(notes, rest);
             return;
         };
@@ -101,7 +110,14 @@ fn read_headers(notes: &mut Notes<'_>, headers: &[u8]) {
             b't' if is_header(line, b"To", b't') => &attr::SIP_TO,
             b'u' if is_header(line, b"User-Agent", 0) => &attr::SIP_AGENT,
             b's' if is_header(line, b"Server", 0) => &attr::SIP_AGENT,
-            b'c' | b'i' if is_header(line, b"Call-ID", b'i') => &attr::SIP_CALL_ID,
+            b'c' | b'i' if is_header(line, b"Call-ID", b'i') => {
+                calls = true;
+                &attr::SIP_CALL_ID
+            }
+            b'a' | b'p' => {
+                note_credentials(line, notes);
+                continue;
+            }
             _ => continue,
         };
         let colon = text::until(line, b':').map_or(0, <[u8]>::len);
@@ -112,6 +128,17 @@ fn read_headers(notes: &mut Notes<'_>, headers: &[u8]) {
         }
         let mut kept = [0; VALUE_BYTES];
         notes.meta.put(attr, without_password(user_of(value), &mut kept));
+    }
+}
+
+/// RFC 2617's Basic, which RFC 3261 section 22 took out, and that there were any.
+fn note_credentials(line: &[u8], notes: &mut Notes<'_>) {
+    let names = [&b"Authorization:"[..], b"Proxy-Authorization:"];
+    if let Match::Yes(value) = text::any_keyword(line, &names) {
+        notes.scratch.sip_authorised = true;
+        if let Match::Yes(_) = text::keyword(value.trim_ascii_start(), b"Basic ") {
+            notes.meta.set_risk(Risk::ClearTextCredentials);
+        }
     }
 }
 

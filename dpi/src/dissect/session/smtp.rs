@@ -4,6 +4,7 @@
 use super::text::{self, Match};
 use crate::app::AppId;
 use crate::attr;
+use crate::risk::Risk;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 pub(super) const DISSECTOR: Dissector = Dissector {
@@ -37,6 +38,8 @@ fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
             let at =
                 mailbox.iter().rposition(|byte| *byte == b'@').map_or(mailbox.len(), |at| at + 1);
             notes.meta.put(&attr::SMTP_FROM_DOMAIN, mailbox.get(at..).unwrap_or_default());
+        } else if let Match::Yes(_) = text::any_keyword(command, &[b"AUTH PLAIN", b"AUTH LOGIN"]) {
+            notes.meta.set_risk(Risk::ClearTextCredentials);
         } else if let Match::Yes([]) = text::keyword(command, b"STARTTLS") {
             notes.meta.put_number(&attr::SMTP_STARTTLS, 1);
             return Outcome::found(AppId::SMTP);
@@ -65,6 +68,11 @@ fn read_replies(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     if !says_so && !known {
         let other = text::contains(greeting, b"FTP");
         return if other { Outcome::NotMine } else { Outcome::NeedMore };
+    }
+    // RFC 4954 section 6.
+    let tried = notes.meta.risks().has(Risk::ClearTextCredentials);
+    if tried && text::lines(view.data).any(|line| line.starts_with(b"535")) {
+        notes.meta.set_risk(Risk::LoginRefused);
     }
     notes.meta.put(&attr::SMTP_SERVER, greeting);
     let host = text::word(greeting).0;

@@ -2,11 +2,13 @@
 //! of algorithms behind it (section 7.1): what both agree on, and the HASSH fingerprints of client
 //! and server, as Salesforce published them (MD5 over the lists of one direction).
 
+use super::ssh_keys;
 use super::text::{self, Match};
 use crate::app::AppId;
 use crate::attr;
 use crate::reader::Reader;
-use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
+use crate::risk::Risk;
+use crate::view::{Direction, Dissector, First, Notes, Outcome, Transport, View};
 use md5::{Digest, Md5};
 
 /// RFC 4253 section 4.2: the string is at most 255 bytes with its line end.
@@ -44,7 +46,13 @@ fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         None if view.last || view.data.len() >= BANNER_BYTES => (view.data, None),
         None => return Outcome::NeedMore,
     };
+    if banner.len() > BANNER_BYTES {
+        notes.meta.set_risk(Risk::Malformed);
+    }
     notes.meta.put(own, banner.get(..BANNER_BYTES).unwrap_or(banner));
+    if ssh_keys::is_obsolete(banner) {
+        notes.meta.set_risk(obsolete(view.direction));
+    }
     match rest.and_then(Lists::read) {
         Some(Read::Whole(lists)) => {
             note(view, notes, &lists);
@@ -52,6 +60,13 @@ fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         }
         Some(Read::Short) if !view.last => Outcome::found_more(AppId::SSH),
         _ => over(view, notes),
+    }
+}
+
+fn obsolete(direction: Direction) -> Risk {
+    match direction {
+        Direction::ToServer => Risk::SshObsoleteClient,
+        Direction::ToClient => Risk::SshObsoleteServer,
     }
 }
 
@@ -126,6 +141,10 @@ fn note(view: &View<'_>, notes: &mut Notes<'_>, lists: &Lists<'_>) {
         return;
     }
     notes.meta.put(attr, &lists.hassh(view.from_client()));
+    let [to_server, to_client, ..] = lists.others;
+    if ssh_keys::are_broken(lists.key_exchange, lists.host_key, [to_server, to_client]) {
+        notes.meta.set_risk(obsolete(view.direction));
+    }
     let Notes { meta, scratch, crypto, .. } = notes;
     let stream = &mut scratch.hello.stream;
     let Some(kept) = crypto.get(*stream) else {
@@ -225,9 +244,68 @@ mod tests {
         assert_eq!(flow.meta.get(&attr::SSH_HASSH), None);
     }
 
+    /// A key exchange that offers these.
+    fn key_exchange(kex: &str, host_keys: &str, ciphers: &str) -> Vec<u8> {
+        lists([kex, host_keys, ciphers, "hmac-sha2-256", "none"])
+    }
+
+    fn modern() -> Vec<u8> {
+        key_exchange(
+            "curve25519-sha256,diffie-hellman-group1-sha1,ext-info-c",
+            "ssh-ed25519,ssh-dss",
+            "aes128-ctr,3des-cbc",
+        )
+    }
+
+    #[test]
+    fn old_programs() {
+        let judged = |direction, banner: &[u8]| {
+            let mut flow = Flow::new(Transport::Tcp, (40000, 22));
+            flow.ask(&DISSECTOR, direction, banner);
+            flow.meta.risks().iter().map(|about| about.name).collect::<Vec<_>>()
+        };
+        for old in [
+            &b"SSH-2.0-OpenSSH_5.3\r\n"[..],
+            b"SSH-1.99-Cisco-1.25\r\n",
+            b"SSH-1.5-OpenSSH_3.4\r\n",
+            b"SSH-2.0-dropbear_0.52\r\n",
+            b"SSH-2.0-libssh-0.6.3\r\n",
+            b"SSH-2.0-PuTTY_Release_0.63\r\n",
+        ] {
+            assert_eq!(judged(ToServer, old), ["ssh_obsolete_client"], "{}", old.escape_ascii());
+            assert_eq!(judged(ToClient, old), ["ssh_obsolete_server"], "{}", old.escape_ascii());
+        }
+        for new in [
+            &b"SSH-2.0-OpenSSH_8.9p1 Ubuntu-3\r\n"[..],
+            b"SSH-2.0-OpenSSH_10.0\r\n",
+            b"SSH-2.0-Go\r\n",
+            b"SSH-2.0-dropbear\r\n",
+            b"SSH-2.0-libssh_0.9.6\r\n",
+        ] {
+            assert_eq!(judged(ToServer, new), [""; 0], "{}", new.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn broken_algorithms() {
+        let judged = |keys: &[u8]| {
+            let mut flow = Flow::new(Transport::Tcp, (40000, 22));
+            flow.ask(&DISSECTOR, ToClient, &[SERVER, keys].concat());
+            flow.meta.risks().has(Risk::SshObsoleteServer)
+        };
+        assert!(judged(&key_exchange("diffie-hellman-group1-sha1", "ssh-ed25519", "aes128-ctr")));
+        assert!(judged(&key_exchange("curve25519-sha256", "ssh-dss", "aes128-ctr")));
+        assert!(judged(&key_exchange("curve25519-sha256", "ssh-rsa", "arcfour,3des-cbc")));
+        assert!(!judged(&modern()), "one of each is not broken");
+        let cut = key_exchange("diffie-hellman-group1-sha1", "ssh-ed25519", "aes128-ctr");
+        assert!(!judged(&cut[..20]));
+    }
+
     #[test]
     fn any_cut_waits_and_neighbours_are_left_alone() {
         check_prefixes(&DISSECTOR, ToServer, Transport::Tcp, CLIENT, (40000, 22));
+        let whole = [CLIENT, &modern()].concat();
+        check_prefixes(&DISSECTOR, ToServer, Transport::Tcp, &whole, (40000, 22));
         check_never(&DISSECTOR, ToServer, Transport::Tcp, b"SSH-3.0-x\r\n", (1, 22));
         check_never(&DISSECTOR, ToServer, Transport::Tcp, b"SIP/2.0 200 OK\r\n", (1, 22));
     }

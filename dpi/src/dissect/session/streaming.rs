@@ -5,6 +5,7 @@ use crate::app::AppId;
 use crate::attr;
 use crate::dissect::credentials;
 use crate::meta::VALUE_BYTES;
+use crate::risk::Risk;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 pub(super) const RTSP: Dissector = Dissector {
@@ -52,6 +53,9 @@ fn rtsp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
                 return text::open_line(view.data);
             };
             let Some((status @ 100..=699, _)) = text::number(rest) else { return Outcome::NotMine };
+            if status == 401 && notes.meta.risks().has(Risk::ClearTextCredentials) {
+                notes.meta.set_risk(Risk::LoginRefused);
+            }
             notes.meta.put_number(&attr::RTSP_STATUS, u64::from(status));
             let agent = text::header(headers, b"Server", None).unwrap_or_default();
             notes.meta.put(&attr::RTSP_AGENT, agent);
@@ -70,6 +74,10 @@ fn rtsp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let (url, version) = text::word(rest);
     if !version.starts_with(b"RTSP/") {
         return Outcome::NotMine;
+    }
+    let credentials = text::header(headers, b"Authorization", None).unwrap_or_default();
+    if let Match::Yes(_) = text::keyword(credentials, b"Basic ") {
+        notes.meta.set_risk(Risk::ClearTextCredentials);
     }
     notes.meta.put(&attr::RTSP_METHOD, method);
     let mut kept = [0; VALUE_BYTES];

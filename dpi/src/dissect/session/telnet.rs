@@ -1,7 +1,9 @@
 //! Telnet: option negotiation (RFC 854, RFC 855). Text without negotiation is not recognised.
 
+use super::text;
 use crate::app::AppId;
 use crate::reader::Reader;
+use crate::risk::Risk;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 const SE: u8 = 240;
@@ -26,7 +28,7 @@ const COMMANDS: usize = 8;
 
 /// Two well-formed commands, or one on the usual port, make a session: one alone is three bytes,
 /// which other protocols hit by chance.
-fn run(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
+fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let wanted = if view.port_is(23) { 1 } else { 2 };
     let mut reader = Reader::new(view.data);
     for read in 0..COMMANDS {
@@ -37,7 +39,24 @@ fn run(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
             None => return Outcome::NeedMore,
         }
     }
-    Outcome::found(AppId::TELNET)
+    note_login(view, reader.rest(), notes)
+}
+
+/// A server that asks for a password, and what is typed then; the login goes on behind the
+/// options in both directions.
+fn note_login(view: &View<'_>, text: &[u8], notes: &mut Notes<'_>) -> Outcome {
+    if !view.from_client() {
+        notes.scratch.telnet_asked |= text::contains(text, b"assword:");
+        if notes.meta.risks().has(Risk::ClearTextCredentials)
+            && (text::contains(text, b"incorrect") || text::contains(text, b"failed"))
+        {
+            notes.meta.set_risk(Risk::LoginRefused);
+            return Outcome::found(AppId::TELNET);
+        }
+    } else if notes.scratch.telnet_asked {
+        notes.meta.set_risk(Risk::ClearTextCredentials);
+    }
+    Outcome::found_more(AppId::TELNET)
 }
 
 /// Reads one command: whether it is well-formed, or nothing where the bytes end before that is
@@ -85,7 +104,7 @@ mod tests {
     #[test]
     fn one_command_needs_the_port() {
         let outcome = |port| run(&DISSECTOR, ToServer, Transport::Tcp, &DO[..3], (5000, port)).0;
-        assert_eq!(outcome(23), Outcome::found(AppId::TELNET));
+        assert_eq!(outcome(23), Outcome::found_more(AppId::TELNET));
         assert_eq!(outcome(4000), Outcome::NeedMore);
     }
 

@@ -5,10 +5,12 @@
 //! A request line is the proof. The name is given with it; fields that come in later segments are
 //! added as their lines are complete.
 
+use super::http_risk::{Answer, Request};
 use crate::app::AppId;
 use crate::attr;
 use crate::dissect::credentials;
 use crate::meta::{Meta, VALUE_BYTES};
+use crate::risk::{Risk, http as judge};
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 use std::io::BufRead;
 
@@ -119,18 +121,31 @@ fn request(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     if !is_version(version) || target.is_empty() {
         return Outcome::NotMine;
     }
+    if notes.meta.get(&attr::HTTP_PATH).is_none() && method != Method::Connect {
+        notes.meta.set_risks(judge::judge_target(target));
+    }
     notes.meta.put(&attr::HTTP_METHOD, word);
     let mut kept = [0; VALUE_BYTES];
     notes.meta.put(&attr::HTTP_PATH, credentials::without_secrets(target, &mut kept));
     let mut app = by_target(method, target, notes.meta);
-    let complete = read_fields(&mut rest, |line| note_request_field(line, &mut app, notes.meta));
+    let mut header = Request::default();
+    let complete = read_fields(&mut rest, |line| {
+        header.line(line, notes.meta);
+        note_request_field(line, &mut app, notes.meta);
+    });
+    let wanting = header.judge(complete, target, rest, notes.meta) && !view.last;
     if let Some(host) = authority(method, target) {
         // The host field, if there is one, was first.
         notes.meta.put(&attr::HOST_NAME, host);
     }
     notes.scratch.http.app = app;
-    notes.scratch.http.request_done = complete;
-    if complete {
+    if complete && version.ends_with(b"1.1") && header.lacks_host() {
+        // RFC 9112 section 3.2.
+        notes.meta.set_risk(Risk::Malformed);
+    }
+    notes.scratch.http.authorised = header.is_authorised();
+    notes.scratch.http.request_done = complete && !wanting;
+    if notes.scratch.http.request_done {
         notes.scratch.set_read(view.direction);
     }
     Outcome::found_more(app)
@@ -329,7 +344,9 @@ fn response(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
             AppId::WEBSOCKET if code != 101 => AppId::HTTP,
             app => app,
         };
+        let mut header = Answer::default();
         let complete = read_fields(&mut rest, |line| {
+            header.line(line, notes.meta);
             note_response_field(line, code, &mut app, notes.meta);
         });
         notes.scratch.http.app = app;
@@ -341,7 +358,9 @@ fn response(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         if !interim {
             notes.meta.put_number(&attr::HTTP_STATUS, u64::from(code));
         }
-        notes.scratch.http.response_done = complete || view.last;
+        let authorised = notes.scratch.http.authorised;
+        let wanting = complete && header.judge(code, authorised, rest, notes.meta);
+        notes.scratch.http.response_done = (complete && !wanting) || view.last;
         if notes.scratch.http.response_done {
             notes.scratch.set_read(view.direction);
         }
@@ -444,7 +463,10 @@ mod tests {
         for (answer, app) in [
             (&b"HTTP/1.0 200 OK\r\nicy-name: Radio\r\n\r\n"[..], AppId::ICECAST),
             (b"ICY 200 OK\r\nicy-br:128\r\n\r\n", AppId::ICECAST),
-            (b"HTTP/1.1 200 OK\r\nContent-Type: application/x-mpegURL\r\n\r\n", AppId::HLS),
+            (
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/x-mpegURL\r\n\r\n#EXTM3U\n#EXT-X",
+                AppId::HLS,
+            ),
         ] {
             let mut flow = Flow::new(Transport::Tcp, PORTS);
             assert_eq!(flow.ask(&HTTP, ToServer, GET), Outcome::found_more(AppId::HTTP));

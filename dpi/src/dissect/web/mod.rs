@@ -7,6 +7,7 @@ mod hello;
 mod hpack;
 mod http;
 mod http2;
+mod http_risk;
 mod ike;
 mod ja4;
 mod leaf;

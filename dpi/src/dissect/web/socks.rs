@@ -6,6 +6,7 @@
 use crate::app::AppId;
 use crate::attr;
 use crate::reader::Reader;
+use crate::risk::Risk;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 pub(super) const SOCKS: Dissector = Dissector {
@@ -59,6 +60,7 @@ fn version_5(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
                 return Outcome::NeedMore;
             }
         }
+        notes.meta.set_risk(Risk::ClearTextCredentials);
         if reader.left() == 0 {
             return Outcome::NeedMore;
         }
@@ -95,9 +97,14 @@ fn request_5(mut reader: Reader<'_>, notes: &mut Notes<'_>) -> Outcome {
 }
 
 /// The server's choice: after a greeting, or with a reply (section 6) behind it.
-fn answer_5(view: &View<'_>, notes: &Notes<'_>) -> Outcome {
+fn answer_5(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let greeted = notes.scratch.socks == 5;
     match *view.data {
+        // RFC 1929 section 2: name and password are refused.
+        [_, 2, 1, status, ..] if greeted && status != 0 => {
+            notes.meta.set_risk(Risk::LoginRefused);
+            Outcome::found(AppId::SOCKS)
+        }
         [_, 0..=3 | 0xff] if greeted => Outcome::found_more(AppId::SOCKS),
         [_, 0, 5, reply, 0, 1 | 3 | 4, ..] if reply <= 8 => Outcome::found(AppId::SOCKS),
         [_] | [_, 0] | [_, 0, 5] | [_, 0, 5, _] | [_, 0, 5, _, 0] => Outcome::NeedMore,

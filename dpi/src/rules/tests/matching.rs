@@ -1,4 +1,5 @@
 use super::*;
+use crate::app::Breed;
 
 #[test]
 fn the_longest_suffix_wins_and_labels_are_whole() {
@@ -45,7 +46,7 @@ fn the_longest_suffix_wins_and_labels_are_whole() {
     }
     let [backup, mirror, top] = rules.apps() else { panic!("{:?}", rules.apps()) };
     assert_eq!((backup.id.0, mirror.id.0, top.id.0), (4000, 4001, 4002));
-    assert_eq!((backup.category, backup.breed), (Category::Cloud, crate::app::Breed::Acceptable));
+    assert_eq!((backup.category, backup.breed), (Category::Cloud, Breed::Acceptable));
     let found = rules.by_host(&anywhere(), AppId::DNS, b"exact.example.com").unwrap();
     let about = rules.describe(found.rule).unwrap();
     assert_eq!((about.file, about.line, about.kind), ("test.rules", 6, Kind::Host));

@@ -1,0 +1,141 @@
+//! Flows that come again and again at the same distance: a small table of what came between which
+//! ends, of fixed size. One flow is one call, at its first packet.
+//!
+//! The table is in groups of four places; when a key's group is full, the one that was seen
+//! longest ago makes room. Nothing is allocated after [`Periodic::new`].
+
+use super::{Risk, Risks};
+use crate::view::Endpoint;
+
+const GROUP: usize = 4;
+/// Distances in a row that have to agree: with five flows there are four.
+const AGREED: u8 = 4;
+/// The shortest distance counted: a page's connections come within it.
+const LEAST_MS: u64 = 2_000;
+/// The longest; beyond it, the count begins anew.
+const MOST_MS: u64 = 2 * 60 * 60 * 1000;
+/// Parts of a distance by which two may differ.
+const TOLERANCE: u64 = 10;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Periodic {
+    groups: Box<[[Place; GROUP]]>,
+}
+
+#[derive(Clone, Copy, Default, Debug)]
+struct Place {
+    /// A hash of client, server and port; 0 is empty.
+    key: u64,
+    /// When the last flow began.
+    last_ms: u64,
+    /// The distance to the one before it; 0 for none.
+    distance_ms: u64,
+    /// Distances in a row that agreed.
+    agreed: u8,
+}
+
+impl Periodic {
+    /// Room for `places` pairs of ends; with 0, nothing is remembered and nothing is periodic.
+    pub fn new(places: u32) -> Periodic {
+        let groups = usize::try_from(places).unwrap_or(usize::MAX).div_ceil(GROUP);
+        let groups = if places == 0 { 0 } else { groups.next_power_of_two() };
+        Periodic { groups: vec![[Place::default(); GROUP]; groups].into() }
+    }
+
+    /// A flow from `client` to `server` (its port counts, the client's does not) began.
+    pub fn began(&mut self, client: [u8; 16], server: Endpoint, now_ns: u64) -> Risks {
+        let key = key(client, server);
+        let now_ms = now_ns / 1_000_000;
+        let mask = self.groups.len().saturating_sub(1);
+        let at = usize::try_from(key >> 32).unwrap_or_default() & mask;
+        let Some(group) = self.groups.get_mut(at) else { return Risks::NONE };
+        let same = group.iter().position(|place| place.key == key);
+        let oldest =
+            || group.iter().enumerate().min_by_key(|(_, place)| place.last_ms).map(|(at, _)| at);
+        let Some(place) = same.or_else(oldest).and_then(|at| group.get_mut(at)) else {
+            return Risks::NONE;
+        };
+        if place.key == key {
+            place.again(now_ms);
+        } else {
+            *place = Place { key, last_ms: now_ms, distance_ms: 0, agreed: 0 };
+        }
+        Risks::when(Risk::Periodic, place.agreed >= AGREED)
+    }
+}
+
+impl Place {
+    fn again(&mut self, now_ms: u64) {
+        let distance_ms = now_ms.saturating_sub(self.last_ms);
+        if distance_ms < LEAST_MS {
+            // Of the same burst: it neither agrees nor disagrees.
+            return;
+        }
+        self.last_ms = now_ms;
+        let agrees = self.distance_ms > 0
+            && distance_ms.abs_diff(self.distance_ms) * TOLERANCE <= self.distance_ms;
+        if distance_ms > MOST_MS {
+            (self.distance_ms, self.agreed) = (0, 0);
+        } else if agrees {
+            self.agreed = self.agreed.saturating_add(1);
+            // The mean of the two, so that slow drifts are followed.
+            self.distance_ms = self.distance_ms.midpoint(distance_ms);
+        } else {
+            (self.distance_ms, self.agreed) = (distance_ms, 1);
+        }
+    }
+}
+
+/// Never 0.
+fn key(client: [u8; 16], server: Endpoint) -> u64 {
+    const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+    let mut hash = u64::from(server.port).wrapping_add(1).wrapping_mul(ODD);
+    for address in [client, server.address] {
+        let (low, high) = address.split_at(8);
+        for half in [low, high] {
+            let word = half.first_chunk().map_or(0, |half| u64::from_le_bytes(*half));
+            hash = (hash ^ word).wrapping_mul(ODD).rotate_left(29);
+        }
+    }
+    hash.wrapping_mul(ODD) | 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dissect::testing::{CLIENT, SERVER};
+
+    const S: u64 = 1_000_000_000;
+
+    fn flows(periodic: &mut Periodic, port: u16, times: &[u64]) -> bool {
+        let server = Endpoint { address: SERVER, port };
+        let last =
+            times.iter().map(|at| periodic.began(CLIENT, server, 1_000_000 * S + at * S)).last();
+        last.is_some_and(|risks| risks.has(Risk::Periodic))
+    }
+
+    #[test]
+    fn five_flows_at_one_distance() {
+        let mut periodic = Periodic::new(64);
+        assert!(flows(&mut periodic, 1, &[0, 60, 120, 181, 240]));
+        assert!(!flows(&mut periodic, 2, &[0, 60, 120, 181]), "one too few");
+        assert!(!flows(&mut periodic, 3, &[0, 60, 90, 200, 260, 400]));
+        assert!(!flows(&mut periodic, 4, &[0, 1, 2, 3, 4, 5, 6]), "a page's connections");
+        assert!(flows(&mut periodic, 5, &[0, 1, 60, 120, 121, 180, 241]), "two at a time");
+        assert!(!flows(&mut periodic, 6, &[0, 9000, 18000, 27000, 36000, 45000]), "too far apart");
+        assert!(!flows(&mut periodic, 7, &[0, 60, 120, 180, 400]), "not any more");
+    }
+
+    #[test]
+    fn the_table_is_bounded() {
+        let mut periodic = Periodic::new(16);
+        for round in 0..6 {
+            for port in 0..1000 {
+                flows(&mut periodic, port, &[round * 60]);
+            }
+        }
+        assert_eq!(periodic.groups.len() * GROUP, 16);
+        assert!(!flows(&mut Periodic::new(0), 1, &[0, 60, 120, 180, 240, 300]));
+    }
+}
