@@ -18,6 +18,9 @@ pub mod scratch;
 pub mod services;
 pub mod view;
 
+#[doc(hidden)]
+pub mod fuzzing;
+
 mod dissect;
 
 pub use app::{App, AppId, Category};

@@ -43,6 +43,8 @@ pub(super) struct FlowState {
     pub(super) hinted: Mask,
     /// Packets with payload so far, both directions.
     pub(super) packets: u8,
+    /// Bytes of datagrams so far, both directions.
+    pub(super) bytes: u32,
     /// The dissector that recognised the flow and wants to see more of it.
     pub(super) dissector: Option<u8>,
     /// What a control flow said this one would be.
@@ -64,6 +66,7 @@ impl FlowState {
             alive: Mask::EMPTY,
             hinted: Mask::EMPTY,
             packets: 0,
+            bytes: 0,
             dissector: None,
             announced: AppId::UNKNOWN,
             verdict: Verdict::UNKNOWN,
@@ -77,6 +80,7 @@ impl FlowState {
     /// As new, without touching the metadata's bytes.
     fn reset(&mut self) {
         self.packets = 0;
+        self.bytes = 0;
         self.dissector = None;
         self.announced = AppId::UNKNOWN;
         self.verdict = Verdict::UNKNOWN;

@@ -161,6 +161,11 @@ impl Stream {
         pool.get(self.buffer).get(..self.ready).unwrap_or_default()
     }
 
+    /// Bytes kept in order so far.
+    pub(super) fn in_order(&self) -> usize {
+        self.ready
+    }
+
     /// Whether a segment was taken.
     pub(super) fn has_begun(&self) -> bool {
         self.begun

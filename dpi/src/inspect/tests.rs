@@ -408,18 +408,21 @@ fn bytes_missing_in_the_capture_end_the_stream() {
     let cut = Segment { payload_missing: true, ..tcp(4, ToServer, b"def") };
     assert_eq!(inspector.inspect(&mut slot, &cut), Step::Ended(SSH));
     inspector.release(&mut slot);
-    // So does the end of the buffer, and the limit of packets.
+    // So does the end of the buffer,
     let long = vec![0; 1500];
     assert_eq!(inspector.inspect(&mut slot, &tcp(1, ToServer, &long)), Step::More);
-    assert_eq!(inspector.inspect(&mut slot, &tcp(1501, ToServer, b"x")), Step::More);
-    let mut step = Step::More;
-    for at in 0..15 {
-        step = inspector.inspect(&mut slot, &tcp(1502 + at, ToServer, b"x"));
-        if step != Step::More {
-            break;
-        }
+    assert_eq!(inspector.inspect(&mut slot, &tcp(1501, ToServer, b"x")), Step::Ended(SSH));
+    inspector.release(&mut slot);
+    // in both directions together,
+    assert_eq!(inspector.inspect(&mut slot, &tcp(1, ToServer, &long[..600])), Step::More);
+    assert_eq!(inspector.inspect(&mut slot, &tcp(1, ToClient, &long[..600])), Step::More);
+    assert_eq!(inspector.inspect(&mut slot, &tcp(601, ToServer, b"x")), Step::Ended(SSH));
+    inspector.release(&mut slot);
+    // and the limit of packets.
+    for at in 1..u32::from(UNNAMED_PACKETS) {
+        assert_eq!(inspector.inspect(&mut slot, &tcp(at, ToServer, b"x")), Step::More);
     }
-    assert_eq!(step, Step::Ended(SSH));
+    assert_eq!(inspector.inspect(&mut slot, &tcp(12, ToServer, b"x")), Step::Ended(SSH));
     inspector.release(&mut slot);
     assert_empty(&inspector, &limits());
 }
