@@ -5,6 +5,7 @@
 //! `WEIR_SEEDS` set to a folder the sound messages are left there, for the fuzzers to begin with.
 
 use std::collections::HashSet;
+use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -72,15 +73,17 @@ fn ask(dissector: &Dissector, flow: &mut Flow, direction: Direction, data: &[u8]
 /// Leaves the message where `WEIR_SEEDS` says, as a row of the fuzzers' table of seeds.
 fn leave(dissector: &Dissector, sound: Sound<'_>, hash: u64) {
     let Some(folder) = std::env::var_os("WEIR_SEEDS") else { return };
-    let hex: String = sound.data.iter().map(|byte| format!("{byte:02x}")).collect();
-    let row = format!(
-        "{}\t{}\t{}\t{}\t{}\t{hex}\n",
+    let mut row = format!(
+        "{}\t{}\t{}\t{}\t{}\t",
         app::describe(dissector.app).name,
         if sound.tcp { "TCP" } else { "UDP" },
         if sound.to_server { "client" } else { "server" },
         sound.ports.0,
         sound.ports.1,
     );
+    for byte in sound.data {
+        write!(row, "{byte:02x}").expect("a string takes everything");
+    }
     let path = std::path::Path::new(&folder).join(format!("{hash:016x}.tsv"));
     std::fs::write(path, row).expect("the folder of WEIR_SEEDS can be written");
 }
