@@ -4,7 +4,7 @@ CARGO ?= cargo
 PACKAGES = clang libelf-dev zlib1g-dev libhwloc-dev libudev-dev pkg-config make gcc libc6-dev linux-libc-dev
 LIVE_PACKAGES = iproute2 ethtool procps
 
-.PHONY: run test check bench model fanout faults asan build install uninstall packages programs clean help
+.PHONY: run test check bench model fanout faults asan fuzz conformance build install uninstall packages programs clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -43,6 +43,14 @@ asan: packages
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address" ASAN_OPTIONS=detect_leaks=0 \
 		CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/asan \
 		$(CARGO) test --locked --target x86_64-unknown-linux-gnu -p weir-shm -p weir-af-xdp
+
+## make fuzz           inspection under libFuzzer and AddressSanitizer, FUZZ_SECONDS=60 a target
+fuzz: packages
+	@tests/fuzz/run.sh
+
+## make conformance    recognition held against labelled captures; CORPUS=DIR for others than ours
+conformance: packages
+	$(CARGO) run --release --locked -p weir-tests --bin conformance -- $(CORPUS)
 
 ## make bench          micro-benchmarks, then the pipeline beside ndpiReader (perf/offline.sh)
 bench: packages build

@@ -21,6 +21,9 @@ pub mod stack;
 pub mod view;
 pub mod why;
 
+#[doc(hidden)]
+pub mod fuzzing;
+
 mod dissect;
 
 pub use app::{App, AppId, Category};

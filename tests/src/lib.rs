@@ -3,11 +3,13 @@
 pub mod allocations;
 pub mod cable;
 pub mod corpus;
+pub mod drive;
 pub mod faults;
 pub mod player;
 pub mod programs;
 pub mod raw;
 pub mod readers;
+pub mod seeds;
 pub mod seen;
 pub mod traffic;
 

@@ -102,42 +102,6 @@ fn count(flows: &mut HashMap<Key, Flow>, parsed: &Parsed, bytes: u64, cut: bool)
     }
 }
 
-fn protocol(name: &str) -> u8 {
-    match name {
-        "ICMP" => 1,
-        "IGMP" => 2,
-        "TCP" => 6,
-        "UDP" => 17,
-        "GRE" => 47,
-        "ESP" => 50,
-        "AH" => 51,
-        "ICMPV6" => 58,
-        "OSPF" => 89,
-        "PIM" => 103,
-        "VRRP" => 112,
-        "PGM" => 113,
-        "SCTP" => 132,
-        number => number.parse().unwrap_or_else(|_| panic!("protocol {number} is not known")),
-    }
-}
-
-/// The reference writes a single zero group of an IPv6 address as `::` too. Where that leaves more
-/// than one `::`, the one that stands for several groups is whichever gives an address.
-fn address(text: &str) -> Ipv6Addr {
-    let places: Vec<usize> = text.match_indices("::").map(|(at, _)| at).collect();
-    let readings = places.iter().rev().map(|kept| {
-        let (before, after) = text.split_at(*kept);
-        let (mark, after) = after.split_at(2);
-        format!("{}{mark}{}", before.replace("::", ":0:"), after.replace("::", ":0:"))
-    });
-    let parsed =
-        std::iter::once(text.to_owned()).chain(readings).find_map(|text| text.parse().ok());
-    match parsed.unwrap_or_else(|| panic!("address {text}")) {
-        IpAddr::V4(address) => address.to_ipv6_mapped(),
-        IpAddr::V6(address) => address,
-    }
-}
-
 struct Row {
     key: Key,
     source: (Ipv6Addr, u16),
@@ -153,11 +117,11 @@ fn expected(root: &Path) -> Vec<(String, Vec<Row>)> {
         let number = |index: usize| cells[index].parse::<u64>().unwrap();
         let port = |index: usize| cells[index].parse::<u16>().unwrap();
         let vlan = if cells[6].is_empty() { 0 } else { cells[6].parse().unwrap() };
-        let source = (address(cells[1]), port(2));
-        let destination = (address(cells[3]), port(4));
+        let source = (corpus::address(cells[1]).unwrap(), port(2));
+        let destination = (corpus::address(cells[3]).unwrap(), port(4));
         let (low, high) = (source.min(destination), source.max(destination));
         let row = Row {
-            key: (protocol(cells[5]), low, high, vlan),
+            key: (corpus::protocol(cells[5]).unwrap(), low, high, vlan),
             source,
             counts: Counts { packets: [number(9), number(11)], bytes: [number(10), number(12)] },
             tunnel: cells[16].to_owned(),

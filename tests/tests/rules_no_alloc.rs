@@ -46,6 +46,7 @@ fn ask(rules: &RuleSet, ends: &Ends, text: &[u8]) -> usize {
         server: ends.server,
         last: false,
         packets_before: 0,
+        now_ns: 0,
     };
     let found = [
         rules.by_ends(ends),

@@ -8,6 +8,8 @@ pub(crate) mod session;
 pub(crate) mod web;
 
 #[cfg(test)]
+mod mutants;
+#[cfg(test)]
 pub(crate) mod testing;
 
 use crate::view::Dissector;

@@ -1,5 +1,6 @@
 //! What the dissectors' unit tests share: a dissector asked as the dispatch would ask it.
 
+use super::mutants::{self, Sound};
 use crate::crypto_pool::CryptoPool;
 use crate::knowledge::Knowledge;
 use crate::meta::Meta;
@@ -29,6 +30,8 @@ pub(crate) struct Flow {
     packets: u8,
     ports: (u16, u16),
     transport: Transport,
+    /// Whether what is found here is damaged and asked about again: see [`mutants`].
+    watched: bool,
 }
 
 impl Flow {
@@ -44,7 +47,13 @@ impl Flow {
             packets: 0,
             ports,
             transport,
+            watched: true,
         }
+    }
+
+    /// The same for [`mutants`]; `last` says that no more bytes can come.
+    pub(super) fn unwatched(transport: Transport, ports: (u16, u16), last: bool) -> Flow {
+        Flow { watched: false, last, ..Flow::new(transport, ports) }
     }
 
     /// Asks `dissector` about `data`, unless its first-byte or transport filter excludes it.
@@ -86,7 +95,13 @@ impl Flow {
             knowledge: &mut self.knowledge,
             crypto: &mut self.crypto,
         };
-        (dissector.run)(&view, &mut notes)
+        let outcome = (dissector.run)(&view, &mut notes);
+        if self.watched && matches!(outcome, Outcome::Found { .. }) {
+            let to_server = direction == Direction::ToServer;
+            let tcp = self.transport == Transport::Tcp;
+            mutants::bear(dissector, Sound { data, to_server, tcp, ports: self.ports });
+        }
+        outcome
     }
 }
 
@@ -123,11 +138,15 @@ pub(crate) fn check_prefixes(
     ports: (u16, u16),
 ) {
     let whole = run(dissector, direction, transport, data, ports).0;
+    let beginning = |length: usize| {
+        let mut flow = Flow::unwatched(transport, ports, false);
+        flow.ask(dissector, direction, &data[..length])
+    };
     let Outcome::Found { app, .. } = whole else {
         panic!("the whole must be found, was {whole:?}");
     };
     for length in 1..data.len() {
-        let outcome = run(dissector, direction, transport, &data[..length], ports).0;
+        let outcome = beginning(length);
         match outcome {
             Outcome::Found { app: early, .. } => assert_eq!(early, app, "{length} bytes"),
             Outcome::NeedMore => {}

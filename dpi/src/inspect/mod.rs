@@ -22,6 +22,7 @@ mod tests;
 
 pub use counters::Counters;
 pub use state::Slot;
+pub use turn::UNNAMED_PACKETS;
 pub use verdict::{Confidence, Verdict};
 
 use crate::app::{self, AppId};
@@ -47,14 +48,14 @@ pub struct Limits {
     pub flows: u32,
     /// TCP streams (a direction each) of which more than one segment is kept, at a time.
     pub stream_buffers: u32,
-    /// Bytes of a stream that are put in order, a direction; at most 65,535.
+    /// Bytes of a stream that are put in order, a direction; at most 65,535. When so many of both
+    /// directions were read and the flow has no name, its next packet is the last.
     pub stream_bytes: u32,
-    /// Packets with payload of a TCP flow, both directions, that are inspected.
+    /// Packets with payload of a TCP flow, both directions, that are inspected; of one without a
+    /// name [`UNNAMED_PACKETS`] at most. Eight times as many of one that announces others (FTP).
     pub packets_tcp: u8,
     /// The same for UDP.
     pub packets_udp: u8,
-    /// Bytes of payload, both directions, after which a flow that has no name is inspected no more.
-    pub bytes_unnamed: u16,
     /// Addresses learned from DNS answers that are remembered.
     pub dns_names: u32,
     /// The risks that are reported.
@@ -71,7 +72,6 @@ impl Default for Limits {
             stream_bytes: 8 * 1024,
             packets_tcp: 12,
             packets_udp: 8,
-            bytes_unnamed: 8 * 1024,
             dns_names: 16 * 1024,
             risks: Risks::ALL,
             explain: true,
@@ -150,7 +150,8 @@ impl Inspector {
         Inspector::with_dissectors(limits, dissect::FAMILIES)
     }
 
-    fn with_dissectors(limits: &Limits, families: &[&[Dissector]]) -> Inspector {
+    /// The same with these dissectors instead of all.
+    pub(crate) fn with_dissectors(limits: &Limits, families: &[&[Dissector]]) -> Inspector {
         assert!(limits.stream_bytes > 0 && limits.stream_bytes < 65536, "stream_bytes");
         assert!(limits.packets_tcp > 0 && limits.packets_udp > 0, "packets");
         Inspector {

@@ -43,7 +43,7 @@ pub(super) struct FlowState {
     pub(super) transport: Transport,
     /// Packets with payload so far, both directions.
     pub(super) packets: u8,
-    /// Bytes of payload so far, both directions, saturating.
+    /// Bytes of datagrams so far, both directions, saturating.
     pub(super) bytes: u16,
     /// The dissector that recognised the flow and wants to see more of it.
     pub(super) dissector: Option<Index>,

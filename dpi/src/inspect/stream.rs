@@ -179,10 +179,11 @@ impl Stream {
 
     /// The bytes in order so far; empty before [`Stream::keep`].
     pub(super) fn bytes<'p>(&self, pool: &'p Pool) -> &'p [u8] {
-        pool.get(self.buffer).get(..self.ready()).unwrap_or_default()
+        pool.get(self.buffer).get(..self.in_order()).unwrap_or_default()
     }
 
-    fn ready(&self) -> usize {
+    /// Bytes kept in order so far.
+    pub(super) fn in_order(&self) -> usize {
         self.ready.into()
     }
 
@@ -198,7 +199,7 @@ impl Stream {
 
     /// Whether nothing can follow.
     pub(super) fn is_over(&self, pool: &Pool) -> bool {
-        self.closed || (self.buffer != NO_BUFFER && self.ready() >= pool.bytes_each)
+        self.closed || (self.buffer != NO_BUFFER && self.in_order() >= pool.bytes_each)
     }
 
     /// Says that the bytes after those taken so far are missing in the capture.
@@ -217,14 +218,14 @@ impl Stream {
     /// Puts `bytes` at `offset`, where nothing is yet.
     fn write(&mut self, pool: &mut Pool, offset: usize, bytes: &[u8]) -> Taken {
         let end = offset.saturating_add(bytes.len()).min(pool.bytes_each);
-        if self.closed || offset >= end || end <= self.ready() {
+        if self.closed || offset >= end || end <= self.in_order() {
             return Taken::Nothing;
         }
-        if offset > self.ready() && !self.has_room(offset, end) {
+        if offset > self.in_order() && !self.has_room(offset, end) {
             return Taken::Dropped;
         }
         let buffer = pool.get_mut(self.buffer);
-        let mut at = offset.max(self.ready());
+        let mut at = offset.max(self.in_order());
         while at < end {
             let (stop, taken) = self.gap_at(at, end);
             if !taken {
@@ -299,7 +300,7 @@ impl Stream {
             let moved = Span::new(span.start() + by, (span.end() + by).min(capacity));
             *span = if span.is_empty() || moved.is_empty() { Span::default() } else { moved };
         }
-        let first = Span::new(by, (self.ready() + by).min(capacity));
+        let first = Span::new(by, (self.in_order() + by).min(capacity));
         self.ready = 0;
         // The stretch just moved matters more than one further ahead.
         let free = self.waiting.iter().position(|span| span.is_empty());

@@ -17,6 +17,10 @@ const MIDSTREAM_PACKETS: u8 = 8;
 /// before it fits nothing.
 pub(super) const LATE_FIRST_PACKETS: u8 = 3;
 
+/// Packets after which a flow without a name is given up, whatever the limits: what was not told
+/// by then was, in all captures seen, never told.
+pub const UNNAMED_PACKETS: u8 = 12;
+
 /// So many times the usual number of packets are read of a flow that announces others: an FTP
 /// session names a new data flow for every file.
 const ANNOUNCER_FACTOR: u8 = 8;
@@ -24,6 +28,15 @@ const ANNOUNCER_FACTOR: u8 = 8;
 /// Zeros in a row that may be padding: an Ethernet frame has 46 bytes of payload at least, an IPv4
 /// and a TCP header take 40.
 const PADDING_BYTES: usize = 6;
+
+/// Whether a packet is the last one to be read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Last {
+    /// Of the flow, whatever comes of it.
+    of_all: bool,
+    /// Of the flow as it is: the same, and sooner where it has no name yet.
+    as_it_is: bool,
+}
 
 /// What the dissectors answered about a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,15 +78,19 @@ impl Turn<'_> {
     /// A datagram: every one is looked at anew.
     pub(super) fn udp(&mut self) -> Asked {
         let packets_before = self.count_packet();
-        let at_limit = self.at_limit(self.limits.packets_udp);
+        let last = self.last(self.limits.packets_udp);
+        let bytes = u16::try_from(self.segment.payload.len()).unwrap_or(u16::MAX);
+        self.state.bytes = self.state.bytes.saturating_add(bytes);
         let view = view(self.segment, self.segment.payload, Transport::Udp, true, packets_before);
         if let Some(index) = self.state.dissector {
-            return ask_again(self.dispatch, self.state, &mut self.shared, index, &view, at_limit);
+            let shared = &mut self.shared;
+            return ask_again(self.dispatch, self.state, shared, index, &view, last.of_all);
         }
         let candidates = candidates(self.dispatch, self.state, view.data, Transport::Udp);
+        let announced = self.state.announced != AppId::UNKNOWN;
         match ask(self.dispatch, self.state, &mut self.shared, candidates, &view).0 {
-            Asked::Nothing if at_limit || self.state.announced != AppId::UNKNOWN => Asked::GaveUp,
-            Asked::Named { app, more } => Asked::Named { app, more: more && !at_limit },
+            Asked::Nothing if last.as_it_is || announced => Asked::GaveUp,
+            Asked::Named { app, more } => Asked::Named { app, more: more && !last.of_all },
             other => other,
         }
     }
@@ -84,39 +101,39 @@ impl Turn<'_> {
         if self.state.announced != AppId::UNKNOWN {
             return Asked::GaveUp;
         }
-        let at_limit = self.at_limit(if tcp.syn_seen || self.state.dissector.is_some() {
+        let last = self.last(if tcp.syn_seen || self.state.dissector.is_some() {
             self.limits.packets_tcp
         } else {
             self.limits.packets_tcp.min(MIDSTREAM_PACKETS)
         });
         if is_padding(self.segment.payload) && !self.stream_mut().0.has_begun() {
-            return if at_limit { self.state.over() } else { Asked::Nothing };
+            return if last.as_it_is { self.state.over() } else { Asked::Nothing };
         }
         if tcp.syn_seen {
-            return self.stream(tcp, packets_before, at_limit);
+            return self.stream(tcp, packets_before, last);
         }
         // The beginning was not captured: any segment may begin a message. One that does not
         // carry on what was begun is looked at once more by itself.
         let carried_on = self.stream_mut().0.is_kept();
-        let asked = self.stream(tcp, packets_before, at_limit);
+        let asked = self.stream(tcp, packets_before, last);
         if asked != Asked::GaveUp {
             return asked;
         }
         self.start_over();
         if carried_on {
-            let asked = self.stream(tcp, packets_before, at_limit);
+            let asked = self.stream(tcp, packets_before, last);
             if asked != Asked::GaveUp {
                 return asked;
             }
             self.start_over();
         }
-        if at_limit { Asked::GaveUp } else { Asked::Nothing }
+        if last.as_it_is { Asked::GaveUp } else { Asked::Nothing }
     }
 
     /// Takes the segment into its stream, and asks about what is there in order.
-    fn stream(&mut self, tcp: TcpSegment, packets_before: u8, at_limit: bool) -> Asked {
+    fn stream(&mut self, tcp: TcpSegment, packets_before: u8, last: Last) -> Asked {
         if self.direction_is_read() {
-            return if at_limit { Asked::Finished } else { Asked::Nothing };
+            return if last.as_it_is { Asked::Finished } else { Asked::Nothing };
         }
         let payload = self.segment.payload;
         let missing = self.segment.payload_missing;
@@ -125,13 +142,13 @@ impl Turn<'_> {
         let taken = stream.take(pool, tcp.seq, payload, may_rebase);
         self.count_taken(taken);
         let nothing_new = matches!(taken, Taken::Held | Taken::Nothing | Taken::Dropped);
-        if nothing_new && !at_limit {
+        if nothing_new && !last.as_it_is {
             return self.state.nobody_left(tcp).unwrap_or(Asked::Nothing);
         }
         if taken == Taken::Rebased {
             self.revive();
         }
-        let asked = self.ask_stream(taken, packets_before, at_limit);
+        let asked = self.ask_stream(taken, packets_before, last);
         let wants_more = matches!(asked, Asked::Nothing | Asked::Named { more: true, .. });
         if self.direction_is_read() {
             let (stream, pool) = self.stream_mut();
@@ -149,25 +166,25 @@ impl Turn<'_> {
     }
 
     /// Asks about the stream's beginning: those who may still be it, or the one who was it.
-    fn ask_stream(&mut self, taken: Taken, packets_before: u8, at_limit: bool) -> Asked {
+    fn ask_stream(&mut self, taken: Taken, packets_before: u8, last: Last) -> Asked {
         // The view borrows the pool, which `ask` does not need: the fields are taken apart here.
         let Turn { dispatch, state, streams, shared, segment, .. } = self;
         let stream = of(&mut state.streams, segment.direction);
-        let over = at_limit || segment.payload_missing || stream.is_over(streams);
+        let over = last.as_it_is || segment.payload_missing || stream.is_over(streams);
         let data = if taken == Taken::First { segment.payload } else { stream.bytes(streams) };
         let view = view(segment, data, Transport::Tcp, over, packets_before);
         if let Some(index) = state.dissector {
             return if data.is_empty() {
                 Asked::Finished
             } else {
-                ask_again(dispatch, state, shared, index, &view, at_limit)
+                ask_again(dispatch, state, shared, index, &view, last.of_all)
             };
         }
         let candidates = candidates(dispatch, state, data, Transport::Tcp);
         let (asked, wanting) = ask(dispatch, state, shared, candidates, &view);
         match asked {
-            Asked::Named { app, more } => Asked::Named { app, more: more && !at_limit },
-            _ if at_limit => Asked::GaveUp,
+            Asked::Named { app, more } => Asked::Named { app, more: more && !last.of_all },
+            _ if last.as_it_is => Asked::GaveUp,
             _ => {
                 state.alive = wanting;
                 segment.tcp.and_then(|tcp| state.nobody_left(tcp)).unwrap_or(Asked::Nothing)
@@ -176,11 +193,15 @@ impl Turn<'_> {
     }
 
     /// Whether this packet is the last one to be inspected, `most` being the usual number.
-    fn at_limit(&self, most: u8) -> bool {
-        let announces = app::announces_flows(self.state.verdict.master);
-        let most = if announces { most.saturating_mul(ANNOUNCER_FACTOR) } else { most };
-        let unnamed = self.state.dissector.is_none();
-        self.state.packets >= most || (unnamed && self.state.bytes >= self.limits.bytes_unnamed)
+    fn last(&self, most: u8) -> Last {
+        let state = &*self.state;
+        let factor = if app::announces_flows(state.verdict.master) { ANNOUNCER_FACTOR } else { 1 };
+        let of_all = state.packets >= most.saturating_mul(factor);
+        let in_order: usize = state.streams.iter().map(Stream::in_order).sum();
+        let bytes = usize::from(state.bytes).saturating_add(in_order);
+        let enough = u32::try_from(bytes).is_ok_and(|bytes| bytes >= self.limits.stream_bytes);
+        let unnamed = state.dissector.is_none() && (state.packets >= UNNAMED_PACKETS || enough);
+        Last { of_all, as_it_is: of_all || unnamed }
     }
 
     /// Whether the dissector that recognised the flow wants no more of this direction.
@@ -209,8 +230,6 @@ impl Turn<'_> {
     fn count_packet(&mut self) -> u8 {
         let before = self.state.packets;
         self.state.packets = before.saturating_add(1);
-        let bytes = u16::try_from(self.segment.payload.len()).unwrap_or(u16::MAX);
-        self.state.bytes = self.state.bytes.saturating_add(bytes);
         before
     }
 

@@ -1,18 +1,31 @@
 //! The labelled corpus: where it lies, what it expects, and a plain walk over its captures.
 //!
 //! The walk reads files by itself, apart from the engine's sources, so that recognition can be
-//! scored without them and so that the two can be held against each other.
+//! scored without them and so that the two can be held against each other. [`score`] joins its
+//! flows with the corpus' rows, [`Report`] adds up what came of them.
 
 mod capture;
 mod course;
-mod names;
+mod mapping;
+mod report;
+mod rows;
+mod score;
+mod show;
+
+#[cfg(test)]
+mod tests;
 
 pub use capture::{Frame, frames};
 pub use course::{Seen, courses};
-pub use names::canonical;
+pub use mapping::{Kind, Levels, Mapping, Rule, parts};
+pub use report::{Difference, Effort, Level, NameRow, Report, Share, Totals};
+pub use rows::{Ends, Row, address, protocol, rows};
+pub use score::{
+    Ours, Pair, Scored, Unread, check, limits, same_host, same_ja4_as_described, score,
+};
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use weir_dpi::{Direction, Endpoint, Inspector, Segment, Slot, Step, TcpSegment, Verdict};
 use weir_engine::wire::{self, FlowKey, Fragment, Parsed, TcpHead};
@@ -22,106 +35,6 @@ pub fn root() -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/corpus/ndpi");
     let path = std::env::var_os("WEIR_CORPUS").map_or(beside, PathBuf::from);
     path.join("expected.tsv").is_file().then_some(path)
-}
-
-/// Both ends of a flow in a fixed order, protocol and VLAN: what rows and flows are joined by.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
-pub struct Ends {
-    /// The lower end.
-    pub low: ([u8; 16], u16),
-    /// The higher end.
-    pub high: ([u8; 16], u16),
-    /// IP protocol number.
-    pub protocol: u8,
-    /// Innermost VLAN id, 0 for none.
-    pub vlan: u16,
-}
-
-/// One row of `expected.tsv`, as far as names go.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// The capture's file name.
-    pub capture: String,
-    /// The flow.
-    pub ends: Ends,
-    /// The reference's name, dotted.
-    pub name: String,
-    /// How it came to it.
-    pub confidence: String,
-    /// The host name it found.
-    pub host: String,
-    /// The TLS fingerprint it found.
-    pub ja4: String,
-    /// The risks it set, by its names.
-    pub risks: Vec<String>,
-    /// The line, for messages.
-    pub shown: String,
-}
-
-impl Row {
-    /// Whether the reference named the flow by its content.
-    pub fn by_content(&self) -> bool {
-        self.confidence.starts_with("DPI")
-    }
-}
-
-/// Every row.
-///
-/// # Errors
-///
-/// If the file cannot be read, or a row is not as described in the corpus' README.
-pub fn rows(root: &Path) -> anyhow::Result<Vec<Row>> {
-    let text = std::fs::read_to_string(root.join("expected.tsv"))?;
-    text.lines().skip(1).map(row).collect()
-}
-
-fn row(line: &str) -> anyhow::Result<Row> {
-    let cells: Vec<&str> = line.split('\t').collect();
-    let cell = |at: usize| cells.get(at).copied().unwrap_or_default();
-    let end = |address: usize| -> anyhow::Result<([u8; 16], u16)> {
-        // The reference shortened a zero in two addresses that have another run of them.
-        let text = cell(address).replacen("1901::7a0b::", "1901:0:7a0b::", 1);
-        Ok((mapped(text.parse()?), cell(address + 1).parse()?))
-    };
-    let (a, b) = (end(1)?, end(3)?);
-    let vlan = if cell(6).is_empty() { 0 } else { cell(6).parse()? };
-    let ends = Ends { low: a.min(b), high: a.max(b), protocol: protocol(cell(5))?, vlan };
-    Ok(Row {
-        capture: cell(0).into(),
-        ends,
-        name: cell(7).into(),
-        confidence: cell(15).into(),
-        host: cell(13).into(),
-        ja4: cell(22).into(),
-        risks: cell(14).split(';').filter(|name| !name.is_empty()).map(Into::into).collect(),
-        shown: format!("{}:{} {}:{} {}", cell(1), cell(2), cell(3), cell(4), cell(5)),
-    })
-}
-
-fn protocol(name: &str) -> anyhow::Result<u8> {
-    Ok(match name {
-        "TCP" => 6,
-        "UDP" => 17,
-        "ICMP" => 1,
-        "ICMPV6" => 58,
-        "IGMP" => 2,
-        "ESP" => 50,
-        "AH" => 51,
-        "GRE" => 47,
-        "SCTP" => 132,
-        "OSPF" => 89,
-        "PIM" => 103,
-        "VRRP" => 112,
-        "PGM" => 113,
-        number => number.parse()?,
-    })
-}
-
-fn mapped(address: IpAddr) -> [u8; 16] {
-    match address {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
-        IpAddr::V6(v6) => v6.octets(),
-    }
 }
 
 /// A flow as the walk leaves it.
