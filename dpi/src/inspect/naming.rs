@@ -30,7 +30,11 @@ pub(super) fn name(
     }
     let hosted = state.meta.get(&HOST_NAME).is_some();
     if protocol == AppId::TLS && !hosted && is_apple_push(segment) {
-        return Verdict::protocol(AppId::APPLE_PUSH, Confidence::Behaviour);
+        // Records of a session that began before the capture are all the same protocol's.
+        let begun = state.scratch.hello.client.is_some();
+        let master = if begun { AppId::TLS } else { AppId::APPLE_PUSH };
+        let confidence = Confidence::Behaviour;
+        return Verdict { master, app: AppId::APPLE_PUSH, confidence };
     }
     if !app::carries_services(protocol) {
         return plain;

@@ -26,7 +26,7 @@ pub(super) const TCP: Dissector = Dissector {
 /// A port and the shape of what is spoken there.
 pub(super) type Row = (u16, AppId, fn(&[u8]) -> bool);
 
-const ROWS: [Row; 34] = [
+const ROWS: [Row; 39] = [
     (8801, AppId::ZOOM, zoom),
     (8802, AppId::ZOOM, zoom),
     (8803, AppId::ZOOM, zoom),
@@ -61,6 +61,11 @@ const ROWS: [Row; 34] = [
     (9993, AppId::ZEROTIER, zerotier),
     (7500, AppId::COD_MOBILE, cod_mobile),
     (4569, AppId::IAX, iax),
+    (17788, AppId::PPSTREAM, ppstream),
+    (1119, AppId::HOTS, storm),
+    (1120, AppId::HOTS, storm),
+    (3724, AppId::HOTS, storm),
+    (6113, AppId::HOTS, storm),
 ];
 
 /// A port and the shape of the stream there; nothing where more bytes are needed.
@@ -282,6 +287,28 @@ fn zerotier(data: &[u8]) -> bool {
         && matches!(data.get(27..29), Some([1, 4..=20]))
 }
 
+/// The length of the whole, or of what follows the first fields; a kind, and zeros.
+fn ppstream(data: &[u8]) -> bool {
+    let Some([low, high, kind, ..]) = data.first_chunk::<4>() else { return false };
+    let length = usize::from(u16::from_le_bytes([*low, *high]));
+    let fits = [0, 4, 6].iter().any(|header| length + header == data.len());
+    // Three kinds, each with zeros of its own.
+    let zeros = match kind {
+        0x43 => data.get(8..15),
+        0x44 => data.get(18..21),
+        0x55 => data.get(15..21),
+        _ => None,
+    };
+    fits && zeros.is_some_and(|zeros| zeros.iter().all(|byte| *byte == 0))
+}
+
+/// A fixed field at 14, behind one of two kinds or zeros.
+fn storm(data: &[u8]) -> bool {
+    let known = matches!(data.get(2..4), Some([0x03 | 0x34, 0]));
+    let zeros = data.get(..14) == Some(&[0; 14]);
+    (20..=122).contains(&data.len()) && data.get(14..16) == Some(&[0x40, 0]) && (known || zeros)
+}
+
 fn cod_mobile(data: &[u8]) -> bool {
     data.len() == 12 && data.ends_with(b"\x03ping")
 }
@@ -325,6 +352,8 @@ mod tests {
                 \0\0\0\x01\0\0\0\x01\x01\x05\0\0\0\0\0\x49",
             ),
             (4569, AppId::IAX, b"\x80\x01\0\0\0\0\0\x03\0\0\x06\x01"),
+            (17788, AppId::PPSTREAM, b"\x12\0\x43\0\0\xff\0\x01\0\0\0\0\0\0\0\x01\x02\x03"),
+            (1119, AppId::HOTS, b"\x01\x02\x03\0\0\0\0\0\0\0\0\0\0\0\x40\0\0\0\0\0"),
         ];
         for (port, app, bytes) in cases {
             let outcome = run(&UDP, ToServer, Transport::Udp, bytes, (40000, *port)).0;
