@@ -287,19 +287,19 @@ fn zerotier(data: &[u8]) -> bool {
         && matches!(data.get(27..29), Some([1, 4..=20]))
 }
 
-/// The length of the whole, or of what follows the first fields; a kind, and zeros.
+/// The length of the whole, or of what follows the first fields; and a kind.
 fn ppstream(data: &[u8]) -> bool {
     let Some([low, high, kind, ..]) = data.first_chunk::<4>() else { return false };
     let length = usize::from(u16::from_le_bytes([*low, *high]));
     let fits = [0, 4, 6].iter().any(|header| length + header == data.len());
-    // Three kinds, each with zeros of its own.
-    let zeros = match kind {
-        0x43 => data.get(8..15),
-        0x44 => data.get(18..21),
-        0x55 => data.get(15..21),
-        _ => None,
+    // Three kinds, each with fixed fields of its own.
+    let known = match kind {
+        0x43 => data.get(5..15) == Some(&[0xff, 0, 1, 0, 0, 0, 0, 0, 0, 0]),
+        0x44 => matches!(data.get(3..5), Some([0xb1, 0x71] | [0x73, 0x17] | [0x74, 0x71])),
+        0x55 => data.get(13..21) == Some(&[0x1b, 0xa0, 0, 0, 0, 0, 0, 0]),
+        _ => false,
     };
-    fits && zeros.is_some_and(|zeros| zeros.iter().all(|byte| *byte == 0))
+    fits && known
 }
 
 /// A fixed field at 14, behind one of two kinds or zeros.
