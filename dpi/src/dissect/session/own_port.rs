@@ -295,7 +295,7 @@ fn ppstream(data: &[u8]) -> bool {
     // Three kinds, each with fixed fields of its own.
     let known = match kind {
         0x43 => data.get(5..15) == Some(&[0xff, 0, 1, 0, 0, 0, 0, 0, 0, 0]),
-        0x44 => matches!(data.get(3..5), Some([0xb1, 0x71] | [0x73, 0x17] | [0x74, 0x71])),
+        0x44 => matches!(data.get(3..5), Some([0xb1 | 0x74, 0x71] | [0x73, 0x17])),
         0x55 => data.get(13..21) == Some(&[0x1b, 0xa0, 0, 0, 0, 0, 0, 0]),
         _ => false,
     };
