@@ -416,6 +416,23 @@ protocols! {
     473 VTUN "VTun" Vpn;
     474 FRP "frp" RemoteAccess;
     475 GENSHIN_IMPACT "GenshinImpact" Game;
+    476 FACEBOOK_CALL "FacebookVoip" VoiceVideoCall;
+    477 YOJIMBO "Yojimbo" Game;
+    478 SD_RTN "SD-RTN" VoiceVideoCall;
+    480 HOTS "HOTS" Game;
+    482 ULTRASURF "UltraSurf" Vpn;
+    484 PALTALK "Paltalk" Chat;
+    485 NANO "Nano" Crypto;
+    486 TIVO "TiVoConnect" Media;
+    487 PPSTREAM "PPStream" Video;
+    488 WORLD_OF_KUNG_FU "WorldOfKungFu" Game;
+    489 HAMACHI "Hamachi" Vpn;
+    490 LAGOFAST "LagoFast" Vpn;
+    491 MUDFISH "Mudfish" Vpn;
+    492 ARMAGETRON "Armagetron" Game;
+    493 CROSSFIRE "Crossfire" Game;
+    494 CISCO_VPN "CiscoVPN" Vpn;
+    495 FREE_FIRE "FreeFire" Game;
 }
 
 /// The row of `id`, or of *unknown* where no such id exists.
@@ -457,6 +474,7 @@ pub const fn carrier(app: AppId) -> AppId {
         | AppId::VIBER_CALL
         | AppId::TEAMS_CALL
         | AppId::GOOGLE_CALL
+        | AppId::FACEBOOK_CALL
         | AppId::ZOOM_CALL => AppId::STUN,
         _ => app,
     }

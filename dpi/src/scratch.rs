@@ -37,7 +37,7 @@ pub struct Scratch {
     pub stun: StunTrack,
     /// Threema: the client's first message had the length of a hello.
     pub threema: bool,
-    /// `Cloudflare WARP`: the index in the client's first message; 0 for none.
+    /// Cloudflare WARP: the index of the last data message; 0 for none.
     pub warp: u32,
     /// DNS: when the first question came, in microseconds, the low bits; 0 before.
     pub dns_asked_us: u32,

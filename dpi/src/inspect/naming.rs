@@ -34,7 +34,11 @@ pub(super) fn name(
     }
     let hosted = meta.get(&HOST_NAME).is_some();
     if protocol == AppId::TLS && !hosted && is_apple_push(segment) {
-        return Verdict::protocol(AppId::APPLE_PUSH, Confidence::Behaviour);
+        // Records of a session that began before the capture are all the same protocol's.
+        let begun = state.scratch.hello.client.is_some();
+        let master = if begun { AppId::TLS } else { AppId::APPLE_PUSH };
+        let confidence = Confidence::Behaviour;
+        return Verdict { master, app: AppId::APPLE_PUSH, confidence };
     }
     if !app::carries_services(protocol) {
         return plain;
@@ -70,4 +74,30 @@ fn is_apple_push(segment: &Segment<'_>) -> bool {
     const MAPPED: [u8; 13] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 17];
     let at_apple = |end: Endpoint| end.port == 5223 && end.address.starts_with(&MAPPED);
     at_apple(segment.server) || at_apple(segment.client)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::Direction;
+
+    #[test]
+    fn apples_push_is_its_port_in_its_network() {
+        let at = |address: [u8; 4], port| {
+            let address = std::net::Ipv4Addr::from(address).to_ipv6_mapped().octets();
+            let client = Endpoint { address: [0; 16], port: 50_000 };
+            is_apple_push(&Segment {
+                payload: &[],
+                direction: Direction::ToServer,
+                client,
+                server: Endpoint { address, port },
+                protocol: 6,
+                tcp: None,
+                now_ns: 0,
+                payload_missing: false,
+            })
+        };
+        assert!(at([17, 0, 2, 1], 5223));
+        assert!(!at([17, 0, 2, 1], 443) && !at([192, 0, 2, 1], 5223));
+    }
 }

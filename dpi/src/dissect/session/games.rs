@@ -75,7 +75,7 @@ fn query(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
 /// `RakNet`'s offline mark.
 const OFFLINE: &[u8; 16] = b"\0\xff\xff\0\xfe\xfe\xfe\xfe\xfd\xfd\xfd\xfd\x12\x34\x56\x78";
 
-fn marked(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
+fn marked(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let data = view.data;
     // Behind the message's number; behind a time; behind two times; Roblox puts a header before.
     let offline = [1, 9, 17, 32].iter().any(|at| data.get(*at..at + 16) == Some(OFFLINE));
@@ -95,11 +95,29 @@ fn marked(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
     if is_unreal(data) {
         return Outcome::found(AppId::EPIC_GAMES);
     }
+    if let Some(host) = real_time_network(data) {
+        notes.meta.put(&attr::HOST_NAME, host);
+        return Outcome::found(AppId::SD_RTN);
+    }
     // Conversations have a number, and in some games a token behind it.
     if is_kcp(data, 4) || is_kcp(data, 8) {
         return Outcome::found(AppId::KCP);
     }
     Outcome::NotMine
+}
+
+/// Agora's real-time network: a field that is called `SNI`, its length, a host name.
+fn real_time_network(data: &[u8]) -> Option<&[u8]> {
+    let mut reader = Reader::new(data);
+    reader.skip(6)?;
+    let kind = reader.u8()?;
+    reader.skip(5)?;
+    let field = reader.array::<4>()?;
+    let length = reader.u16()?;
+    let zero = reader.u8()?;
+    let host = reader.take(usize::from(length))?;
+    let fits = kind == 0x21 && field == *b"\x04SNI" && zero == 0 && !host.is_empty();
+    (fits && host.iter().all(u8::is_ascii_graphic)).then_some(host)
 }
 
 /// KCP's segments (its protocol description): the conversation's number, then command, fragment,
@@ -257,6 +275,15 @@ mod tests {
             \x01\xff\0\0\0\0\0\x14\0\0\0\0\0\0\0\x02\x8b\x0c\xfa\x1e";
         assert_eq!(outcome(photon), Outcome::found(AppId::PHOTON));
         assert_eq!(outcome(&photon[..31]), Outcome::NotMine);
+    }
+
+    #[test]
+    fn a_real_time_network_names_its_host() {
+        let hello = b"\x01\x02\x03\x04\x05\x06\x21\x08\x09\x0a\x0b\x0c\x04SNI\0\x0b\0example.com";
+        let (outcome, meta) = run(&MARKED, ToServer, Transport::Udp, hello, (40, 41));
+        assert_eq!(outcome, Outcome::found(AppId::SD_RTN));
+        assert_eq!(meta.get(&attr::HOST_NAME), Some(&b"example.com"[..]));
+        check_never(&MARKED, ToServer, Transport::Udp, &hello[..30 - 1], (40, 41));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod chat;
 mod coins;
 mod database;
 mod ftp;
+mod game_marks;
 mod games;
 mod iot;
 #[cfg(test)]
@@ -92,6 +93,8 @@ pub(crate) const DISSECTORS: &[Dissector] = &[
     signature::UDP,
     own_port::TCP,
     own_port::UDP,
+    game_marks::TCP,
+    game_marks::UDP,
     games::QUERY,
     games::MARKED,
     games::MINECRAFT,

@@ -27,7 +27,7 @@ pub(super) const TCP: Dissector = Dissector {
 /// A port and the shape of what is spoken there.
 pub(super) type Row = (u16, AppId, fn(&[u8]) -> bool);
 
-const ROWS: [Row; 34] = [
+const ROWS: [Row; 39] = [
     (8801, AppId::ZOOM, zoom),
     (8802, AppId::ZOOM, zoom),
     (8803, AppId::ZOOM, zoom),
@@ -62,6 +62,11 @@ const ROWS: [Row; 34] = [
     (9993, AppId::ZEROTIER, zerotier),
     (7500, AppId::COD_MOBILE, cod_mobile),
     (4569, AppId::IAX, iax),
+    (17788, AppId::PPSTREAM, ppstream),
+    (1119, AppId::HOTS, storm),
+    (1120, AppId::HOTS, storm),
+    (3724, AppId::HOTS, storm),
+    (6113, AppId::HOTS, storm),
 ];
 
 /// A port and the shape of the stream there; nothing where more bytes are needed.
@@ -289,6 +294,28 @@ fn zerotier(data: &[u8]) -> bool {
         && matches!(data.get(27..29), Some([1, 4..=20]))
 }
 
+/// The length of the whole, or of what follows the first fields; and a kind.
+fn ppstream(data: &[u8]) -> bool {
+    let Some([low, high, kind, ..]) = data.first_chunk::<4>() else { return false };
+    let length = usize::from(u16::from_le_bytes([*low, *high]));
+    let fits = [0, 4, 6].iter().any(|header| length + header == data.len());
+    // Three kinds, each with fixed fields of its own.
+    let known = match kind {
+        0x43 => data.get(5..15) == Some(&[0xff, 0, 1, 0, 0, 0, 0, 0, 0, 0]),
+        0x44 => matches!(data.get(3..5), Some([0xb1 | 0x74, 0x71] | [0x73, 0x17])),
+        0x55 => data.get(13..21) == Some(&[0x1b, 0xa0, 0, 0, 0, 0, 0, 0]),
+        _ => false,
+    };
+    fits && known
+}
+
+/// A fixed field at 14, behind one of two kinds or zeros.
+fn storm(data: &[u8]) -> bool {
+    let known = matches!(data.get(2..4), Some([0x03 | 0x34, 0]));
+    let zeros = data.get(..14) == Some(&[0; 14]);
+    (20..=122).contains(&data.len()) && data.get(14..16) == Some(&[0x40, 0]) && (known || zeros)
+}
+
 fn cod_mobile(data: &[u8]) -> bool {
     data.len() == 12 && data.ends_with(b"\x03ping")
 }
@@ -332,6 +359,8 @@ mod tests {
                 \0\0\0\x01\0\0\0\x01\x01\x05\0\0\0\0\0\x49",
             ),
             (4569, AppId::IAX, b"\x80\x01\0\0\0\0\0\x03\0\0\x06\x01"),
+            (17788, AppId::PPSTREAM, b"\x12\0\x43\0\0\xff\0\x01\0\0\0\0\0\0\0\x01\x02\x03"),
+            (1119, AppId::HOTS, b"\x01\x02\x03\0\0\0\0\0\0\0\0\0\0\0\x40\0\0\0\0\0"),
         ];
         for (port, app, bytes) in cases {
             let outcome = run(&UDP, ToServer, Transport::Udp, bytes, (40000, *port)).0;

@@ -9,18 +9,18 @@ use crate::app::AppId;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 /// One application's beginning.
-struct Signature {
-    app: AppId,
-    prefix: &'static [u8],
+pub(super) struct Signature {
+    pub(super) app: AppId,
+    pub(super) prefix: &'static [u8],
     /// What else must hold; nothing where more bytes are needed to tell.
     then: fn(&View<'_>) -> Option<bool>,
 }
 
-const fn row(app: AppId, prefix: &'static [u8]) -> Signature {
+pub(super) const fn row(app: AppId, prefix: &'static [u8]) -> Signature {
     Signature { app, prefix, then: |_| Some(true) }
 }
 
-const fn check(
+pub(super) const fn check(
     app: AppId,
     prefix: &'static [u8],
     then: fn(&View<'_>) -> Option<bool>,
@@ -46,7 +46,7 @@ pub(super) const UDP: Dissector = Dissector {
     run: datagram,
 };
 
-const STREAM_ROWS: [Signature; 55] = [
+const STREAM_ROWS: [Signature; 52] = [
     // Chat and clouds.
     row(AppId::WHATSAPP, b"ED\0\x01"),
     check(AppId::WHATSAPP, b"WA", |view| {
@@ -55,6 +55,10 @@ const STREAM_ROWS: [Signature; 55] = [
     }),
     row(AppId::XIAOMI, b"\xc2\xfe\0\x05\0\0"),
     row(AppId::DINGTALK, b"\x10\x64\x87\x80\x01"),
+    check(AppId::PALTALK, b"\0", |view| {
+        let (kind, end) = (view.data.get(8..12)?, view.data.get(16..20)?);
+        Some(view.data.len() == 20 && kind == [0, 2, 0, 1] && end == [0x5a, 0xfd, 0xff, 0xff])
+    }),
     // Remote access.
     row(AppId::NOMACHINE, b"NXSH-"),
     row(AppId::NOMACHINE, b"NXD-"),
@@ -66,23 +70,6 @@ const STREAM_ROWS: [Signature; 55] = [
         Some(matches!(command, [0x0a..=0x47, ..]) && view.port_is(5938))
     }),
     check(AppId::TEAMVIEWER, b"\x11\x30", |view| Some(view.port_is(5938))),
-    // Games.
-    row(AppId::WORLD_OF_WARCRAFT, b"\x30\0WORLD OF WARCRAFT CONNECTION"),
-    row(AppId::TENCENT_GAMES, b"\x33\x66\0\x0b\0\x0b"),
-    row(AppId::TENCENT_GAMES, b"\x43\x66\xaa\0\0"),
-    row(AppId::TENCENT_GAMES, b"\x42\x15\xf7\x87\x03\xe9"),
-    row(AppId::STARCRAFT, b"\x4a\0\0\x0a\x66\x02\x0a\xed\x2d\x66"),
-    row(
-        AppId::FINAL_FANTASY_XIV,
-        b"\x52\x52\xa0\x41\xff\x5d\x46\xe2\x7f\x2a\x64\x4d\x7b\x99\xc4\x75",
-    ),
-    row(AppId::TERRARIA, b"\x0f\0\x01\x0bTerraria"),
-    row(AppId::TERRARIA, b"\x0e\0\x01\x0aTerraria"),
-    check(AppId::BLIZZARD, b"\x01\xff\x50", |view| {
-        // The game's protocol is chosen; then the first message, with the length of the whole.
-        let length = u16::from_le_bytes(*view.data.get(3..5)?.first_chunk()?);
-        Some((20..=256).contains(&length) && usize::from(length) + 1 == view.data.len())
-    }),
     // Peer to peer and tunnels.
     row(AppId::IPFS, b"\x13/multistream/1.0.0\n"),
     row(AppId::DIRECT_CONNECT, b"$MyNick "),
@@ -90,6 +77,14 @@ const STREAM_ROWS: [Signature; 55] = [
     row(AppId::DIRECT_CONNECT, b"HSUP AD"),
     row(AppId::DIRECT_CONNECT, b"CSUP AD"),
     row(AppId::VTUN, b"VTUN server ver"),
+    row(AppId::ULTRASURF, b"\xcc\x1c\x30\x41\x5b\xa4\x38\x66"),
+    row(AppId::MUDFISH, b"UN v2\r\n"),
+    check(AppId::HAMACHI, b"\0\0", |view| {
+        // The length of the rest, and a fixed word behind two others.
+        let length = u32::from_be_bytes(*view.data.get(..4)?.first_chunk()?);
+        let whole = usize::try_from(length).ok()?.checked_add(4)?;
+        Some(view.data.get(12..16)? == [0x7b, 0x7a, 0x0d, 0xad] && view.data.len() == whole)
+    }),
     check(AppId::FRP, b"o\0\0\0\0\0\0", |view| Some(view.data.get(9..19)? == b"{\"version\"")),
     // Music and cameras.
     check(AppId::SPOTIFY, b"\0\x04\0\0", |view| {
@@ -133,13 +128,6 @@ const STREAM_ROWS: [Signature; 55] = [
         let address = view.data.get(24..32)?;
         Some((8..=64).contains(&length) && address.iter().all(u8::is_ascii_graphic))
     }),
-    check(AppId::TES_ONLINE, b"\0\0", |view| {
-        // The length twice, around a fixed kind.
-        let [outer, kind, inner] = [0, 4, 8].map(|at| view.data.get(at..at + 4));
-        let outer = u32::from_be_bytes(*outer?.first_chunk()?);
-        let inner = u32::from_be_bytes(*inner?.first_chunk()?);
-        Some(kind? == [0, 1, 0, 1] && outer > 64 && inner + 8 == outer)
-    }),
     check(AppId::TINC, b"0 ", |view| {
         // Identification: request 0, the node's name, the protocol's version.
         let (name, version) = text::word(text::line(view.data)?.0.get(2..)?);
@@ -147,6 +135,14 @@ const STREAM_ROWS: [Signature; 55] = [
         Some(!name.is_empty() && name.iter().all(of_name) && version.starts_with(b"17"))
     }),
     // Coins.
+    check(AppId::NANO, b"R", |view| {
+        // The network's letter; versions at most, in use, at least; the kind of message.
+        let [_, network, most, used, least, kind] = *view.data.first_chunk()?;
+        let versions = most < 40 && (least..=most).contains(&used) && least > 16;
+        Some(matches!(network, b'A'..=b'C' | b'X') && versions && (1..0x20).contains(&kind))
+    }),
+    row(AppId::TIVO, b"TiVoConnect=1"),
+    row(AppId::TIVO, b"tivoconnect=1"),
     row(AppId::MONERO, b"\x01\x21\x01\x01\x01\x01\x01\x01"),
     // Data.
     check(AppId::OPENWIRE, b"\0\0", |view| Some(view.data.get(5..13)? == b"ActiveMQ")),
@@ -159,7 +155,7 @@ const STREAM_ROWS: [Signature; 55] = [
     check(AppId::ZEROMQ, b"\xff\0\0\0\0\0\0\0", |view| Some(view.data.get(9)? & 0xfe == 0x7e)),
 ];
 
-const DATAGRAM_ROWS: [Signature; 49] = [
+const DATAGRAM_ROWS: [Signature; 28] = [
     row(AppId::SPOTIFY, b"SpotUdp0"),
     row(AppId::SYNCTHING, b"\x2e\xa7\xd9\x0b"),
     row(AppId::TEAMSPEAK, b"TS3INIT1\0"),
@@ -173,83 +169,14 @@ const DATAGRAM_ROWS: [Signature; 49] = [
     check(AppId::DISCORD, b"\x13\x37\xca\xfe", |view| Some(view.data.len() == 8)),
     // Dropbox: announcements in JSON, on its port.
     check(AppId::DROPBOX, b"{\"", |view| Some(view.port_is(17_500))),
-    // Games and their shops.
-    row(AppId::STEAM, b"\xff\xff\xff\xff\x21\x4c\x5f\xa0"),
-    row(AppId::STEAM_RELAY, b"\x01\x81sdping"),
-    check(AppId::STEAM, b"VS01", |view| {
-        let length = u16::from_le_bytes(*view.data.get(4..6)?.first_chunk()?);
-        Some(view.data.len() == 36 + usize::from(length))
-    }),
-    check(AppId::HALF_LIFE, b"\xff\xff\xff\xff", |view| {
-        Some(view.data.len() >= 20 && view.data.ends_with(b"000\0"))
-    }),
-    check(AppId::PHOTON, b"\x7d\x7d\x7d\x7d\x7d\x7d\x7d\x7d\x7d\x7d\x7d\x7d", |view| {
-        // The reachability probe: twelve times the same, then its number.
-        Some(view.data.len() == 13)
-    }),
-    // A session is asked for, granted, closed: a fixed word at both ends.
-    check(AppId::GENSHIN_IMPACT, b"\0\0\0\xff", |view| {
-        Some(view.data.len() == 20 && view.data.ends_with(b"\xff\xff\xff\xff"))
-    }),
-    check(AppId::GENSHIN_IMPACT, b"\0\0\x01\x45", |view| {
-        Some(view.data.len() == 20 && view.data.ends_with(b"\x14\x51\x45\x45"))
-    }),
-    check(AppId::GENSHIN_IMPACT, b"\0\0\x01\x94", |view| {
-        Some(view.data.len() == 20 && view.data.ends_with(b"\x19\x41\x94\x94"))
-    }),
-    check(AppId::SAMP, b"SAMP", |view| {
-        // The server's address and port, then what is asked.
-        let asked = view.data.get(10)?;
-        Some(view.data.len() != 12 && b"ircdxpo".contains(asked))
-    }),
-    check(AppId::GAMESPY, b"\xfe\xfd", |view| {
-        // Challenge, or status with session and maybe challenge and padding.
-        let kind = view.data.get(2)?;
-        let asks = matches!((kind, view.data.len()), (9, 7) | (0, 7 | 10..=15));
-        Some(asks && !view.port_is(25565))
-    }),
-    check(AppId::MINECRAFT, b"\xfe\xfd", |view| {
-        let kind = view.data.get(2)?;
-        Some(matches!((kind, view.data.len()), (9, 7) | (0, 11 | 15)) && view.port_is(25565))
-    }),
-    row(AppId::GAMESPY, b"\\status\\"),
-    row(AppId::GAMESPY, b"\\basic\\"),
-    row(AppId::GAMESPY, b"\\info\\"),
-    check(AppId::BATTLEYE, b"BE", |view| {
-        // The sum of what follows it, which begins with all ones.
-        let (sum, rest) = view.data.get(2..)?.split_first_chunk()?;
-        Some(rest.first() == Some(&0xff) && crc32(rest) == u32::from_le_bytes(*sum))
-    }),
-    row(AppId::NINTENDO, b"\x32\xab\x98\x64"),
-    check(AppId::NINTENDO, b"\xea\xd0\x01", |view| {
-        // Length of the options and of the payload; the header and its signature take 30 bytes.
-        let options = usize::from(*view.data.get(3)?);
-        let payload = u16::from_le_bytes(*view.data.get(4..6)?.first_chunk()?);
-        Some(view.data.len() == 30 + options + usize::from(payload))
-    }),
-    row(AppId::PLAYSTATION, b"SRCH * HTTP/1.1\n"),
-    row(AppId::PLAYSTATION, b"WAKEUP * HTTP/1.1\n"),
-    row(AppId::PLAYSTATION, b"LAUNCH * HTTP/1.1\n"),
-    row(AppId::PLAYSTATION, b"HTTP/1.1 620 Server Standby"),
-    check(AppId::GAIJIN, b"\x8f\xff", |view| {
-        // The ports that its games are documented to use.
-        let usual = (20010..=20500).contains(&view.server.port);
-        Some(usual && view.data.get(4..6)? == [0x82, 0xff])
-    }),
-    check(AppId::ENET, b"\x8f\xff", |view| Some(view.data.get(4..6)? == [0x82, 0xff])),
-    check(AppId::CRYENGINE, b"\x3c\0\0", |view| {
-        let zeros = view.data.get(6..16)?;
-        Some(view.data.len() == 70 && zeros == [0; 10] && view.data.get(16..20)? == [1, 0, 0, 0])
-    }),
-    row(AppId::GAIJIN, b"embeddedupdater."),
-    row(AppId::GAIJIN, b"app.stage,env="),
-    row(AppId::GAIJIN, b"app.start,env="),
     // Zoom between two clients: a call's kind and an address in text.
     check(AppId::ZOOM, b"\x1f\x02\x01\0", |view| {
         Some(matches!(view.data.get(4..12)?, [4 | 8, 0, 1, 0, 4 | 8, 0, ..]))
     }),
     row(AppId::TEAMSPEAK, b"\xf4\xbe\x03\0"),
     // Files, music and films at home.
+    row(AppId::TIVO, b"TiVoConnect=1"),
+    row(AppId::TIVO, b"tivoconnect=1"),
     row(AppId::RESILIO, b"BSYNC\0"),
     row(AppId::JELLYFIN, b"who is JellyfinServer?"),
     row(AppId::KODI, b"XBMC\x02\0"),
@@ -261,7 +188,19 @@ const DATAGRAM_ROWS: [Signature; 49] = [
     check(AppId::MPEG_TS, b"\x47", |view| Some(is_transport_stream(view.data))),
     check(AppId::IQIYI, b"\x1c\x40", |view| Some(is_iqiyi(view.data))),
     check(AppId::IQIYI, b"\x9c\x60", |view| Some(is_iqiyi(view.data))),
-    // Tunnels: version and kind, no index yet, the first message.
+    // Tunnels. What a server saw of the client; the client's name in a pack of one value.
+    check(AppId::SOFTETHER, b"IP=", |view| {
+        Some(view.data.len() < 64 && text::contains(view.data, b",PORT="))
+    }),
+    check(AppId::SOFTETHER, b"\0\0\0", |view| {
+        Some(view.data.get(4..17)? == b"\0\0\0\x0ahost_name")
+    }),
+    check(AppId::LAGOFAST, b"\0\x6e\x5d\x03", |view| {
+        let length = u16::from_be_bytes(*view.data.get(4..6)?.first_chunk()?);
+        Some(view.data.len() == 6 + usize::from(length))
+    }),
+    row(AppId::CISCO_VPN, b"\xfe\x57\x7e\x2b"),
+    // Version and kind, no index yet, the first message.
     row(AppId::NEBULA, b"\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01"),
     check(AppId::MEGACO, b"!/1 ", |view| Some(matches!(view.data.get(4)?, b'<' | b'['))),
 ];
@@ -271,7 +210,7 @@ const DATAGRAM_FIRST: [u8; DATAGRAM_ROWS.len()] = first_bytes(&DATAGRAM_ROWS);
 
 /// The rows' first bytes, for the filter; repeats do no harm.
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time; an error would not build")]
-const fn first_bytes<const N: usize>(rows: &[Signature; N]) -> [u8; N] {
+pub(super) const fn first_bytes<const N: usize>(rows: &[Signature; N]) -> [u8; N] {
     let mut bytes = [0; N];
     let mut index = 0;
     while index < N {
@@ -282,18 +221,21 @@ const fn first_bytes<const N: usize>(rows: &[Signature; N]) -> [u8; N] {
 }
 
 fn stream(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    let outcome = ask_stream(&STREAM_ROWS, view);
+    if outcome == Outcome::found(AppId::TINC) {
+        // Its datagrams, all of them random bytes, go to the same port.
+        notes.knowledge.expect_flow(view.server.address, view.server.port, AppId::TINC);
+    }
+    outcome
+}
+
+/// Which of `rows` a stream begins like.
+pub(super) fn ask_stream(rows: &[Signature], view: &View<'_>) -> Outcome {
     let mut open = false;
-    for row in &STREAM_ROWS {
+    for row in rows {
         match text::prefix(view.data, row.prefix) {
             Match::Yes(_) => match (row.then)(view) {
-                Some(true) => {
-                    if row.app == AppId::TINC {
-                        // Its datagrams, all of them random bytes, go to the same port.
-                        let server = view.server;
-                        notes.knowledge.expect_flow(server.address, server.port, row.app);
-                    }
-                    return Outcome::found(row.app);
-                }
+                Some(true) => return Outcome::found(row.app),
                 Some(false) => {}
                 None => open = true,
             },
@@ -305,9 +247,14 @@ fn stream(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
 }
 
 fn datagram(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
+    ask_datagram(&DATAGRAM_ROWS, view)
+}
+
+/// Which of `rows` a datagram begins like.
+pub(super) fn ask_datagram(rows: &[Signature], view: &View<'_>) -> Outcome {
     let fits =
         |row: &&Signature| view.data.starts_with(row.prefix) && (row.then)(view) == Some(true);
-    match DATAGRAM_ROWS.iter().find(fits) {
+    match rows.iter().find(fits) {
         Some(row) => Outcome::found(row.app),
         None => Outcome::NotMine,
     }
@@ -320,21 +267,14 @@ fn framed(view: &View<'_>, header: usize) -> Option<bool> {
     Some(whole > header && view.data.len() == whole)
 }
 
-/// The sum of Ethernet and ZIP (ISO 3309), bit by bit, over a message's first bytes.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().take(2048).fold(u32::MAX, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
-            let carry = if sum & 1 == 1 { 0xedb8_8320 } else { 0 };
-            sum >> 1 ^ carry
-        })
-    })
-}
-
 /// Packets of 188 bytes (ISO/IEC 13818-1 section 2.4.3), two at least, each with the sync byte, no
 /// error, and a payload or an adaptation field.
 fn is_transport_stream(data: &[u8]) -> bool {
     const PACKET_BYTES: usize = 188;
-    let fits = |packet: &[u8]| matches!(packet, [0x47, high, _, flags, ..] if *high < 0x80 && flags & 0x30 != 0);
+    let fits = |packet: &[u8]| match packet {
+        [0x47, high, _, flags, ..] => *high < 0x80 && flags & 0x30 != 0,
+        _ => false,
+    };
     data.len() >= 2 * PACKET_BYTES
         && data.len().is_multiple_of(PACKET_BYTES)
         && data.chunks_exact(PACKET_BYTES).take(16).all(fits)
@@ -385,57 +325,41 @@ mod tests {
         is(&TCP, tcp, b"\0\0\0\xda\x01ActiveMQ", 61616, AppId::OPENWIRE);
         is(&TCP, tcp, b"HI 8e17cb65-c6b5-4b39-adcc-97006a1e4537\n", 8080, AppId::SPEEDTEST);
         is(&TCP, tcp, b"\x17\x24\x0a\x20\0", 5938, AppId::TEAMVIEWER);
-        let mut cry = b"\x3c\0\0\x08\xed\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\x07".to_vec();
-        cry.resize(70, 0);
-        is(&UDP, udp, &cry, 25383, AppId::CRYENGINE);
         is(&UDP, udp, b"\x13\x37\xca\xfe\x0e\0\0\0", 50004, AppId::DISCORD);
         is(&UDP, udp, b"{\"version\": [2, 0]", 17500, AppId::DROPBOX);
     }
 
     #[test]
-    fn checks_of_games_homes_and_streams() {
-        let is = |dissector, transport, bytes: &[u8], port, app| {
-            let outcome = run(dissector, ToServer, transport, bytes, (4000, port)).0;
-            assert_eq!(outcome, Outcome::found(app), "{bytes:x?}");
-            let cut = &bytes[..bytes.len() - 1];
-            let outcome = run(dissector, ToServer, transport, cut, (4000, port)).0;
-            assert_ne!(outcome, Outcome::found(app), "{cut:x?}");
+    fn checks_of_exact_lengths() {
+        let is = |dissector: &Dissector, bytes: &[u8], port, app| {
+            let outcome =
+                |bytes: &[u8]| run(dissector, ToServer, dissector.over[0], bytes, (4000, port)).0;
+            assert_eq!(outcome(bytes), Outcome::found(app), "{bytes:x?}");
+            assert_ne!(outcome(&bytes[..bytes.len() - 1]), Outcome::found(app), "{bytes:x?}");
         };
-        let (tcp, udp) = (Transport::Tcp, Transport::Udp);
         let filled = |head: &[u8], length: usize, tail: &[u8]| {
             let mut bytes = head.to_vec();
             bytes.resize(length - tail.len(), 0);
             [&bytes, tail].concat()
         };
-        is(&TCP, tcp, &filled(b"\x01\xff\x50\x20\0", 33, b"US"), 6112, AppId::BLIZZARD);
-        is(&TCP, tcp, &filled(b"\0\x04\0\0\0\x40\x52\x0e", 64, b"P"), 4070, AppId::SPOTIFY);
-        is(&TCP, tcp, b"o\0\0\0\0\0\0\x01\x20{\"version\"", 7000, AppId::FRP);
-        is(&UDP, udp, &filled(b"VS01\x04\0\x01", 40, b"\x01"), 27017, AppId::STEAM);
-        is(&UDP, udp, &filled(&[0xff; 4], 20, b"000\0"), 4001, AppId::HALF_LIFE);
-        is(&UDP, udp, &[[0x7d; 12].as_slice(), &[3]].concat(), 5055, AppId::PHOTON);
-        let ask = b"\0\0\0\xff\0\0\0\0\0\0\0\0\x49\x96\x02\xd2\xff\xff\xff\xff";
-        is(&UDP, udp, ask, 22101, AppId::GENSHIN_IMPACT);
-        is(&UDP, udp, b"SAMP\xc0\0\x02\x02\x61\x1ei", 7777, AppId::SAMP);
-        is(&UDP, udp, b"\xfe\xfd\x09\0\0\0\x01", 29900, AppId::GAMESPY);
-        is(&UDP, udp, b"\xfe\xfd\x09\0\0\0\x01", 25565, AppId::MINECRAFT);
-        let rest = b"\xff\x01\0";
-        let message = [&b"BE"[..], &crc32(rest).to_le_bytes(), rest].concat();
-        is(&UDP, udp, &message, 2302, AppId::BATTLEYE);
-        is(&UDP, udp, &filled(b"\xea\xd0\x01\x02\x04\0", 36, b"x"), 4001, AppId::NINTENDO);
+        is(&TCP, &filled(b"\0\x04\0\0\0\x40\x52\x0e", 64, b"P"), 4070, AppId::SPOTIFY);
+        is(&TCP, b"o\0\0\0\0\0\0\x01\x20{\"version\"", 7000, AppId::FRP);
+        let word = b"\0\0\x01\x2c\0\0\0\0\0\0\0\0\x7b\x7a\x0d\xad";
+        is(&TCP, &filled(word, 304, b"x"), 12975, AppId::HAMACHI);
+        let hello = b"\0\0\0\x01\0\0\0\0\0\x02\0\x01\0\0\0\0\x5a\xfd\xff\xff";
+        is(&TCP, hello, 5001, AppId::PALTALK);
+        is(&TCP, b"RC\x14\x14\x12\x0a", 7075, AppId::NANO);
         let hello = filled(b"\x80\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x05", 64, b"x");
-        is(&UDP, udp, &hello, 9000, AppId::SRT);
+        is(&UDP, &hello, 9000, AppId::SRT);
         let packet = filled(b"\x47\x41\0\x10", 188, b"x");
-        is(&UDP, udp, &packet.repeat(7), 1234, AppId::MPEG_TS);
-        check_never(&UDP, ToServer, udp, &packet, (4000, 1234));
+        is(&UDP, &packet.repeat(7), 1234, AppId::MPEG_TS);
+        check_never(&UDP, ToServer, Transport::Udp, &packet, (4000, 1234));
         let mut peer = filled(b"\x1c\x40\x80\0\x01\x02\x03\x7a\x09", 128, b"x");
         peer[8..16].fill(7);
-        is(&UDP, udp, &peer, 4001, AppId::IQIYI);
-        is(&UDP, udp, b"\x8f\xff\0\x01\x82\xff", 20011, AppId::GAIJIN);
-    }
-
-    #[test]
-    fn the_sum_of_zip() {
-        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+        is(&UDP, &peer, 4001, AppId::IQIYI);
+        is(&UDP, b"\0\x6e\x5d\x03\0\x02ab", 4001, AppId::LAGOFAST);
+        is(&UDP, b"\0\0\0\x01\0\0\0\x0ahost_name", 5004, AppId::SOFTETHER);
+        is(&UDP, b"IP=192.0.2.1,PORT=", 5004, AppId::SOFTETHER);
     }
 
     #[test]

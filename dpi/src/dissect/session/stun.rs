@@ -161,8 +161,11 @@ fn read(attribute: u16, value: &[u8], data: &[u8], notes: &mut Notes<'_>) -> Opt
         0x0012 => put_address(&attr::STUN_PEER, value, data, notes),
         0x0020 => put_address(&attr::STUN_MAPPED, value, data, notes),
         // Microsoft's: version, candidate identifier, service quality, implementation version
-        // (MS-TURN and MS-ICE2 section 2.2).
-        0x8008 | 0x8054 | 0x8055 | 0x8070 => return Some(AppId::TEAMS_CALL),
+        // (MS-TURN and MS-ICE2 section 2.2), and two that only Skype has.
+        0x8008 | 0x8050..=0x8056 | 0x8070 | 0x8090..=0x8095 | 0x24df | 0x3802 => {
+            return Some(AppId::TEAMS_CALL);
+        }
+        0xff03 => return Some(AppId::GOOGLE_CALL),
         // WhatsApp's relay token and its neighbours.
         0x4000..=0x4007 => return Some(AppId::WHATSAPP_CALL),
         _ => {}
@@ -178,6 +181,8 @@ fn by_realm(realm: &[u8]) -> Option<AppId> {
         (b"google.com", AppId::GOOGLE_CALL),
         (b"whatsapp.net", AppId::WHATSAPP_CALL),
         (b"zoom.us", AppId::ZOOM_CALL),
+        (b"facebook.com", AppId::FACEBOOK_CALL),
+        (b"whispersystems.org", AppId::SIGNAL_CALL),
     ];
     let of = |suffix: &[u8]| {
         let Some(at) = realm.len().checked_sub(suffix.len()) else { return false };

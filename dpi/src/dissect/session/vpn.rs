@@ -11,7 +11,7 @@ pub(super) const WARP: Dissector = Dissector {
     // As documented for WARP's firewall rules.
     ports: &[2408, 500, 1701, 4500],
     ports_only: true,
-    first: First::OneOf(&[1, 2, 0xc1, 0xc2]),
+    first: First::OneOf(&[1, 2, 0xc4]),
     run: warp,
 };
 
@@ -26,25 +26,26 @@ pub(super) const N2N: Dissector = Dissector {
 
 const INITIATION_BYTES: usize = 148;
 const RESPONSE_BYTES: usize = 92;
+/// Header and tag.
+const DATA_LEAST: usize = 32;
 
-/// The response echoes the index of the initiation, of which the lowest byte counts attempts.
+/// `WireGuard` with the client's number in bytes that are zero elsewhere; or a data message of
+/// WARP's own kind, of which two must agree: number and index, then a counter that is small.
 fn warp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let mut reader = Reader::new(view.data);
-    let (Some([kind, number @ ..]), Some(sender), Some(receiver)) =
-        (reader.array::<4>(), reader.u32_le(), reader.u32_le())
+    let (Some([kind, number @ ..]), Some(index), Some(counter)) =
+        (reader.array::<4>(), reader.u32(), reader.u64())
     else {
         return Outcome::NotMine;
     };
     match (kind, view.data.len()) {
-        (0xc1, INITIATION_BYTES..) if view.from_client() && sender >> 8 != 0 => {
-            notes.scratch.warp = sender;
-            return Outcome::NeedMore;
-        }
-        (0xc2, RESPONSE_BYTES..)
-            if receiver >> 8 == notes.scratch.warp >> 8 && receiver >> 8 != 0 => {}
-        // A number in bytes that WireGuard has zero.
         (1, INITIATION_BYTES) | (2, RESPONSE_BYTES)
-            if view.port_is(2408) && number != [0; 3] && sender.count_ones() > 2 => {}
+            if view.port_is(2408) && number != [0; 3] && index.count_ones() > 2 => {}
+        (0xc4, DATA_LEAST..) if index != 0 && counter.swap_bytes() < 1 << 32 => {
+            if std::mem::replace(&mut notes.scratch.warp, index) != index {
+                return Outcome::NeedMore;
+            }
+        }
         _ => return Outcome::NotMine,
     }
     Outcome::found(AppId::CLOUDFLARE_WARP)
@@ -77,7 +78,7 @@ fn n2n(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
 mod tests {
     use super::*;
     use crate::dissect::testing::{Flow, check_never, check_prefixes, run};
-    use crate::view::Direction::{ToClient, ToServer};
+    use crate::view::Direction::ToServer;
 
     const UDP: Transport = Transport::Udp;
 
@@ -88,16 +89,17 @@ mod tests {
     }
 
     #[test]
-    fn warp_by_an_index_that_comes_back() {
-        for (echo, expected) in
-            [(0x83, Outcome::found(AppId::CLOUDFLARE_WARP)), (0x84, Outcome::NotMine)]
-        {
+    fn warp_by_two_messages_that_agree() {
+        let data = |index: u8, counter: u8| {
+            message(&[0xc4, 1, 2, 0, 9, 8, index, 0, counter, 0, 0, 0, 0, 0, 0, 0], 84)
+        };
+        let found = Outcome::found(AppId::CLOUDFLARE_WARP);
+        for (index, expected) in [(7, found), (6, Outcome::NeedMore)] {
             let mut flow = Flow::new(UDP, (4000, 2408));
-            let initiation = message(&[0xc1, 0, 0, 0, 0, 0x90, 0x83, 1], 194);
-            assert_eq!(flow.ask(&WARP, ToServer, &initiation), Outcome::NeedMore);
-            let response = message(&[0xc2, 1, 2, 3, 9, 9, 9, 9, 0, 0x90, echo, 1], 778);
-            assert_eq!(flow.ask(&WARP, ToClient, &response), expected);
+            assert_eq!(flow.ask(&WARP, ToServer, &data(7, 1)), Outcome::NeedMore);
+            assert_eq!(flow.ask(&WARP, ToServer, &data(index, 2)), expected);
         }
+        check_never(&WARP, ToServer, UDP, &message(&[0xc4], 84), (4000, 2408));
     }
 
     #[test]
