@@ -1,7 +1,7 @@
 //! The whole corpus through inspection: nothing panics, nothing is allocated, nothing leaks, and
 //! recognition does not fall behind what it was.
 
-use weir_dpi::{Inspector, Limits, Step};
+use weir_dpi::{Inspector, Limits, Step, attr, meta};
 use weir_tests::allocations::{self, Counting};
 use weir_tests::corpus::{self, Capture, Report};
 
@@ -19,6 +19,11 @@ const LEAST_PERCENT: [(&str, usize); 5] = [
 ];
 /// Flows without a name there that may have one here; each was looked at.
 const MOST_FALSE_NAMES: usize = 17;
+
+/// Of the flows of which the reference has a host name that tells something, those that must have
+/// the same one, in percent; the same for client fingerprints.
+const LEAST_HOSTS_PERCENT: usize = 97;
+const LEAST_FINGERPRINTS_PERCENT: usize = 98;
 
 /// The capture files, or none with a word about it.
 #[expect(clippy::unwrap_used, reason = "a test's helper: no capture, no test")]
@@ -108,4 +113,48 @@ fn names_do_not_fall_behind() {
         assert!(100 * share.of >= least * share.all, "{what}: {share}");
     }
     assert!(report.unknown.of <= MOST_FALSE_NAMES, "{:?}", report.false_names);
+}
+
+#[test]
+fn host_names_and_fingerprints_do_not_fall_behind() {
+    let Some(root) = corpus::root() else {
+        eprintln!("SKIPPED host_names_and_fingerprints_do_not_fall_behind: no corpus");
+        return;
+    };
+    let mut flows = std::collections::HashMap::new();
+    for (name, file) in captures("host_names_and_fingerprints_do_not_fall_behind") {
+        let mut inspector = Inspector::new(&Limits { flows: 4096, ..Limits::default() });
+        for flow in Capture::new(&file).unwrap().inspect(&mut inspector) {
+            flows.insert((name.clone(), flow.ends), flow.meta);
+        }
+    }
+    let value = |row: &corpus::Row, attributes: &[&attr::Attr]| {
+        let found = flows.get(&(row.capture.clone(), row.ends)).map_or(&[][..], Vec::as_slice);
+        let mut found = meta::decode(found);
+        let value = found.find(|(id, _)| attributes.iter().any(|attr| attr.id == *id));
+        String::from_utf8_lossy(value.map_or(&[][..], |(_, value)| value)).into_owned()
+    };
+    let rows = corpus::rows(&root).unwrap();
+    // The host of a search by SSDP is the group that it is sent to.
+    let told = |row: &&corpus::Row| !row.host.is_empty() && !row.host.ends_with(":1900");
+    let hosts: Vec<_> = rows.iter().filter(told).collect();
+    let equal = hosts.iter().filter(|row| value(row, &[&attr::HOST_NAME]) == row.host).count();
+    assert!(100 * equal >= LEAST_HOSTS_PERCENT * hosts.len(), "{equal} of {}", hosts.len());
+    let prints: Vec<_> = rows.iter().filter(|row| !row.ja4.is_empty()).collect();
+    let names = [&attr::TLS_JA4, &attr::DTLS_JA4, &attr::QUIC_JA4];
+    let equal = prints.iter().filter(|row| judged(&value(row, &names)) == judged(&row.ja4)).count();
+    assert!(
+        100 * equal >= LEAST_FINGERPRINTS_PERCENT * prints.len(),
+        "{equal} of {}",
+        prints.len()
+    );
+}
+
+/// A fingerprint without the parts in which the reference did not follow the published form at
+/// that time: whether there is a name, the ends of the protocol's name, the hash of no extensions.
+fn judged(print: &str) -> Option<[&str; 4]> {
+    let mut hashes = print.get(11..)?.split('_');
+    let (ciphers, kinds) = (hashes.next()?, hashes.next()?);
+    let kinds = if kinds == "e3b0c44298fc" { "000000000000" } else { kinds };
+    Some([print.get(..3)?, print.get(4..8)?, ciphers, kinds])
 }

@@ -129,8 +129,22 @@ impl Serialize for Group<'_> {
                 }
             }
         }
+        if let Some(url) = (self.name == attr::HTTP_PATH.group).then(|| url(self.all)).flatten() {
+            map.serialize_entry("url", &String::from_utf8_lossy(&url))?;
+        }
         map.end()
     }
+}
+
+/// Host and path of a request in one. It is not stored: both parts are.
+fn url(all: &[Finding<'_>]) -> Option<Vec<u8>> {
+    let value = |attr: &Attr| all.iter().find(|finding| finding.1 == attr.id).map(|found| found.2);
+    let path = value(&attr::HTTP_PATH)?;
+    if !path.starts_with(b"/") {
+        // Asked of a proxy, the path is a whole URL.
+        return Some(path.to_vec());
+    }
+    Some([value(&attr::HTTP_HOST)?, path].concat())
 }
 
 /// Every value of an attribute that may occur more than once.
@@ -239,6 +253,17 @@ mod tests {
         assert_eq!(found["tls"], json!({"sni": "A.Example", "cipher": 4865}));
         assert_eq!(found["dns"], json!({"answers": ["192.0.2.7", "::"]}));
         assert_eq!(found["other"], json!({"60000": "ab01"}));
+    }
+
+    #[test]
+    fn requests_have_a_url() {
+        let url = |host: &[u8], path: &[u8]| {
+            let meta = [encode(&attr::HTTP_HOST, host), encode(&attr::HTTP_PATH, path)].concat();
+            object(&meta, None)["http"]["url"].clone()
+        };
+        assert_eq!(url(b"a.example:8080", b"/x?y"), "a.example:8080/x?y");
+        assert_eq!(url(b"a.example", b"http://b.example/x"), "http://b.example/x");
+        assert_eq!(object(&encode(&attr::HTTP_PATH, b"/x"), None)["http"], json!({"path": "/x"}));
     }
 
     proptest! {

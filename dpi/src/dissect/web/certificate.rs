@@ -232,7 +232,6 @@ fn days_since_1970(year: u64, month: u64, day: u64) -> Option<u64> {
 }
 
 #[cfg(test)]
-#[expect(clippy::cast_possible_truncation, reason = "lengths in tests are small")]
 mod tests {
     use super::super::sample::{Issued, certificate, element};
     use super::*;

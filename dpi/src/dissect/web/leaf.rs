@@ -8,7 +8,7 @@ use crate::app::{self, AppId, Category};
 use crate::attr::{self, Attr};
 use crate::meta::Meta;
 use crate::services;
-use crate::view::{Direction, Notes, View};
+use crate::view::{Notes, View};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
@@ -105,11 +105,9 @@ pub(super) fn note(
     let by_certificate = service(&certificate);
     notes.scratch.hello.service = by_certificate.unwrap_or_default();
     if let Some(app) = by_name.or(by_certificate).filter(|app| has_own_addresses(*app)) {
-        let server = match notes.scratch.hello.client.unwrap_or(Direction::ToServer) {
-            Direction::ToServer => view.server,
-            Direction::ToClient => view.client,
-        };
-        notes.knowledge.learn_host(server.address, app, LEARNED_S);
+        // Whoever sent it is the server, also where it passes for the client.
+        let sender = if view.from_client() { view.client } else { view.server };
+        notes.knowledge.learn_host(sender.address, app, LEARNED_S);
     }
 }
 
