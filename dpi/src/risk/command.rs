@@ -200,6 +200,9 @@ const PROGRAMS: &[&[u8]] = &[
 /// Whether `value` carries a command or code. A path is not taken for a command by its separator
 /// alone (`;` has a meaning in it).
 pub(super) fn is_command(value: &[u8]) -> bool {
+    if !value.iter().any(|byte| b";|&`$({<[:_/.-\n".contains(byte)) {
+        return false;
+    }
     has_any(value, PROGRAMS)
         || [&b";"[..], b"|", b"&&", b"`", b"$(", b"\n"].into_iter().any(|separator| {
             around(value, separator).any(|(before, rest)| begins_command(before, rest, separator))

@@ -16,16 +16,17 @@ enum Kind {
 fn kind(head: &[u8]) -> Option<Kind> {
     Some(match head {
         [b'M', b'Z', rest @ ..] if is_executable_header(rest) => Kind::Program,
-        [0x7f, b'E', b'L', b'F', 1 | 2, 1 | 2, ..] => Kind::Program,
-        // Mach-O of one architecture, in both byte orders.
-        [0xfe, 0xed, 0xfa, 0xce | 0xcf, ..] | [0xce | 0xcf, 0xfa, 0xed, 0xfe, ..] => Kind::Program,
-        // Mach-O of several (a small number of them), or a Java class (version 45 and above).
-        [0xca, 0xfe, 0xba, 0xbe, 0, 0, 0, 1..=18, ..] => Kind::Program,
-        [0xca, 0xfe, 0xba, 0xbe, _, _, 0, 45..=80, ..] => Kind::Program,
-        [b'd', b'e', b'x', b'\n', b'0', b'3', b'5'..=b'9', 0, ..] => Kind::Program,
-        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => Kind::Program,
-        // A shortcut of Windows with the number of its class.
-        [0x4c, 0, 0, 0, 0x01, 0x14, 0x02, 0, 0, 0, 0, 0, 0xc0, ..] => Kind::Program,
+        // ELF; Mach-O of one architecture, in both byte orders, and of several (a small number of
+        // them); a Java class (version 45 and above); DEX; WebAssembly; a shortcut of Windows with
+        // the number of its class.
+        [0x7f, b'E', b'L', b'F', 1 | 2, 1 | 2, ..]
+        | [0xfe, 0xed, 0xfa, 0xce | 0xcf, ..]
+        | [0xce | 0xcf, 0xfa, 0xed, 0xfe, ..]
+        | [0xca, 0xfe, 0xba, 0xbe, 0, 0, 0, 1..=18, ..]
+        | [0xca, 0xfe, 0xba, 0xbe, _, _, 0, 45..=80, ..]
+        | [b'd', b'e', b'x', b'\n', b'0', b'3', b'5'..=b'9', 0, ..]
+        | [0, b'a', b's', b'm', 1, 0, 0, 0, ..]
+        | [0x4c, 0, 0, 0, 0x01, 0x14, 0x02, 0, 0, 0, 0, 0, 0xc0, ..] => Kind::Program,
         [b'#', b'!', rest @ ..] if rest.trim_ascii_start().starts_with(b"/") => Kind::Script,
         [b'P', b'K', 3, 4, ..] => Kind::Archive,
         _ => return None,

@@ -1,6 +1,8 @@
 //! What a server makes of an encoded value: percent decoding (RFC 3986 section 2.1), the plus of
 //! forms, lower case, and white space brought together.
 
+use std::io::BufRead;
+
 /// Bytes of a value that are looked at.
 pub(super) const VALUE_BYTES: usize = 1024;
 
@@ -33,12 +35,15 @@ impl Decoded {
         let mut decoded = Decoded::empty();
         let mut rest = value;
         while let Some((first, behind)) = rest.split_first() {
-            let (byte, behind) = match (*first, escape(behind)) {
-                (b'%', Some((byte, behind))) => {
-                    decoded.changed = true;
-                    (byte, behind)
-                }
-                (b'+', _) if plus => (b' ', behind),
+            let (byte, behind) = match *first {
+                b'%' => match escape(behind) {
+                    Some(found) => {
+                        decoded.changed = true;
+                        found
+                    }
+                    None => (*first, behind),
+                },
+                b'+' if plus => (b' ', behind),
                 _ => (*first, behind),
             };
             rest = behind;
@@ -52,9 +57,10 @@ impl Decoded {
     /// `value` in lower case and otherwise as sent.
     pub(super) fn lower(value: &[u8]) -> Decoded {
         let mut lower = Decoded::empty();
-        for byte in value.iter().take(VALUE_BYTES) {
-            lower.push(byte.to_ascii_lowercase());
+        for (place, byte) in lower.bytes.iter_mut().zip(value) {
+            *place = byte.to_ascii_lowercase();
         }
+        lower.used = value.len().min(VALUE_BYTES);
         lower
     }
 
@@ -131,16 +137,21 @@ fn hex(digit: u8) -> Option<u8> {
 }
 
 /// Where `needle` is in `bytes`.
+///
+/// `skip_until` is the standard library's way to its `memchr`.
 pub(super) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     let first = *needle.first()?;
-    let mut from = 0;
+    let mut rest = bytes;
     loop {
-        let rest = bytes.get(from..)?;
-        from += rest.iter().position(|byte| *byte == first)?;
-        if bytes.get(from..)?.starts_with(needle) {
-            return Some(from);
+        let before = rest;
+        let skipped = rest.skip_until(first).ok()?;
+        let at = before.get(skipped.checked_sub(1)?..)?;
+        if at.starts_with(needle) {
+            return Some(bytes.len() - at.len());
         }
-        from += 1;
+        if rest.is_empty() {
+            return None;
+        }
     }
 }
 

@@ -30,7 +30,6 @@ const KNOWN: &[Known] = &[
             5061, 5223, 5228, 5349, 5671, 5986, 6514, 6697, 8883, 9443,
         ],
     ),
-    (AppId::DTLS, &[443, 684, 853, 3391, 4433, 4755, 5061, 5246, 5247, 5349, 5684, 10161, 10162]),
     (AppId::QUIC, &[443, 80, 784, 853, 4433, 8443, 8853]),
     (AppId::SSH, &[22]),
     (AppId::TELNET, &[23, 992, 2323]),
@@ -45,7 +44,7 @@ const KNOWN: &[Known] = &[
     (AppId::XMPP, &[5222, 5223, 5269, 5270, 5280]),
     (AppId::RDP, &[3389]),
     (AppId::VNC, &[5500, 5800, 5900, 5901, 5902, 5903, 5904, 5905]),
-    (AppId::SMB, &[139, 445]),
+    (AppId::SMB, &[137, 138, 139, 445]),
     (AppId::LDAP, &[389, 3268]),
     (AppId::KERBEROS, &[88, 464, 749]),
     (AppId::NTP, &[123]),
@@ -103,7 +102,7 @@ const OWNED: &[(u16, &[AppId])] = &[
     (143, &[AppId::IMAP, AppId::TLS, AppId::IMAPS]),
     (161, &[AppId::SNMP]),
     (389, &[AppId::LDAP, AppId::TLS, AppId::LDAPS]),
-    (443, &[AppId::TLS, AppId::DTLS, AppId::QUIC, AppId::SSTP, AppId::HTTP_CONNECT]),
+    (443, &[AppId::TLS, AppId::SSTP, AppId::HTTP_CONNECT, AppId::DNSCRYPT]),
     (445, &[AppId::SMB, AppId::NETBIOS]),
     (993, &[AppId::TLS, AppId::IMAPS]),
     (995, &[AppId::TLS, AppId::POP3S]),
@@ -133,14 +132,16 @@ pub fn judge_name(
         let ports = [client.port, server.port];
         let odd = is_far_from_home(protocol, ports) && verdict.confidence != Confidence::Behaviour;
         risks = risks.or(Risks::when(Risk::NonStandardPort, odd));
-        let foreign = is_foreign(protocol, transport, server.port) && odd_enough(verdict);
+        let foreign = is_foreign(protocol, transport, server.port);
         risks = risks.or(Risks::when(Risk::ForeignProtocol, foreign));
         risks = risks.or(Risks::when(Risk::UnsafeProtocol, is_unsafe(verdict, found)));
     }
+    // Asking for the address of such a service is not sharing yet.
+    let used = certain && protocol != AppId::DNS;
     let shares = [protocol, verdict.app]
         .into_iter()
         .any(|app| is_desktop(app) || (is_file_sharing(app) && crosses(client, server)));
-    risks.or(Risks::when(Risk::DesktopOrFileSharing, certain && shares))
+    risks.or(Risks::when(Risk::DesktopOrFileSharing, used && shares))
 }
 
 /// Whether a protocol with ports of its own uses none of them.
@@ -155,9 +156,16 @@ fn is_foreign(protocol: AppId, transport: Transport, port: u16) -> bool {
     let over = match port {
         // Over UDP these are no one's but QUIC's, which calls between browsers share.
         443 | 80 if transport == Transport::Udp => {
+            // DNSCrypt's servers are on it by custom.
             return !matches!(
                 protocol,
-                AppId::QUIC | AppId::DTLS | AppId::STUN | AppId::RTP | AppId::RTCP
+                AppId::DNSCRYPT
+                    | AppId::AVAST_SECURE_DNS
+                    | AppId::QUIC
+                    | AppId::DTLS
+                    | AppId::STUN
+                    | AppId::RTP
+                    | AppId::RTCP
             ) && row.is_some();
         }
         53 | 123 | 161 | 389 | 3389 => true,
@@ -166,17 +174,12 @@ fn is_foreign(protocol: AppId, transport: Transport, port: u16) -> bool {
     over && row.is_some_and(|(_, apps)| !apps.contains(&protocol))
 }
 
-/// A service that is told by its address alone says nothing of the protocol.
-fn odd_enough(verdict: Verdict) -> bool {
-    verdict.master != AppId::UNKNOWN
-}
-
 /// What an application is by itself.
 fn judge_app(verdict: Verdict) -> Risks {
     let any = |apps: &[AppId]| apps.contains(&verdict.app) || apps.contains(&verdict.master);
     let vpn =
         verdict.app.0 >= app::FIRST_SERVICE && app::describe(verdict.app).category == Category::Vpn;
-    Risks::when(Risk::Mining, any(&[AppId::STRATUM, AppId::ZUG]))
+    Risks::when(Risk::Mining, any(&[AppId::STRATUM]))
         .or(Risks::when(Risk::Obfuscated, any(&[AppId::PSIPHON, AppId::LANTERN])))
         .or(Risks::when(Risk::Anonymity, vpn || any(&[AppId::TOR, AppId::CLOUDFLARE_WARP])))
 }
@@ -235,8 +238,7 @@ pub fn is_public(address: [u8; 16]) -> bool {
             (a, b),
             (0 | 10 | 127 | 224.., _) | (169, 254) | (192, 168) | (172, 16..=31) | (100, 64..=127)
         ),
-        [0xfe, 0x80..=0xff, ..] | [0xfc | 0xfd | 0xff, ..] => false,
-        [0, 0, 0, 0, 0, 0, 0, 0, ..] => false,
+        [0xfe, 0x80..=0xff, ..] | [0xfc | 0xfd | 0xff, ..] | [0, 0, 0, 0, 0, 0, 0, 0, ..] => false,
         _ => true,
     }
 }

@@ -145,6 +145,9 @@ fn judge_value(value: &[u8], is_path: bool) -> Risks {
     if !value.iter().any(|byte| b"'\"();|&`$<>{}[*#:\n ".contains(byte)) {
         return risks;
     }
+    if exploit::is_lookup(value) {
+        risks.set(Risk::KnownExploit);
+    }
     let spaced = Decoded::spaced(value);
     risks = risks.or(Risks::when(Risk::SqlInjection, sql::is_injection(spaced.as_bytes())));
     risks = risks.or(Risks::when(Risk::CrossSiteScripting, script::is_script(value, is_path)));
@@ -160,7 +163,7 @@ fn is_plain(value: &[u8]) -> bool {
 /// What the user agent shows.
 pub fn judge_agent(agent: &[u8]) -> Risks {
     const ODD: &[&[u8]] =
-        &[b"${", b"<?", b"<script", b"%s", b"() {", b"%25", b"\\x", b"union select"];
+        &[b"${", b"<?", b"<script", b"%s", b"() {", b"%25", b"\\x", b"union select", b"jndi:"];
     let agent = agent.get(..AGENT_MOST + 1).unwrap_or(agent);
     let lower = Decoded::lower(agent);
     let lower = lower.as_bytes();
@@ -168,20 +171,41 @@ pub fn judge_agent(agent: &[u8]) -> Risks {
     let letters = agent.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
     let tool = names_tool(lower);
     let wrong = control || letters < AGENT_BYTES || agent.len() > AGENT_MOST || has_any(lower, ODD);
+    let word = lower.iter().all(u8::is_ascii_alphanumeric) && names::is_generated(lower);
     let crawler = has_any(lower, CRAWLERS);
-    Risks::when(Risk::HttpSuspiciousAgent, wrong || tool)
+    Risks::when(Risk::HttpSuspiciousAgent, wrong || tool || word)
         .or(Risks::when(Risk::HttpCrawler, crawler || (tool && has(lower, b"+http"))))
 }
 
 /// Whether a tool's name begins a word of the agent.
 fn names_tool(agent: &[u8]) -> bool {
     let mut before = b' ';
-    agent.iter().enumerate().any(|(at, byte)| {
+    agent.windows(4).enumerate().any(|(at, head)| {
+        let [first, ..] = head else { return false };
         let begins = !before.is_ascii_alphanumeric();
-        before = *byte;
-        let rest = agent.get(at..).unwrap_or_default();
-        begins && TOOLS.iter().any(|tool| tool.first() == Some(byte) && rest.starts_with(tool))
+        before = *first;
+        let head = head.first_chunk().map_or(0, |head| u32::from_le_bytes(*head));
+        // The first four letters decide nearly always.
+        begins && HEADS.contains(&head) && {
+            let rest = agent.get(at..).unwrap_or_default();
+            TOOLS.iter().any(|tool| rest.starts_with(tool))
+        }
     })
+}
+
+/// The first four letters of each of [`TOOLS`].
+const HEADS: [u32; TOOLS.len()] = heads();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time; an error would not build")]
+const fn heads() -> [u32; TOOLS.len()] {
+    let mut heads = [0; TOOLS.len()];
+    let mut at = 0;
+    while at < heads.len() {
+        let tool = TOOLS[at];
+        heads[at] = u32::from_le_bytes([tool[0], tool[1], tool[2], tool[3]]);
+        at += 1;
+    }
+    heads
 }
 
 /// Tools that look for weak spots, guess passwords or carry out attacks, by the agents that they
@@ -289,6 +313,10 @@ pub struct Lines {
 impl Lines {
     /// Reads one line, without its end.
     pub fn read(&mut self, line: &[u8]) {
+        if matches!(line.first(), Some(b' ' | b'\t')) {
+            // The line before goes on (RFC 9112 section 5.2).
+            return;
+        }
         let colon = line.iter().take(256).position(|byte| *byte == b':');
         let Some((name, rest)) = colon.and_then(|at| line.split_at_checked(at)) else {
             self.wrong = true;

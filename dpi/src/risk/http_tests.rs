@@ -47,6 +47,8 @@ fn agents() {
         ),
         (b"Mozilla/4.0 (Hydra)", "http_suspicious_agent"),
         (b"${jndi:ldap://192.0.2.9/a}", "http_suspicious_agent"),
+        (b"xKqvTzWpLdRbNgHs", "http_suspicious_agent"),
+        (b"jndi:ldap://192.0.2.9/a", "http_suspicious_agent"),
         (b"-", "http_suspicious_agent"),
         (b"1.0", "http_suspicious_agent"),
         (b"Mozilla\x01", "http_suspicious_agent"),
@@ -63,6 +65,8 @@ fn agents() {
         &b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/96.0"[..],
         b"Mozilla/5.0 (Linux; Android 10; CUBOT NOTE 7) AppleWebKit/537.36 Mobile Safari/537.36",
         b"curl/7.68.0",
+        b"CaptiveNetworkSupport",
+        b"WinHttpClient",
         b"Wget/1.20.3 (linux-gnu)",
         b"Python-urllib/3.8",
         b"Microsoft-CryptoAPI/10.0",
@@ -121,6 +125,7 @@ fn header_lines() {
         b"Content-Type: multipart/form-data; boundary=----x",
         b"Content-Length: 5",
         b"X-Empty:",
+        b"\tand the line goes on",
         b"Content-Disposition: form-data; x=()",
     ];
     assert!(lines(ordinary).of_request(true).is_empty());

@@ -85,8 +85,8 @@ pub fn judge_host(name: &[u8]) -> Risks {
         risks = risks.or(judge_label(label, top));
     }
     if name.len() > top.len() {
-        let risky = RISKY.iter().any(|risky| top.eq_ignore_ascii_case(risky));
-        risks = risks.or(Risks::when(Risk::RiskyDomain, risky));
+        let abused = RISKY.iter().any(|domain| top.eq_ignore_ascii_case(domain));
+        risks = risks.or(Risks::when(Risk::RiskyDomain, abused));
         let generated = is_generated(registered(name)) && !is_reverse(name);
         risks = risks.or(Risks::when(Risk::DnsGenerated, generated));
     }

@@ -8,6 +8,7 @@ use super::{Risk, Risks};
 use crate::view::Endpoint;
 
 const GROUP: usize = 4;
+const NS_A_MS: u64 = 1_000_000;
 /// Distances in a row that have to agree: with five flows there are four.
 const AGREED: u8 = 4;
 /// The shortest distance counted: a page's connections come within it.
@@ -46,7 +47,6 @@ impl Periodic {
     /// A flow from `client` to `server` (its port counts, the client's does not) began.
     pub fn began(&mut self, client: [u8; 16], server: Endpoint, now_ns: u64) -> Risks {
         let key = key(client, server);
-        let now_ms = now_ns / 1_000_000;
         let mask = self.groups.len().saturating_sub(1);
         let at = usize::try_from(key >> 32).unwrap_or_default() & mask;
         let Some(group) = self.groups.get_mut(at) else { return Risks::NONE };
@@ -57,9 +57,9 @@ impl Periodic {
             return Risks::NONE;
         };
         if place.key == key {
-            place.again(now_ms);
+            place.again(now_ns / NS_A_MS);
         } else {
-            *place = Place { key, last_ms: now_ms, distance_ms: 0, agreed: 0 };
+            *place = Place { key, last_ms: now_ns / NS_A_MS, distance_ms: 0, agreed: 0 };
         }
         Risks::when(Risk::Periodic, place.agreed >= AGREED)
     }

@@ -30,6 +30,9 @@ const ELEMENT_BYTES: usize = 256;
 
 /// Whether `value` carries script; a path is not taken for a program because of its words.
 pub(super) fn is_script(value: &[u8], is_path: bool) -> bool {
+    if !value.iter().any(|byte| b"<\"'(:`".contains(byte)) {
+        return false;
+    }
     let element = ELEMENTS.iter().any(|element| {
         around(value, element).any(|(_, rest)| rest.first().is_none_or(|byte| ends_name(*byte)))
     });

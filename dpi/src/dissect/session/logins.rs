@@ -91,8 +91,7 @@ fn chat_and_terminal_logins() {
     let plain = (ToServer, &b"NICK joe\r\nUSER joe 0 * :Joe\r\n"[..]);
     assert_eq!(risks(&chat::IRC, 6667, &[plain]), NOTHING);
 
-    const OPTIONS: &[u8] = &[255, 253, 24, 255, 253, 32];
-    let said = |text: &[u8]| [OPTIONS, text].concat();
+    let said = |text: &[u8]| [&[255, 253, 24, 255, 253, 32], text].concat();
     let (asked, typed) = (said(b"login: Password: "), said(b"joe\r\nsecret\r\n"));
     let refused = said(b"login: Password: \r\nLogin incorrect\r\n");
     let turns = [(ToClient, &asked[..]), (ToServer, &typed[..]), (ToClient, &refused[..])];

@@ -22,14 +22,12 @@ pub(super) const DISSECTOR: Dissector = Dissector {
 };
 
 fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
-    match view.data.first() {
-        Some(b'*') => command(view, notes),
-        // A reply alone is proof only where it says so: `+OK` is POP3's as well.
-        _ => {
-            note_refusal(view, notes);
-            reply(view)
-        }
+    if view.data.first() == Some(&b'*') {
+        return command(view, notes);
     }
+    // A reply alone is proof only where it says so: `+OK` is POP3's as well.
+    note_refusal(view, notes);
+    reply(view)
 }
 
 /// `*N CRLF $length CRLF name CRLF …`: the first element of a command is its name.

