@@ -71,17 +71,29 @@ pub struct App {
 }
 
 macro_rules! protocols {
-    ($($id:literal $constant:ident $name:literal $category:ident;)*) => {
+    ($list:ident: $($id:literal $constant:ident $name:literal $category:ident;)*) => {
         impl AppId {
             $(#[doc = concat!("`", $name, "`")] pub const $constant: AppId = AppId($id);)*
         }
-        /// Every protocol, ascending by id.
-        pub const PROTOCOLS: &[App] =
+        pub(super) const $list: &[App] =
             &[$(App { id: AppId($id), name: $name, category: Category::$category },)*];
     };
 }
 
-protocols! {
+/// Every protocol, ascending by id.
+pub const PROTOCOLS: &[App] = &ALL_PROTOCOLS;
+
+static ALL_PROTOCOLS: [App; COMMON.len() + infra::INFRA.len()] = {
+    let mut all = [UNKNOWN_APP; COMMON.len() + infra::INFRA.len()];
+    let (common, infra) = all.split_at_mut(COMMON.len());
+    common.copy_from_slice(COMMON);
+    infra.copy_from_slice(infra::INFRA);
+    all
+};
+
+mod infra;
+
+protocols! { COMMON:
     0 UNKNOWN "Unknown" Unspecified;
     // Carriers and IP protocols.
     1 ICMP "ICMP" Network;
@@ -349,8 +361,9 @@ pub fn by_name(name: &str) -> Option<AppId> {
 /// The protocol that `app` rides on, where that is part of what it is; else `app` itself.
 pub const fn carrier(app: AppId) -> AppId {
     match app {
-        AppId::WEBDAV | AppId::OCSP | AppId::WEBSOCKET => AppId::HTTP,
+        AppId::WEBDAV | AppId::OCSP | AppId::WEBSOCKET | AppId::IPP => AppId::HTTP,
         AppId::GRPC => AppId::HTTP2,
+        AppId::ETCD | AppId::GNMI | AppId::OTLP => AppId::GRPC,
         AppId::DOH | AppId::DOT | AppId::TOR => AppId::TLS,
         AppId::UMAS => AppId::MODBUS,
         AppId::PROFINET_IO => AppId::DCERPC,

@@ -221,6 +221,16 @@ attributes! {
     406 STRATUM_AGENT "stratum" "agent" Text one;
     407 GNUTELLA_AGENT "gnutella" "agent" Text one;
     410 GAME_SERVER "game" "server" Text one;
+
+    // 550–599: data stores, storage, small services (family `infra`).
+    550 CLICKHOUSE_CLIENT "clickhouse" "client" Text one;
+    551 TARANTOOL_VERSION "tarantool" "version" Text one;
+    552 ISCSI_INITIATOR "iscsi" "initiator" Text one;
+    553 SVN_URL "svn" "url" Text one;
+    554 DICOM_CALLED "dicom" "called" Text one;
+    555 DICOM_CALLING "dicom" "calling" Text one;
+    556 FINGER_USER "finger" "user" Text one;
+    557 GOPHER_SELECTOR "gopher" "selector" Text one;
 }
 
 /// The attribute with this id, if there is one.

@@ -1,5 +1,6 @@
 //! The dissectors, a family a folder or file, and the list that the dispatch is built from.
 
+pub(crate) mod infra;
 pub(crate) mod network;
 pub(crate) mod session;
 pub(crate) mod web;
@@ -12,4 +13,4 @@ use crate::view::Dissector;
 /// Every dissector, by family. Order is of no meaning: the dispatch orders by port hint and
 /// first byte.
 pub(crate) const FAMILIES: &[&[Dissector]] =
-    &[web::DISSECTORS, network::DISSECTORS, session::DISSECTORS];
+    &[web::DISSECTORS, network::DISSECTORS, session::DISSECTORS, infra::DISSECTORS];

@@ -26,7 +26,7 @@ mod streaming;
 mod stun;
 mod telephony;
 mod telnet;
-mod text;
+pub(super) mod text;
 mod tunnel;
 
 use crate::view::Dissector;
