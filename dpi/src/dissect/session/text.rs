@@ -69,6 +69,42 @@ pub(in crate::dissect) fn lines(data: &[u8]) -> impl Iterator<Item = &[u8]> {
     .take(LINES)
 }
 
+/// How far a client has come in changing to TLS within its stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::dissect) enum Upgrade {
+    /// It has not asked.
+    No,
+    /// It asked, and has sent nothing since.
+    Asked,
+    /// What it sent next is a handshake record (RFC 8446 section 5.1).
+    Done,
+}
+
+/// Whether one of the lines asks for TLS, as `asks` tells, and what follows it.
+pub(in crate::dissect) fn upgrade(data: &[u8], asks: impl Fn(&[u8]) -> bool) -> Upgrade {
+    let mut rest = data;
+    for _ in 0..LINES {
+        let Some((first, behind)) = line(rest) else { break };
+        rest = behind;
+        if asks(first) {
+            match rest.first() {
+                None => return Upgrade::Asked,
+                Some(0x16) => return Upgrade::Done,
+                Some(_) => {}
+            }
+        }
+    }
+    Upgrade::No
+}
+
+/// Bytes of a stream's end that are looked at for what was said last.
+const TAIL_BYTES: usize = 2048;
+
+/// The end of what is there of a stream.
+pub(in crate::dissect) fn tail(data: &[u8]) -> &[u8] {
+    data.get(data.len().saturating_sub(TAIL_BYTES)..).unwrap_or_default()
+}
+
 /// What to answer while a line is still open: wait, unless it is longer than any line may be.
 pub(in crate::dissect) fn open_line(data: &[u8]) -> Outcome {
     if data.len() < LINE_BYTES && is_text(data) { Outcome::NeedMore } else { Outcome::NotMine }
