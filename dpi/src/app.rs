@@ -199,7 +199,7 @@ protocols! { COMMON:
     117 GIT "Git" DevelopmentTools;
     118 IRC "IRC" Chat;
     119 XMPP "XMPP" Chat;
-    // Over TLS from the first byte, on the port registered for that.
+    // Over TLS: from the first byte on the port registered for that, or from when both agreed.
     120 IMAPS "IMAPS" Email;
     121 POP3S "POP3S" Email;
     122 SMTPS "SMTPS" Email;
@@ -381,7 +381,13 @@ pub const fn carrier(app: AppId) -> AppId {
 
 /// Whether flows of `protocol` announce others as long as they last.
 pub const fn announces_flows(protocol: AppId) -> bool {
-    matches!(protocol, AppId::FTP_CONTROL | AppId::SIP | AppId::RTSP | AppId::H323)
+    matches!(protocol, AppId::FTP_CONTROL | AppId::SIP | AppId::RTSP | AppId::H323 | AppId::IRC)
+}
+
+/// Whether who speaks `protocol` at an end will speak it there in other flows too, encrypted ones
+/// among them: peers that listen at one port for all comers.
+pub const fn tells_of_peers(protocol: AppId) -> bool {
+    matches!(protocol, AppId::BITTORRENT | AppId::TINC)
 }
 
 /// What TLS carries on a port that is registered for that and for nothing else.

@@ -27,6 +27,10 @@ pub struct Scratch {
     pub openvpn: [u8; 8],
     /// SOCKS: the version of a request that proves nothing alone; 0 for none.
     pub socks: u8,
+    /// RPC: the program of which the port mapper was asked where it is; 0 for none.
+    pub rpc_asked: u32,
+    /// `BitTorrent`: the flow is a tracker's.
+    pub tracker: bool,
     /// `BitTorrent` uTP: the last packet.
     pub utp: UtpTrack,
 }

@@ -15,8 +15,9 @@ pub(crate) const SERVER: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 1
 pub(crate) struct Flow {
     /// The flow's metadata so far.
     pub(crate) meta: Meta,
+    /// What its dissectors told of other flows.
+    pub(crate) knowledge: Knowledge,
     scratch: Scratch,
-    knowledge: Knowledge,
     crypto: CryptoPool,
     packets: u8,
     ports: (u16, u16),

@@ -304,6 +304,13 @@ impl Inspector {
         match asked {
             Asked::Nothing => Step::More,
             Asked::Named { app, more } => {
+                if app::tells_of_peers(app) {
+                    let Segment { client, server, .. } = *segment;
+                    self.knowledge.learn_peer(server.address, server.port, app);
+                    if transport == Transport::Udp {
+                        self.knowledge.learn_peer(client.address, client.port, app);
+                    }
+                }
                 let changed = state.named_as != app && {
                     let verdict = naming::name(state, app, segment, &self.knowledge);
                     std::mem::replace(&mut state.verdict, verdict) != verdict
@@ -337,6 +344,9 @@ impl Inspector {
 
     /// The name of a flow whose content told nothing.
     fn without_content(&self, transport: Transport, client: Endpoint, server: Endpoint) -> Verdict {
+        if let Some(app) = self.knowledge.peer(client, server) {
+            return Verdict::protocol(app, Confidence::PeerKnowledge);
+        }
         if let Some(app) = self.knowledge.service_of(server.address) {
             let confidence = Confidence::PeerKnowledge;
             return Verdict { master: AppId::UNKNOWN, app, confidence };
