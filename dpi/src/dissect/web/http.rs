@@ -281,6 +281,8 @@ fn by_type(value: &[u8], app: AppId) -> AppId {
     match kind {
         b"application/ocsp-request" | b"application/ocsp-response" => AppId::OCSP,
         b"application/dns-message" => AppId::DOH,
+        // RFC 8010 section 4.
+        b"application/ipp" => AppId::IPP,
         _ => app,
     }
 }
