@@ -31,7 +31,7 @@ const ROWS: [Row; 3] = [
         Some(le32(view.data, 3)? >= 18 && version <= 1 && flags == 0xc0)
     }),
     check(AppId::HAZELCAST, b"HZC", |view, _| {
-        Some(view.port_is(5701) || view.port_is(5702) || (view.data.get(3)? & 0x0f) == 4)
+        Some([5701, 5702, 5703].iter().any(|&port| view.port_is(port)))
     }),
 ];
 

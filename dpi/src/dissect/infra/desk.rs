@@ -51,7 +51,7 @@ const BOUND: &[PortRow] = &[
     }),
     // A user or nothing, perhaps `/W` before it (RFC 1288 section 2.3).
     on(AppId::FINGER, &[79], |view, notes| {
-        let fits = line_fits(view.data, |line| line.is_empty() || is_label(line))?;
+        let fits = line_fits(view.data, is_finger_line)?;
         if fits && view.from_client() {
             let line = text::line(view.data).map_or(&[][..], |(line, _)| line);
             notes.meta.put(&attr::FINGER_USER, line.strip_prefix(b"/W ").unwrap_or(line));
@@ -138,6 +138,15 @@ fn rendezvous(data: &[u8]) -> Option<bool> {
     Some(id == 0x0a && is_id)
 }
 
+/// Nothing, or a user, perhaps at a host; before it, perhaps, a wish for much.
+fn is_finger_line(line: &[u8]) -> bool {
+    let line = line.strip_prefix(b"/W").unwrap_or(line).trim_ascii();
+    let of_name = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'@' | b'+')
+    };
+    line.len() <= 128 && line.iter().all(of_name) && !line.starts_with(b"SSH-")
+}
+
 /// `6193, 23`, perhaps with `: USERID : UNIX : joe`.
 fn is_port_pair(line: &[u8]) -> bool {
     let Some((here, rest)) = text::number(line.trim_ascii_start()) else { return false };
@@ -154,7 +163,11 @@ fn is_port_pair(line: &[u8]) -> bool {
 fn gopher(view: &View<'_>, notes: &mut Notes<'_>) -> Option<bool> {
     let fits = line_fits(view.data, |line| {
         let tabs = line.split(|byte| *byte == b'\t').count() - 1;
-        if view.from_client() { tabs <= 2 } else { tabs >= 3 }
+        let of_selector = match line {
+            [] | [b'/', ..] | [b'0'..=b'9' | b'g' | b'h' | b'I', b'/', ..] => true,
+            _ => line.starts_with(b"URL:"),
+        };
+        if view.from_client() { tabs <= 2 && of_selector } else { tabs >= 3 }
     })?;
     if fits && view.from_client() {
         let line = text::line(view.data).map_or(&[][..], |(line, _)| line);
@@ -203,5 +216,10 @@ mod tests {
             Outcome::found(AppId::GOPHER)
         );
         check_never(&STREAM_PORTS, ToClient, Transport::Tcp, b"hello\r\n", (1, 70));
+        for port in [70, 79] {
+            for other in [&b"GET / HTTP/1.1\r\n"[..], b"SSH-2.0-OpenSSH_9.6\r\n"] {
+                check_never(&STREAM_PORTS, ToServer, Transport::Tcp, other, (1, port));
+            }
+        }
     }
 }

@@ -130,14 +130,16 @@ fn learn_nodes(data: &[u8], notes: &mut Notes<'_>) {
     }
 }
 
-/// Addresses of four bytes with ports of two, one behind the other.
+/// Addresses of four bytes with ports of two, one behind the other. Ports of services are passed
+/// over: who names them may want to mislead.
 fn learn_peers(compact: &[u8], notes: &mut Notes<'_>) {
     for peer in compact.chunks_exact(6).take(PEERS) {
         if let Some((&[a, b, c, d], port)) = peer.split_first_chunk()
-            && let Some(port) = port.first_chunk()
+            && let Some(port) = port.first_chunk().map(|port| u16::from_be_bytes(*port))
+            && port >= 1024
         {
             let address = std::net::Ipv4Addr::new(a, b, c, d).to_ipv6_mapped().octets();
-            notes.knowledge.learn_peer(address, u16::from_be_bytes(*port), AppId::BITTORRENT);
+            notes.knowledge.learn_peer(address, port, AppId::BITTORRENT);
         }
     }
 }
