@@ -1,8 +1,8 @@
-//! Names: every application Weir can report, with its stable numeric id and category.
+//! Names: every application Weir can report, with its stable numeric id, category and breed.
 //!
 //! Ids are part of the shared-memory format: an id is never reused and never moves. Protocols
 //! stand below [`FIRST_SERVICE`], services told apart by host name from there on
-//! (`services.rs` owns that range).
+//! (`services` owns that range).
 
 /// Stable numeric id of a protocol or service. `AppId(0)` is *unknown*.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
@@ -59,6 +59,26 @@ pub enum Category {
     Adult = 38,
 }
 
+/// How the owner of a network may look at an application.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum Breed {
+    /// Encrypted, or of no harm by what it is for.
+    Safe,
+    /// Neither good nor bad in itself.
+    Acceptable,
+    /// For leisure.
+    Fun,
+    /// Weak by design: secrets in the clear, or broken encryption.
+    Unsafe,
+    /// Often a sign of malice, or a way around what a network allows.
+    PotentiallyDangerous,
+    /// Follows people, or measures them.
+    Tracker,
+    /// Nobody has judged.
+    #[default]
+    Unrated,
+}
+
 /// One row of the name table.
 #[derive(Clone, Copy, Debug)]
 pub struct App {
@@ -68,15 +88,31 @@ pub struct App {
     pub name: &'static str,
     /// What it is for.
     pub category: Category,
+    /// How a network's owner may look at it.
+    pub breed: Breed,
+}
+
+/// The breed named, or else the category's usual one.
+macro_rules! breed {
+    ($category:ident) => {
+        Category::$category.usual_breed()
+    };
+    ($category:ident $breed:ident) => {
+        Breed::$breed
+    };
 }
 
 macro_rules! protocols {
-    ($list:ident: $($id:literal $constant:ident $name:literal $category:ident;)*) => {
+    ($list:ident: $($id:literal $constant:ident $name:literal $category:ident $($breed:ident)?;)*) => {
         impl AppId {
             $(#[doc = concat!("`", $name, "`")] pub const $constant: AppId = AppId($id);)*
         }
-        pub(super) const $list: &[App] =
-            &[$(App { id: AppId($id), name: $name, category: Category::$category },)*];
+        pub(super) const $list: &[App] = &[$(App {
+            id: AppId($id),
+            name: $name,
+            category: Category::$category,
+            breed: breed!($category $($breed)?),
+        },)*];
     };
 }
 
@@ -100,7 +136,7 @@ protocols! { COMMON:
     2 ICMPV6 "ICMPv6" Network;
     3 IGMP "IGMP" Network;
     4 GRE "GRE" Network;
-    5 IPSEC_ESP "ESP" Vpn;
+    5 IPSEC_ESP "ESP" Vpn Safe;
     6 IPSEC_AH "AH" Vpn;
     7 SCTP "SCTP" Network;
     8 OSPF "OSPF" Network;
@@ -112,21 +148,23 @@ protocols! { COMMON:
     14 UDP_LITE "UDP-Lite" Network;
     15 L2TPV3 "L2TPv3" Vpn;
     16 PGM "PGM" Network;
+    17 TCP "TCP" Network;
+    18 UDP "UDP" Network;
     // Web.
     20 HTTP "HTTP" Web;
     21 HTTP2 "HTTP2" Web;
-    22 TLS "TLS" Web;
-    23 DTLS "DTLS" Web;
-    24 QUIC "QUIC" Web;
+    22 TLS "TLS" Web Safe;
+    23 DTLS "DTLS" Web Safe;
+    24 QUIC "QUIC" Web Safe;
     25 WEBSOCKET "WebSocket" Web;
     26 GRPC "gRPC" Rpc;
     27 HTTP_PROXY "HTTP_Proxy" Web;
     28 HTTP_CONNECT "HTTP_Connect" Web;
-    29 DOH "DoH" Network;
-    30 DOT "DoT" Network;
-    31 DOQ "DoQ" Network;
+    29 DOH "DoH" Network Safe;
+    30 DOT "DoT" Network Safe;
+    31 DOQ "DoQ" Network Safe;
     32 WEBDAV "WebDAV" FileTransfer;
-    33 OCSP "OCSP" Network;
+    33 OCSP "OCSP" Network Safe;
     // Naming, discovery, network control.
     40 DNS "DNS" Network;
     41 MDNS "mDNS" Network;
@@ -160,7 +198,7 @@ protocols! { COMMON:
     69 TACACS "TACACS+" Network;
     70 LISP "LISP" Network;
     71 RMCP "RMCP" System;
-    72 DNSCRYPT "DNSCrypt" Network;
+    72 DNSCRYPT "DNSCrypt" Network Safe;
     73 WHOIS "Whois" Network;
     74 LDP "LDP" Network;
     75 PTP "PTP" Network;
@@ -168,7 +206,7 @@ protocols! { COMMON:
     77 PFCP "PFCP" Network;
     78 TEREDO "Teredo" Network;
     79 CAPWAP "CAPWAP" Network;
-    80 AVAST_SECURE_DNS "AVASTSecureDNS" Network;
+    80 AVAST_SECURE_DNS "AVASTSecureDNS" Network Safe;
     81 UBNTAC2 "UBNTAC2" Network;
     82 BJNP "BJNP" System;
     83 DLEP "DLEP" Network;
@@ -179,35 +217,35 @@ protocols! { COMMON:
     88 OICQ "OICQ" Chat;
     89 HP_VIRTGRP "HP_VIRTGRP" Network;
     // Remote access and shells.
-    90 SSH "SSH" RemoteAccess;
-    91 TELNET "Telnet" RemoteAccess;
+    90 SSH "SSH" RemoteAccess Safe;
+    91 TELNET "Telnet" RemoteAccess Unsafe;
     92 RDP "RDP" RemoteAccess;
     93 VNC "VNC" RemoteAccess;
-    94 RSH "RSH" RemoteAccess;
+    94 RSH "RSH" RemoteAccess Unsafe;
     95 TEAMVIEWER "TeamViewer" RemoteAccess;
     96 ANYDESK "AnyDesk" RemoteAccess;
     97 CITRIX "Citrix" RemoteAccess;
     98 X11 "X11" RemoteAccess;
     // Mail and files.
-    110 FTP_CONTROL "FTP_Control" FileTransfer;
-    111 FTP_DATA "FTP_Data" FileTransfer;
+    110 FTP_CONTROL "FTP_Control" FileTransfer Unsafe;
+    111 FTP_DATA "FTP_Data" FileTransfer Unsafe;
     112 SMTP "SMTP" Email;
-    113 IMAP "IMAP" Email;
-    114 POP3 "POP3" Email;
+    113 IMAP "IMAP" Email Unsafe;
+    114 POP3 "POP3" Email Unsafe;
     115 NNTP "NNTP" Email;
     116 RSYNC "rsync" FileTransfer;
-    117 GIT "Git" DevelopmentTools;
+    117 GIT "Git" DevelopmentTools Safe;
     118 IRC "IRC" Chat;
     119 XMPP "XMPP" Chat;
     // Over TLS: from the first byte on the port registered for that, or from when both agreed.
-    120 IMAPS "IMAPS" Email;
-    121 POP3S "POP3S" Email;
-    122 SMTPS "SMTPS" Email;
-    123 FTPS "FTPS" FileTransfer;
-    124 NNTPS "NNTPS" Email;
-    125 LDAPS "LDAPS" System;
-    126 SIPS "SIPS" VoiceVideoCall;
-    127 MQTTS "MQTTS" Messaging;
+    120 IMAPS "IMAPS" Email Safe;
+    121 POP3S "POP3S" Email Safe;
+    122 SMTPS "SMTPS" Email Safe;
+    123 FTPS "FTPS" FileTransfer Safe;
+    124 NNTPS "NNTPS" Email Safe;
+    125 LDAPS "LDAPS" System Safe;
+    126 SIPS "SIPS" VoiceVideoCall Safe;
+    127 MQTTS "MQTTS" Messaging Safe;
     // Databases and messaging.
     130 MYSQL "MySQL" Database;
     131 POSTGRESQL "PostgreSQL" Database;
@@ -226,8 +264,8 @@ protocols! { COMMON:
     144 ZEROMQ "ZeroMQ" Messaging;
     // Voice and video.
     160 SIP "SIP" VoiceVideoCall;
-    161 RTP "RTP" Media;
-    162 RTCP "RTCP" Media;
+    161 RTP "RTP" Media Acceptable;
+    162 RTCP "RTCP" Media Acceptable;
     163 STUN "STUN" Network;
     164 RTSP "RTSP" Streaming;
     165 RTMP "RTMP" Streaming;
@@ -236,26 +274,26 @@ protocols! { COMMON:
     168 SKINNY "Skinny" VoiceVideoCall;
     169 IAX "IAX" VoiceVideoCall;
     // Tunnels and VPN.
-    180 WIREGUARD "WireGuard" Vpn;
-    181 OPENVPN "OpenVPN" Vpn;
-    182 IKE "IKE" Vpn;
+    180 WIREGUARD "WireGuard" Vpn Safe;
+    181 OPENVPN "OpenVPN" Vpn Safe;
+    182 IKE "IKE" Vpn Safe;
     183 L2TP "L2TP" Vpn;
-    184 PPTP "PPTP" Vpn;
-    185 TOR "Tor" Vpn;
+    184 PPTP "PPTP" Vpn Unsafe;
+    185 TOR "Tor" Vpn PotentiallyDangerous;
     186 SOCKS "SOCKS" Web;
     187 VXLAN "VXLAN" Network;
     188 GENEVE "Geneve" Network;
     189 GTP_U "GTP-U" Network;
     190 SSTP "SSTP" Vpn;
-    191 TAILSCALE "Tailscale" Vpn;
+    191 TAILSCALE "Tailscale" Vpn Safe;
     192 ZEROTIER "ZeroTier" Vpn;
     // Peer to peer.
     200 BITTORRENT "BitTorrent" FileSharing;
-    201 EDONKEY "eDonkey" FileSharing;
-    202 GNUTELLA "Gnutella" FileSharing;
+    201 EDONKEY "eDonkey" FileSharing Unsafe;
+    202 GNUTELLA "Gnutella" FileSharing PotentiallyDangerous;
     203 BITCOIN "Bitcoin" Crypto;
     204 ETHEREUM "Ethereum" Crypto;
-    205 STRATUM "Stratum" Crypto;
+    205 STRATUM "Stratum" Crypto Unsafe;
     206 IPFS "IPFS" FileSharing;
     // Industrial.
     220 MODBUS "Modbus" IotScada;
@@ -301,7 +339,7 @@ protocols! { COMMON:
     335 RADMIN "Radmin" RemoteAccess;
     336 NOMACHINE "NoMachine" RemoteAccess;
     339 CLOUDFLARE_WARP "CloudflareWarp" Vpn;
-    340 APPLE_PUSH "ApplePush" Cloud;
+    340 APPLE_PUSH "ApplePush" Cloud Safe;
     344 EAQ "EAQ" Network;
     // Games.
     361 SOURCE_ENGINE "SourceEngine" Game;
@@ -338,11 +376,58 @@ protocols! { COMMON:
     417 Z3950 "Z3950" Network;
     418 BFCP "BFCP" VoiceVideoCall;
     419 MEGACO "Megaco" VoiceVideoCall;
-    420 XDMCP "XDMCP" RemoteAccess;
+    420 XDMCP "XDMCP" RemoteAccess Unsafe;
     421 UFTP "UFTP" FileTransfer;
-    422 MONERO "Monero" Crypto;
+    422 MONERO "Monero" Crypto Unsafe;
     425 HISLIP "HiSLIP" IotScada;
-    426 ZUG "ZUG" Crypto;
+    426 ZUG "ZUG" Crypto Unsafe;
+    // More games, file sharing, streaming, homes and tunnels with a protocol of their own.
+    430 STARCRAFT "Starcraft" Game;
+    431 HALF_LIFE "HalfLife2" Game;
+    432 STEAM_RELAY "SteamDatagramRelay" Game;
+    433 KCP "KCP" Network;
+    434 WARCRAFT3 "Warcraft3" Game;
+    435 GAMESPY "GameSpy" Game;
+    436 SAMP "SA-MP" Game;
+    437 BATTLEYE "BattlEye" Game;
+    438 TERRARIA "Terraria" Game;
+    439 FINAL_FANTASY_XIV "FinalFantasyXIV" Game;
+    440 SOULSEEK "Soulseek" FileSharing;
+    441 DIRECT_CONNECT "DirectConnect" FileSharing;
+    442 RESILIO "ResilioSync" FileSharing;
+    443 TOX "Tox" Chat;
+    444 SRT "SRT" Streaming;
+    445 MPEG_TS "MPEG_TS" Media;
+    446 HLS "HLS" Streaming;
+    447 MPEG_DASH "MpegDash" Streaming;
+    448 ICECAST "IceCast" Music;
+    449 AIRPLAY "AirPlay" Streaming;
+    450 JELLYFIN "Jellyfin" Media;
+    451 KODI "Kodi" Media;
+    452 KASA "TPLINK_SHP" IotScada;
+    453 TUYA_LAN "TUYA_LP" IotScada;
+    454 MATTER "Matter" IotScada;
+    455 HOMEKIT "HomeKit" IotScada;
+    456 YEELIGHT "Yeelight" IotScada;
+    457 LIFX "LIFX" IotScada;
+    458 MIIO "miIO" IotScada;
+    459 BROADLINK "Broadlink" IotScada;
+    460 DAHUA "Dahua" IotScada;
+    461 HIKVISION "Hikvision" IotScada;
+    462 MIKROTIK "MikroTik" Network;
+    463 ESPHOME "ESPHome" IotScada;
+    464 WIZ "WiZ" IotScada;
+    465 GOVEE "Govee" IotScada;
+    466 ART_NET "Art-Net" IotScada;
+    467 SACN "sACN" IotScada;
+    468 OSC "OSC" Media;
+    469 CRESTRON "Crestron" IotScada;
+    470 LORAWAN "LoRaWAN" IotScada;
+    471 NEBULA "Nebula" Vpn;
+    472 N2N "n2n" Vpn;
+    473 VTUN "VTun" Vpn;
+    474 FRP "frp" RemoteAccess;
+    475 GENSHIN_IMPACT "GenshinImpact" Game;
 }
 
 /// The row of `id`, or of *unknown* where no such id exists.
@@ -350,6 +435,11 @@ pub fn describe(id: AppId) -> &'static App {
     let rows = if id.0 < FIRST_SERVICE { PROTOCOLS } else { crate::services::APPS };
     let row = rows.binary_search_by_key(&id, |row| row.id).ok();
     row.and_then(|index| rows.get(index)).unwrap_or(&UNKNOWN_APP)
+}
+
+/// The breed of `id`.
+pub fn breed(id: AppId) -> Breed {
+    describe(id).breed
 }
 
 /// The id whose name is `name`, compared without case.
@@ -361,7 +451,14 @@ pub fn by_name(name: &str) -> Option<AppId> {
 /// The protocol that `app` rides on, where that is part of what it is; else `app` itself.
 pub const fn carrier(app: AppId) -> AppId {
     match app {
-        AppId::WEBDAV | AppId::OCSP | AppId::WEBSOCKET | AppId::IPP => AppId::HTTP,
+        AppId::WEBDAV
+        | AppId::OCSP
+        | AppId::WEBSOCKET
+        | AppId::HLS
+        | AppId::MPEG_DASH
+        | AppId::ICECAST
+        | AppId::HOMEKIT
+        | AppId::IPP => AppId::HTTP,
         AppId::GRPC => AppId::HTTP2,
         AppId::ETCD | AppId::GNMI | AppId::OTLP => AppId::GRPC,
         AppId::DOH | AppId::DOT | AppId::TOR => AppId::TLS,
@@ -421,19 +518,66 @@ pub const fn carries_services(protocol: AppId) -> bool {
             | AppId::DNS
             | AppId::STUN
             | AppId::WEBSOCKET
+            | AppId::HLS
+            | AppId::MPEG_DASH
             | AppId::HTTP_PROXY
             | AppId::HTTP_CONNECT
             | AppId::GRPC
     )
 }
 
-const UNKNOWN_APP: App = App { id: AppId(0), name: "Unknown", category: Category::Unspecified };
+const UNKNOWN_APP: App =
+    App { id: AppId(0), name: "Unknown", category: Category::Unspecified, breed: Breed::Unrated };
+
+impl Breed {
+    /// All of them.
+    pub const ALL: [Breed; 7] = [
+        Breed::Unrated,
+        Breed::Safe,
+        Breed::Acceptable,
+        Breed::Fun,
+        Breed::Unsafe,
+        Breed::PotentiallyDangerous,
+        Breed::Tracker,
+    ];
+
+    /// The name as shown.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Breed::Safe => "safe",
+            Breed::Acceptable => "acceptable",
+            Breed::Fun => "fun",
+            Breed::Unsafe => "unsafe",
+            Breed::PotentiallyDangerous => "potentially_dangerous",
+            Breed::Tracker => "tracker",
+            Breed::Unrated => "unrated",
+        }
+    }
+}
 
 impl Category {
     /// The name as shown.
     #[expect(clippy::indexing_slicing, reason = "the list holds every variant in order; tested")]
     pub const fn name(self) -> &'static str {
         NAMES[self as usize]
+    }
+
+    /// The breed of what is of this category, where its row names no other.
+    const fn usual_breed(self) -> Breed {
+        match self {
+            Category::Unspecified => Breed::Unrated,
+            Category::Media
+            | Category::Streaming
+            | Category::Music
+            | Category::Video
+            | Category::SocialNetwork
+            | Category::Game
+            | Category::Adult => Breed::Fun,
+            Category::Advertisement => Breed::Tracker,
+            Category::Malware => Breed::PotentiallyDangerous,
+            Category::SoftwareUpdate => Breed::Safe,
+            _ => Breed::Acceptable,
+        }
     }
 
     /// The category with this discriminant, if there is one.
@@ -484,6 +628,28 @@ mod tests {
             assert_eq!(describe(row.id).name, row.name);
             assert_eq!(by_name(row.name), Some(row.id));
             assert!(!row.name.contains('.'), "{}: the dot separates master and app", row.name);
+        }
+    }
+
+    #[test]
+    fn every_app_but_the_unknown_is_rated() {
+        for row in PROTOCOLS.iter().chain(APPS) {
+            assert_eq!(row.breed == Breed::Unrated, row.id == AppId::UNKNOWN, "{}", row.name);
+        }
+        for (id, name) in [
+            (AppId::SSH, "safe"),
+            (AppId::TLS, "safe"),
+            (AppId::HTTP, "acceptable"),
+            (AppId::DNS, "acceptable"),
+            (AppId::TELNET, "unsafe"),
+            (AppId::FTP_CONTROL, "unsafe"),
+            (AppId::MINECRAFT, "fun"),
+            (AppId::NETFLIX, "fun"),
+            (AppId::ADVERTISING, "tracker"),
+            (AppId::TOR, "potentially_dangerous"),
+            (AppId(u16::MAX), "unrated"),
+        ] {
+            assert_eq!(breed(id).name(), name, "{}", describe(id).name);
         }
     }
 

@@ -14,6 +14,12 @@ pub enum Kind {
     Hex,
     /// 16 bytes: an IPv6 address, or an IPv4 address in its mapped form.
     Address,
+    /// A [`Stack`](crate::stack::Stack) of protocols, two bytes each.
+    Stack,
+    /// [`Risks`](crate::risk::Risks): eight bytes little endian, a bit each.
+    Risks,
+    /// [`Why`](crate::why::Why) the flow has its name.
+    Why,
 }
 
 /// One attribute.
@@ -48,6 +54,9 @@ macro_rules! attributes {
 attributes! {
     // 1–9: the flow itself. HOST_NAME is the one name by which services are told apart.
     1 HOST_NAME "flow" "hostname" Text one;
+    2 STACK "flow" "stack" Stack one;
+    3 RISKS "flow" "risks" Risks one;
+    4 WHY "flow" "why" Why one;
 
     // 10–99: web (family `web`).
     10 HTTP_METHOD "http" "method" Text one;
@@ -78,6 +87,26 @@ attributes! {
     53 QUIC_JA4 "quic" "ja4" Text one;
     54 QUIC_USER_AGENT "quic" "user_agent" Text one;
     55 QUIC_ECH "quic" "ech" Number one;
+    56 TLS_SUBJECT "tls" "subject" Text one;
+    57 TLS_ISSUER "tls" "issuer" Text one;
+    58 TLS_NOT_BEFORE "tls" "not_before" Number one;
+    59 TLS_NOT_AFTER "tls" "not_after" Number one;
+    60 TLS_CERT_SHA256 "tls" "cert_sha256" Hex one;
+    61 TLS_CERT_SHA1 "tls" "cert_sha1" Hex one;
+    62 TLS_SAN "tls" "san" Text many;
+    63 DTLS_SUBJECT "dtls" "subject" Text one;
+    64 DTLS_ISSUER "dtls" "issuer" Text one;
+    65 DTLS_NOT_BEFORE "dtls" "not_before" Number one;
+    66 DTLS_NOT_AFTER "dtls" "not_after" Number one;
+    67 DTLS_CERT_SHA256 "dtls" "cert_sha256" Hex one;
+    68 DTLS_CERT_SHA1 "dtls" "cert_sha1" Hex one;
+    69 DTLS_SAN "dtls" "san" Text many;
+    70 TLS_ALPN_CHOSEN "tls" "alpn_chosen" Text one;
+    73 HTTP_REFERER "http" "referer" Text one;
+    74 HTTP_LENGTH "http" "content_length" Number one;
+    75 HTTP_AUTH "http" "auth" Text one;
+    76 HTTP_USER "http" "user" Text one;
+    77 HTTP_FILE_NAME "http" "file_name" Text one;
 
     // 100–299: naming, discovery, network control (family `network`).
     100 DNS_NAME "dns" "name" Text one;
@@ -160,6 +189,15 @@ attributes! {
     208 MODBUS_UNIT "modbus" "unit" Number one;
     209 MODBUS_FUNCTION "modbus" "function" Number one;
     212 OPC_UA_URL "opc_ua" "url" Text one;
+    213 DNS_ANSWER_COUNT "dns" "answer_count" Number one;
+    214 DNS_TTL "dns" "ttl_s" Number one;
+    215 DNS_LATENCY "dns" "latency_us" Number one;
+    216 SMB_TREE "smb" "tree" Text many;
+    217 NTLM_USER "ntlm" "user" Text one;
+    218 NTLM_DOMAIN "ntlm" "domain" Text one;
+    219 NTLM_WORKSTATION "ntlm" "workstation" Text one;
+    220 NTLM_TARGET "ntlm" "target" Text one;
+    221 NTLM_HOST "ntlm" "host" Text one;
 
     // 300–499: remote access, mail, files, databases, messaging, voice, VPN, P2P
     // (family `session`).
@@ -221,6 +259,13 @@ attributes! {
     406 STRATUM_AGENT "stratum" "agent" Text one;
     407 GNUTELLA_AGENT "gnutella" "agent" Text one;
     410 GAME_SERVER "game" "server" Text one;
+    411 SSH_HASSH "ssh" "hassh" Hex one;
+    412 SSH_HASSH_SERVER "ssh" "hassh_server" Hex one;
+    413 SSH_KEY_EXCHANGE "ssh" "key_exchange" Text one;
+    414 SSH_HOST_KEY "ssh" "host_key" Text one;
+    420 SIP_CALL_ID "sip" "call_id" Text one;
+    421 RTP_JITTER "rtp" "jitter_us" Number one;
+    422 RTP_LOST "rtp" "lost" Number one;
 
     // 550–599: data stores, storage, small services (family `infra`).
     550 CLICKHOUSE_CLIENT "clickhouse" "client" Text one;
@@ -231,6 +276,8 @@ attributes! {
     555 DICOM_CALLING "dicom" "calling" Text one;
     556 FINGER_USER "finger" "user" Text one;
     557 GOPHER_SELECTOR "gopher" "selector" Text one;
+    558 RPC_ASKED "rpc" "asked" Number one;
+    559 BITTORRENT_TRACKER "bittorrent" "tracker" Number one;
 }
 
 /// The attribute with this id, if there is one.

@@ -1,9 +1,11 @@
 //! What one shard knows across its flows, bounded: addresses learned from DNS answers, data flows
-//! announced by control flows, and peers, which are ends at which a protocol is spoken.
+//! announced by control flows, the sockets that take part in a call, and peers, which are ends at
+//! which a protocol is spoken.
 //!
 //! An announced flow is taken for what was announced; what is known of a peer counts only where
-//! the content tells nothing. All are tables of fixed size, in groups of four places: a key belongs to one group, and when
-//! its group is full the entry that expires first makes room. A lookup reads one group.
+//! the content tells nothing. All are tables of fixed size, in groups of four places: a key belongs
+//! to one group, and when its group is full the entry that expires first makes room. A lookup reads
+//! one group.
 
 use crate::app::AppId;
 use crate::services;
@@ -18,6 +20,8 @@ const PEERS: u32 = 4096;
 const PEER_S: u32 = 30 * 60;
 /// How long an announced data flow is waited for.
 const ANNOUNCED_S: u32 = 120;
+/// Sockets in a call that are remembered.
+const CALLERS: u32 = 1024;
 /// A name is remembered at least this long: clients use an address well past its time to live.
 const NAME_LEAST_S: u32 = 120;
 /// And at most this long.
@@ -29,6 +33,7 @@ pub struct Knowledge {
     now_s: u32,
     names: Table,
     flows: Table,
+    callers: Table,
     peers: Table,
     learned: u64,
     announced: u64,
@@ -43,8 +48,8 @@ impl Default for Knowledge {
 impl Knowledge {
     /// Room for `names` addresses at least; with 0, nothing is remembered of DNS answers.
     pub fn new(names: u32) -> Knowledge {
-        let [names, flows, peers] = [names, ANNOUNCED, PEERS].map(Table::new);
-        Knowledge { now_s: 0, names, flows, peers, learned: 0, announced: 0 }
+        let [names, flows, callers, peers] = [names, ANNOUNCED, CALLERS, PEERS].map(Table::new);
+        Knowledge { now_s: 0, names, flows, callers, peers, learned: 0, announced: 0 }
     }
 
     /// A DNS answer said that `address` belongs to `name` for `ttl_s` seconds. Only names of a
@@ -60,6 +65,14 @@ impl Knowledge {
         let ends_s = self.now_s.saturating_add(ttl_s.clamp(NAME_LEAST_S, NAME_MOST_S));
         self.names.put(Key { address, port: 0 }, app, ends_s, self.now_s);
         self.learned += 1;
+    }
+
+    /// A flow showed that `address` serves the service `app`, and that is likely to hold for
+    /// `ttl_s` seconds. An address that serves several services tells none of them.
+    pub(crate) fn learn_host(&mut self, address: [u8; 16], app: AppId, ttl_s: u32) {
+        let known = self.names.get(Key { address, port: 0 }, self.now_s);
+        let app = if known.is_none_or(|known| known == app) { app } else { AppId::UNKNOWN };
+        self.learn_service(address, app, ttl_s);
     }
 
     /// A control flow announced a data flow to `address`:`port` that carries `app`.
@@ -92,7 +105,7 @@ impl Knowledge {
 
     /// The service that `address` was last said to belong to.
     pub fn service_of(&self, address: [u8; 16]) -> Option<AppId> {
-        self.names.get(Key { address, port: 0 }, self.now_s)
+        self.names.get(Key { address, port: 0 }, self.now_s).filter(|app| *app != AppId::UNKNOWN)
     }
 
     /// What a flow between these two was announced to carry, or unknown.
@@ -101,6 +114,21 @@ impl Knowledge {
             self.flows.get(Key { address: end.address, port: end.port }, self.now_s)
         };
         find(server).or_else(|| find(client)).unwrap_or_default()
+    }
+
+    /// The datagram socket `end` takes part in a call of `app`: a client asks all candidates from
+    /// one socket, and only some answers tell whose call it is.
+    pub(crate) fn note_caller(&mut self, end: Endpoint, app: AppId) {
+        let key = Key { address: end.address, port: end.port };
+        self.callers.put(key, app, self.now_s.saturating_add(ANNOUNCED_S), self.now_s);
+    }
+
+    /// Whose call a flow of datagrams between these two belongs to.
+    pub(crate) fn call_of(&self, client: Endpoint, server: Endpoint) -> Option<AppId> {
+        let find = |end: Endpoint| {
+            self.callers.get(Key { address: end.address, port: end.port }, self.now_s)
+        };
+        find(client).or_else(|| find(server))
     }
 
     /// Names learned so far.
@@ -229,6 +257,21 @@ mod tests {
     }
 
     #[test]
+    fn an_address_of_several_services_tells_none_until_it_is_asked_for() {
+        let mut knowledge = Knowledge::new(64);
+        knowledge.now(S);
+        knowledge.learn_host(address(1), AppId::YOUTUBE, 300);
+        knowledge.learn_host(address(1), AppId::YOUTUBE, 300);
+        assert_eq!(knowledge.service_of(address(1)), Some(AppId::YOUTUBE));
+        knowledge.learn_host(address(1), AppId::NETFLIX, 300);
+        assert_eq!(knowledge.service_of(address(1)), None);
+        knowledge.learn_host(address(1), AppId::NETFLIX, 300);
+        assert_eq!(knowledge.service_of(address(1)), None);
+        knowledge.learn_name(address(1), b"www.netflix.com", 300);
+        assert_eq!(knowledge.service_of(address(1)), Some(AppId::NETFLIX));
+    }
+
+    #[test]
     fn a_full_table_forgets_what_ends_first_and_counts_it() {
         let mut knowledge = Knowledge::new(16);
         knowledge.now(S);
@@ -277,5 +320,19 @@ mod tests {
         assert_eq!(knowledge.expected(end(7, 5001), end(1, 5000)), AppId::UNKNOWN);
         knowledge.now(u64::from(ANNOUNCED_S + 1) * S);
         assert_eq!(knowledge.expected(end(1, 1), end(7, 5000)), AppId::UNKNOWN);
+    }
+
+    #[test]
+    fn a_socket_in_a_call_is_known_for_a_while_and_apart_from_announced_flows() {
+        let mut knowledge = Knowledge::new(16);
+        knowledge.now(S);
+        let end = |at, port| Endpoint { address: address(at), port };
+        knowledge.note_caller(end(7, 5000), AppId::SIGNAL_CALL);
+        assert_eq!(knowledge.call_of(end(7, 5000), end(1, 443)), Some(AppId::SIGNAL_CALL));
+        assert_eq!(knowledge.call_of(end(1, 443), end(7, 5000)), Some(AppId::SIGNAL_CALL));
+        assert_eq!(knowledge.call_of(end(7, 5001), end(1, 443)), None);
+        assert_eq!(knowledge.expected(end(7, 5000), end(1, 443)), AppId::UNKNOWN);
+        knowledge.now(u64::from(ANNOUNCED_S + 1) * S);
+        assert_eq!(knowledge.call_of(end(7, 5000), end(1, 443)), None);
     }
 }

@@ -14,9 +14,12 @@ pub mod knowledge;
 pub mod meta;
 pub mod reader;
 pub mod risk;
+pub mod rules;
 pub mod scratch;
 pub mod services;
+pub mod stack;
 pub mod view;
+pub mod why;
 
 mod dissect;
 
@@ -25,4 +28,6 @@ pub use inspect::{
     Confidence, Counters, Inspector, Limits, Segment, Slot, Step, TcpSegment, Verdict,
 };
 pub use risk::{Risk, Risks, Severity};
+pub use stack::Stack;
 pub use view::{Direction, Dissector, Endpoint, First, Notes, Outcome, Transport, View};
+pub use why::Why;

@@ -1,8 +1,11 @@
 //! The metadata of one flow: attributes in a bounded buffer, in the form in which they go to
 //! shared memory: `[id u16 LE][length u16 LE][bytes]`, repeated.
 
+use crate::app::AppId;
 use crate::attr::{Attr, HOST_NAME};
 use crate::risk::{Risk, Risks};
+use crate::stack::Stack;
+use crate::why::Why;
 
 /// Bytes of metadata a flow may hold.
 pub const META_BYTES: usize = 768;
@@ -17,6 +20,9 @@ pub struct Meta {
     /// Attributes that did not fit.
     lost: u16,
     risks: Risks,
+    layers: Stack,
+    /// Why the flow has its name.
+    pub(crate) why: Why,
 }
 
 /// A point to come back to.
@@ -25,11 +31,19 @@ pub struct Mark {
     used: u16,
     lost: u16,
     risks: Risks,
+    layers: Stack,
 }
 
 impl Default for Meta {
     fn default() -> Meta {
-        Meta { bytes: [0; META_BYTES], used: 0, lost: 0, risks: Risks::NONE }
+        Meta {
+            bytes: [0; META_BYTES],
+            used: 0,
+            lost: 0,
+            risks: Risks::NONE,
+            layers: Stack::EMPTY,
+            why: Why::default(),
+        }
     }
 }
 
@@ -70,6 +84,15 @@ impl Meta {
         self.put(attr, &value.to_le_bytes());
     }
 
+    /// Records a number in place of what was there.
+    pub fn set_number(&mut self, attr: &Attr, value: u64) {
+        let at = position(self.as_bytes(), attr.id);
+        match at.and_then(|at| self.bytes.get_mut(at + 4..)?.first_chunk_mut::<8>()) {
+            Some(place) => *place = value.to_le_bytes(),
+            None => self.put_number(attr, value),
+        }
+    }
+
     /// Notes a risk of the flow. Like an attribute it counts only if the dissector finds the flow.
     pub fn set_risk(&mut self, risk: Risk) {
         self.risks.set(risk);
@@ -78,6 +101,26 @@ impl Meta {
     /// The risks noted so far.
     pub fn risks(&self) -> Risks {
         self.risks
+    }
+
+    /// Notes a protocol that the flow carries, on top of those noted before.
+    pub fn add_layer(&mut self, app: AppId) {
+        self.layers.push(app);
+    }
+
+    /// The protocols noted so far, outermost first.
+    pub fn layers(&self) -> &Stack {
+        &self.layers
+    }
+
+    /// Holds what `other` holds.
+    pub(crate) fn copy_from(&mut self, other: &Meta) {
+        let Meta { bytes: _, used, lost, risks, layers, why } = *other;
+        (self.used, self.lost, self.risks, self.layers, self.why) =
+            (used, lost, risks, layers, why);
+        if let Some(room) = self.bytes.get_mut(..usize::from(used)) {
+            room.copy_from_slice(other.as_bytes());
+        }
     }
 
     /// The first value of `attr`.
@@ -97,7 +140,7 @@ impl Meta {
 
     /// A mark to come back to with [`Meta::rewind`].
     pub fn mark(&self) -> Mark {
-        Mark { used: self.used, lost: self.lost, risks: self.risks }
+        Mark { used: self.used, lost: self.lost, risks: self.risks, layers: self.layers }
     }
 
     /// Forgets what was put since `mark`.
@@ -105,6 +148,7 @@ impl Meta {
         self.used = self.used.min(mark.used);
         self.lost = self.lost.min(mark.lost);
         self.risks = mark.risks;
+        self.layers = mark.layers;
     }
 
     /// Brings the host name into the form by which services are told apart: lower case, without
@@ -137,6 +181,8 @@ impl Meta {
         self.used = 0;
         self.lost = 0;
         self.risks = Risks::NONE;
+        self.layers = Stack::EMPTY;
+        self.why = Why::default();
     }
 }
 
@@ -224,7 +270,9 @@ mod tests {
         meta.put(&TLS_SNI, b"b.example");
         meta.put(&DNS_ANSWER, &[1; 16]);
         meta.put(&DNS_ANSWER, &[2; 16]);
-        meta.put_number(&HTTP_STATUS, 200);
+        meta.put_number(&HTTP_STATUS, 100);
+        meta.set_number(&HTTP_STATUS, 200);
+        assert_eq!(meta.get(&HTTP_STATUS), Some(&200u64.to_le_bytes()[..]));
         assert_eq!(meta.get(&TLS_SNI), Some(&b"a.example"[..]));
         assert_eq!(decode(meta.as_bytes()).count(), 4);
     }

@@ -27,12 +27,18 @@ pub struct Scratch {
     pub openvpn: [u8; 8],
     /// SOCKS: the version of a request that proves nothing alone; 0 for none.
     pub socks: u8,
-    /// RPC: the program of which the port mapper was asked where it is; 0 for none.
-    pub rpc_asked: u32,
-    /// `BitTorrent`: the flow is a tracker's.
-    pub tracker: bool,
     /// `BitTorrent` uTP: the last packet.
     pub utp: UtpTrack,
+    /// STUN: what its messages said so far.
+    pub stun: StunTrack,
+    /// Threema: the client's first message had the length of a hello.
+    pub threema: bool,
+    /// `Cloudflare WARP`: the index in the client's first message; 0 for none.
+    pub warp: u32,
+    /// DNS: when the first question came, in microseconds, the low bits; 0 before.
+    pub dns_asked_us: u32,
+    /// RTP: how evenly the packets of one direction come.
+    pub rtp_timing: RtpTiming,
 }
 
 impl Scratch {
@@ -55,6 +61,15 @@ impl Scratch {
     }
 }
 
+/// What STUN recognition remembers.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct StunTrack {
+    /// DTLS was read behind it.
+    pub dtls: bool,
+    /// The server is the application's own, or the other peer.
+    pub both_ends: bool,
+}
+
 /// What uTP recognition remembers of the last packet.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct UtpTrack {
@@ -73,7 +88,8 @@ pub struct UtpTrack {
 /// What the TLS family remembers of a handshake.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct HelloTrack {
-    /// Where the `ClientHello` is put together, if it came in pieces.
+    /// Where the `ClientHello` is put together, if it came in pieces. SSH, whose handshake is none
+    /// of TLS, keeps the first side's algorithms there.
     pub stream: CryptoRef,
     /// QUIC: the destination connection id of the client's first packet (its first `id_bytes`
     /// bytes), from which the keys of all Initial packets come.
@@ -84,6 +100,8 @@ pub struct HelloTrack {
     pub client: Option<Direction>,
     /// What the `ClientHello` was named, so that reading the answer does not name it anew.
     pub app: AppId,
+    /// The service that the server's certificate is for.
+    pub service: AppId,
     /// Packets read that did not complete the `ClientHello`.
     pub tries: u8,
 }
@@ -122,4 +140,16 @@ pub struct RtpTrack {
     pub payload_type: u8,
 }
 
-const _: () = assert!(size_of::<Scratch>() <= 128);
+/// What is remembered of the times of RTP packets (RFC 3550 appendix A.8), in units of the
+/// payload's clock.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct RtpTiming {
+    /// The last packet's time of arrival less its timestamp.
+    pub transit: u32,
+    /// The mean deviation, times 16.
+    pub jitter: u32,
+    /// The direction it is about; none before the first packet.
+    pub direction: Option<Direction>,
+}
+
+const _: () = assert!(size_of::<Scratch>() <= 120);

@@ -57,6 +57,8 @@ pub struct View<'a> {
     pub last: bool,
     /// Packets with payload before this one, both directions, saturating.
     pub packets_before: u8,
+    /// The packet's time, in nanoseconds since 1970.
+    pub now_ns: u64,
 }
 
 impl View<'_> {

@@ -4,8 +4,8 @@ use crate::{
     counters::{CounterDef, CounterWriter, block_words},
     error::Error,
     layout::{
-        self, DEF_WORDS, ENGINE_WORDS, LIVE_HEARTBEAT_NS, LIVE_STATE, LIVE_WORDS, Plan,
-        SectionKind, SegmentKind,
+        self, DEF_WORDS, ENGINE_WORDS, LIVE_ASKS_DROPPED, LIVE_HEARTBEAT_NS, LIVE_STATE,
+        LIVE_WORDS, Plan, SectionKind, SegmentKind,
     },
     packets::{self, ReaderTable},
     segment::{WORD, WriteMap, WriteWords},
@@ -112,6 +112,11 @@ impl ControlWriter {
     /// Says that the engine lives, at `now_ns` (Unix nanoseconds).
     pub fn heartbeat(&mut self, now_ns: u64) {
         self.live[LIVE_HEARTBEAT_NS].store(now_ns, Ordering::Relaxed);
+    }
+
+    /// Says how many asks of readers were dropped because too many waited.
+    pub fn set_asks_dropped(&mut self, asks: u64) {
+        self.live[LIVE_ASKS_DROPPED].store(asks, Ordering::Relaxed);
     }
 
     /// Says what the engine is doing.

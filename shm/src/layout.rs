@@ -97,6 +97,7 @@ pub(crate) const ENGINE_WORDS: usize = 8;
 /// Words of the `Live` section, written while the engine runs.
 pub(crate) const LIVE_STATE: usize = 0;
 pub(crate) const LIVE_HEARTBEAT_NS: usize = 1;
+pub(crate) const LIVE_ASKS_DROPPED: usize = 2;
 pub(crate) const LIVE_WORDS: usize = 16;
 
 #[derive(Debug, Clone, Copy)]

@@ -9,8 +9,8 @@ use crate::{
     flow::{FlowSnapshot, SLOT_BYTES, SLOT_WORDS, SlotRead, WORD_FLOW_ID, read_slot},
     histogram::{self, Histogram},
     layout::{
-        self, DEF_WORDS, ENGINE_WORDS, LIVE_HEARTBEAT_NS, LIVE_STATE, LIVE_WORDS, Opened,
-        SectionKind, SegmentKind,
+        self, DEF_WORDS, ENGINE_WORDS, LIVE_ASKS_DROPPED, LIVE_HEARTBEAT_NS, LIVE_STATE,
+        LIVE_WORDS, Opened, SectionKind, SegmentKind,
     },
     packets::{self, GroupRow, ReaderRow},
     paths,
@@ -209,6 +209,11 @@ impl Attached {
     /// When the engine last said that it lives, Unix nanoseconds.
     pub fn heartbeat(&self) -> u64 {
         self.live.load(LIVE_HEARTBEAT_NS)
+    }
+
+    /// What readers asked of flows and the engine dropped, because too much of it waited.
+    pub fn asks_dropped(&self) -> u64 {
+        self.live.load(LIVE_ASKS_DROPPED)
     }
 }
 

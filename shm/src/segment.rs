@@ -263,6 +263,21 @@ impl ReadWords {
         self.words().get(index).map_or(0, |word| word.load(Ordering::Relaxed))
     }
 
+    /// Asks for the cache line of a word that is going to be read. Reads nothing.
+    #[inline(always)]
+    pub(crate) fn fetch(&self, index: usize) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(word) = self.words().get(index) {
+            let address = std::ptr::from_ref(word).cast::<i8>();
+            // SAFETY: a prefetch has no effect that the program can see, whatever the address.
+            unsafe {
+                std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address)
+            };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = index;
+    }
+
     /// A part of these words; none of them where it would not lie inside.
     pub(crate) fn part(&self, from: usize, count: usize) -> Self {
         let inside = from.checked_add(count).is_some_and(|end| end <= self.count);

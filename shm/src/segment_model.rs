@@ -35,6 +35,8 @@ impl ReadWords {
         Self { words: Arc::clone(&self.words), from: self.from + from, count }
     }
 
+    pub(crate) fn fetch(&self, _index: usize) {}
+
     pub(crate) fn load(&self, index: usize) -> u64 {
         self.words.get(self.from + index).map_or(0, |word| word.load(Ordering::Relaxed))
     }

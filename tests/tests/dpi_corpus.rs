@@ -43,6 +43,7 @@ fn inspection_allocates_nothing_and_gives_everything_back() {
         packets_tcp: 3,
         packets_udp: 2,
         dns_names: 4,
+        ..Limits::default()
     };
     for limits in [Limits::default(), tight] {
         let mut inspector = Inspector::new(&limits);

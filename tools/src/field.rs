@@ -3,6 +3,7 @@
 use weir_dpi::AppId;
 use weir_dpi::app;
 use weir_dpi::attr::{self, Attr};
+use weir_dpi::{Risks, Stack, Why};
 
 use crate::flow::{self, AddressText, C2S, Flow, S2C};
 use crate::flow_json;
@@ -199,7 +200,11 @@ impl Field {
         match self {
             Field::Known(def) => def.kind,
             Field::Attr(attr) => match attr.kind {
-                attr::Kind::Text | attr::Kind::Hex => Kind::Text,
+                attr::Kind::Text
+                | attr::Kind::Hex
+                | attr::Kind::Stack
+                | attr::Kind::Risks
+                | attr::Kind::Why => Kind::Text,
                 attr::Kind::Number => COUNT,
                 attr::Kind::Address => Kind::Address,
             },
@@ -242,9 +247,16 @@ impl Field {
         let name = |id: u16| app::describe(AppId(id)).name.as_bytes();
         let def = match self {
             Field::Known(def) => def,
-            Field::Attr(attr) if attr.kind == attr::Kind::Hex => {
-                let mut values = flow.attributes().filter(|(id, _)| *id == attr.id);
-                return values.any(|(_, value)| test(flow_json::hex(value).as_bytes()));
+            Field::Attr(attr) if attr.kind != attr::Kind::Text => {
+                let values = flow.attributes().filter(|(id, _)| *id == attr.id);
+                return values.into_iter().any(|(_, value)| match attr.kind {
+                    attr::Kind::Risks => risks(value).iter().any(|row| test(row.name.as_bytes())),
+                    attr::Kind::Stack => Stack::decode(value)
+                        .layers()
+                        .iter()
+                        .any(|layer| test(app::describe(*layer).name.as_bytes())),
+                    _ => test(attr_text(attr, value).as_bytes()),
+                });
             }
             Field::Attr(attr) => {
                 return flow.attributes().any(|(id, value)| id == attr.id && test(value));
@@ -397,11 +409,19 @@ fn known_text(def: &'static Def, seen: &Seen<'_>, style: Style) -> String {
     }
 }
 
+/// The risks of an attribute of that kind.
+pub(crate) fn risks(value: &[u8]) -> Risks {
+    Risks(flow_json::number(value))
+}
+
 fn attr_text(attr: &Attr, value: &[u8]) -> String {
     match attr.kind {
         attr::Kind::Text => String::from_utf8_lossy(value).into_owned(),
         attr::Kind::Number => flow_json::number(value).to_string(),
         attr::Kind::Hex => flow_json::hex(value),
+        attr::Kind::Stack => Stack::decode(value).to_string(),
+        attr::Kind::Risks => risks(value).iter().map(|row| row.name).collect::<Vec<_>>().join(","),
+        attr::Kind::Why => Why::decode(value).map(|why| why.to_string()).unwrap_or_default(),
         attr::Kind::Address => match <[u8; 16]>::try_from(value) {
             Ok(address) => AddressText::new(address, false).as_str().to_owned(),
             Err(_) => flow_json::hex(value),

@@ -64,6 +64,7 @@ struct Shown {
     engine: String,
     readers: Vec<Reader>,
     groups: Vec<Group>,
+    asks_dropped: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,7 +96,8 @@ struct Group {
 
 impl Shown {
     fn read(engine: &Attached) -> Shown {
-        Shown::new(&engine.info().name, &engine.packet_readers(), &engine.groups())
+        let shown = Shown::new(&engine.info().name, &engine.packet_readers(), &engine.groups());
+        Shown { asks_dropped: engine.asks_dropped(), ..shown }
     }
 
     fn new(engine: &str, readers: &[ReaderRow], groups: &[GroupRow]) -> Shown {
@@ -131,6 +133,7 @@ impl Shown {
             engine: engine.to_owned(),
             readers: readers.iter().map(reader).collect(),
             groups: groups.iter().map(group).collect(),
+            asks_dropped: 0,
         }
     }
 
@@ -157,6 +160,9 @@ impl Shown {
             let rows: Vec<Vec<String>> = self.groups.iter().map(row).collect();
             text.push('\n');
             text.push_str(&table::render(&columns, &rows, width, true));
+        }
+        if self.asks_dropped != 0 {
+            text.push_str(&format!("\n{} asks about flows were dropped\n", self.asks_dropped));
         }
         text
     }

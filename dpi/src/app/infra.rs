@@ -1,11 +1,10 @@
 //! Names of family `infra`: data stores, queues, remote calls, storage, clusters, monitoring, remote
 //! desks, the control of networks, plants.
 
-use super::{App, AppId, Category};
+use super::{App, AppId, Breed, Category};
 
 protocols! { INFRA:
     // Data stores.
-    570 CLICKHOUSE "ClickHouse" Database;
     571 NEO4J "Neo4j-Bolt" Database;
     572 ARANGODB "ArangoDB" Database;
     573 TARANTOOL "Tarantool" Database;
@@ -44,7 +43,7 @@ protocols! { INFRA:
     604 BRPC "bRPC" Rpc;
     605 NET_REMOTING "MS-NRTP" Rpc;
     606 NET_FRAMING "MS-NMF" Rpc;
-    607 SAP "SAP_NI" Rpc;
+    607 SAP_NI "SAP_NI" Rpc;
     608 JDWP "JDWP" DevelopmentTools;
     609 GDB "GDB_Remote" DevelopmentTools;
     610 ADB "ADB" DevelopmentTools;
@@ -96,9 +95,9 @@ protocols! { INFRA:
     653 GSMTAP "GSMTAP" Network;
     // Remote desks and small services.
     654 SPICE "SPICE" RemoteAccess;
-    655 VMWARE "VMware-Auth" RemoteAccess;
+    655 VMWARE_AUTH "VMware-Auth" RemoteAccess;
     656 DAMEWARE "DameWare" RemoteAccess;
-    657 RLOGIN "rlogin" RemoteAccess;
+    657 RLOGIN "rlogin" RemoteAccess Unsafe;
     658 PCANYWHERE "pcAnywhere" RemoteAccess;
     659 APPLE_REMOTE_DESKTOP "AppleRemoteDesktop" RemoteAccess;
     660 GUACAMOLE "Guacamole" RemoteAccess;
@@ -142,7 +141,6 @@ protocols! { INFRA:
     696 CRIMSON "Crimson" IotScada;
     697 PROCONOS "ProConOS" IotScada;
     698 PCOM "PCOM" IotScada;
-    699 CRESTRON "Crestron" IotScada;
     700 ROC_PLUS "ROC-Plus" IotScada;
     701 SCPI "SCPI" IotScada;
     702 DELTAV "DeltaV" IotScada;
@@ -158,9 +156,6 @@ protocols! { INFRA:
     712 IEC61162 "IEC61162-450" IotScada;
     713 MAVLINK "MAVLink" IotScada;
     714 SBS1 "SBS-1" IotScada;
-    715 ART_NET "Art-Net" IotScada;
-    716 SACN "sACN" IotScada;
-    717 OSC "OSC" Media;
     // IP protocols.
     718 DCCP "DCCP" Network;
     719 NHRP "NHRP" Network;

@@ -1,7 +1,10 @@
 //! The dissectors, a family a folder or file, and the list that the dispatch is built from.
 
+pub(crate) mod ber;
+pub(crate) mod credentials;
 pub(crate) mod infra;
 pub(crate) mod network;
+pub(crate) mod ntlm;
 pub(crate) mod session;
 pub(crate) mod web;
 

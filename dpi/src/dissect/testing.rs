@@ -11,11 +11,18 @@ pub(crate) const CLIENT: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 1
 /// The server's address in tests: 192.0.2.2, mapped.
 pub(crate) const SERVER: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 2];
 
+/// When the packets of tests come, unless they say otherwise: 2024-01-01 00:00:00 UTC.
+pub(crate) const NOW_NS: u64 = 1_704_067_200_000_000_000;
+
 /// One flow as a dissector sees it over several calls.
 pub(crate) struct Flow {
     /// The flow's metadata so far.
     pub(crate) meta: Meta,
-    /// What its dissectors told of other flows.
+    /// The time of the next packet.
+    pub(crate) now_ns: u64,
+    /// Whether nothing can follow what is asked about next.
+    pub(crate) last: bool,
+    /// What the flow's shard knows.
     pub(crate) knowledge: Knowledge,
     scratch: Scratch,
     crypto: CryptoPool,
@@ -29,6 +36,8 @@ impl Flow {
     pub(crate) fn new(transport: Transport, ports: (u16, u16)) -> Flow {
         Flow {
             meta: Meta::default(),
+            now_ns: NOW_NS,
+            last: false,
             scratch: Scratch::default(),
             knowledge: Knowledge::default(),
             crypto: CryptoPool::new(4),
@@ -66,8 +75,9 @@ impl Flow {
             transport: self.transport,
             client: Endpoint { address: CLIENT, port: self.ports.0 },
             server: Endpoint { address: SERVER, port: self.ports.1 },
-            last: false,
+            last: self.last,
             packets_before: self.packets,
+            now_ns: self.now_ns,
         };
         self.packets = self.packets.saturating_add(1);
         let mut notes = Notes {

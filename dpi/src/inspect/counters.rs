@@ -35,6 +35,7 @@ counters! {
     segments_held "TCP segments kept because they came before their predecessors.";
     segments_dropped "TCP segments out of order that did not fit in the buffer.";
     segments_old "TCP segments that brought nothing new.";
+    metadata_exhausted "Flows not read on because all places for metadata were in use.";
     metadata_lost "Attributes that did not fit in their flow's metadata.";
     names_learned "Addresses whose service was learned from DNS answers.";
     names_replaced "Learned addresses replaced while still valid, for want of room.";

@@ -3,31 +3,34 @@
 
 use crate::view::{Dissector, First, Transport};
 
+/// Number of a dissector in the dispatch.
+pub(super) type Index = u16;
+
+const WORDS: usize = 6;
 /// Dissectors at most; one bit each in a [`Mask`].
-pub(super) const MOST: usize = 256;
+pub(super) const MOST: usize = 64 * WORDS;
 
 /// A set of dissectors, by index.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub(super) struct Mask([u64; 4]);
+pub(super) struct Mask([u64; WORDS]);
 
 impl Mask {
-    pub(super) const EMPTY: Mask = Mask([0; 4]);
+    pub(super) const EMPTY: Mask = Mask([0; WORDS]);
 
-    pub(super) fn insert(&mut self, index: u8) {
+    pub(super) fn insert(&mut self, index: Index) {
         if let Some(word) = self.0.get_mut(usize::from(index >> 6)) {
             *word |= 1 << (index & 63);
         }
     }
 
-    pub(super) fn remove(&mut self, index: u8) {
+    pub(super) fn remove(&mut self, index: Index) {
         if let Some(word) = self.0.get_mut(usize::from(index >> 6)) {
             *word &= !(1 << (index & 63));
         }
     }
 
     pub(super) fn is_empty(self) -> bool {
-        let [a, b, c, d] = self.0;
-        a | b | c | d == 0
+        self.0.iter().fold(0, |all, word| all | word) == 0
     }
 
     pub(super) fn and(self, other: Mask) -> Mask {
@@ -43,11 +46,11 @@ impl Mask {
     }
 
     /// Takes the lowest index out of the set.
-    pub(super) fn pop(&mut self) -> Option<u8> {
-        for (word, base) in self.0.iter_mut().zip([0u8, 64, 128, 192]) {
+    pub(super) fn pop(&mut self) -> Option<Index> {
+        for (word, base) in self.0.iter_mut().zip((0..).step_by(64)) {
             if *word != 0 {
                 #[expect(clippy::cast_possible_truncation, reason = "a bit of 64 is below 64")]
-                let bit = word.trailing_zeros() as u8;
+                let bit = word.trailing_zeros() as Index;
                 *word &= *word - 1;
                 return Some(base | bit);
             }
@@ -56,9 +59,11 @@ impl Mask {
     }
 
     fn zip(self, other: Mask, op: impl Fn(u64, u64) -> u64) -> Mask {
-        let [a0, a1, a2, a3] = self.0;
-        let [b0, b1, b2, b3] = other.0;
-        Mask([op(a0, b0), op(a1, b1), op(a2, b2), op(a3, b3)])
+        let mut joined = self;
+        for (word, with) in joined.0.iter_mut().zip(other.0) {
+            *word = op(*word, with);
+        }
+        joined
     }
 }
 
@@ -112,7 +117,7 @@ impl Dispatch {
             ports: Box::new([PortPlace::default(); 1 << PORT_BITS]),
             sets: vec![Mask::EMPTY],
         };
-        for (index, dissector) in (0..=u8::MAX).zip(dissectors.iter()) {
+        for (index, dissector) in (0..).zip(dissectors.iter()) {
             dispatch.enter(index, dissector);
         }
         assert!(dispatch.sets.len() * 2 <= dispatch.ports.len(), "too many port hints");
@@ -120,7 +125,7 @@ impl Dispatch {
         dispatch
     }
 
-    pub(super) fn dissector(&self, index: u8) -> Option<&Dissector> {
+    pub(super) fn dissector(&self, index: Index) -> Option<&Dissector> {
         self.dissectors.get(usize::from(index))
     }
 
@@ -158,7 +163,7 @@ impl Dispatch {
         Mask::EMPTY
     }
 
-    fn enter(&mut self, index: u8, dissector: &Dissector) {
+    fn enter(&mut self, index: Index, dissector: &Dissector) {
         if dissector.ports_only {
             self.ports_only.insert(index);
         }
@@ -222,18 +227,18 @@ mod tests {
     use crate::app::AppId;
     use crate::view::Outcome;
 
-    fn members(mut mask: Mask) -> Vec<u8> {
+    fn members(mut mask: Mask) -> Vec<Index> {
         std::iter::from_fn(|| mask.pop()).collect()
     }
 
     #[test]
-    fn a_mask_is_a_set_of_all_256_indices() {
+    fn a_mask_is_a_set_of_all_indices() {
         let mut mask = Mask::EMPTY;
-        for index in [0, 1, 63, 64, 127, 128, 200, 255] {
+        for index in [0, 1, 63, 64, 127, 128, 200, 255, 256, 383] {
             mask.insert(index);
         }
         mask.remove(64);
-        assert_eq!(members(mask), [0, 1, 63, 127, 128, 200, 255]);
+        assert_eq!(members(mask), [0, 1, 63, 127, 128, 200, 255, 256, 383]);
         assert!(mask.and_not(mask).is_empty() && !mask.is_empty());
     }
 

@@ -8,8 +8,10 @@
 
 mod counters;
 mod dispatch;
+mod metas;
 mod naming;
 mod ports;
+mod report;
 mod state;
 mod stream;
 mod turn;
@@ -26,8 +28,11 @@ use crate::app::{self, AppId};
 use crate::crypto_pool::CryptoPool;
 use crate::dissect;
 use crate::knowledge::Knowledge;
+use crate::risk::Risks;
 use crate::view::{Direction, Dissector, Endpoint, Transport};
+use crate::why::{Rule, Why};
 use dispatch::Dispatch;
+use metas::Metas;
 use state::States;
 use stream::Pool;
 use turn::{Asked, Shared, Turn};
@@ -42,14 +47,20 @@ pub struct Limits {
     pub flows: u32,
     /// TCP streams (a direction each) of which more than one segment is kept, at a time.
     pub stream_buffers: u32,
-    /// Bytes of a stream that are put in order, a direction; at most 65536.
+    /// Bytes of a stream that are put in order, a direction; at most 65,535.
     pub stream_bytes: u32,
     /// Packets with payload of a TCP flow, both directions, that are inspected.
     pub packets_tcp: u8,
     /// The same for UDP.
     pub packets_udp: u8,
+    /// Bytes of payload, both directions, after which a flow that has no name is inspected no more.
+    pub bytes_unnamed: u16,
     /// Addresses learned from DNS answers that are remembered.
     pub dns_names: u32,
+    /// The risks that are reported.
+    pub risks: Risks,
+    /// Whether it is noted why each flow has its name.
+    pub explain: bool,
 }
 
 impl Default for Limits {
@@ -58,9 +69,12 @@ impl Default for Limits {
             flows: 16 * 1024,
             stream_buffers: 4 * 1024,
             stream_bytes: 8 * 1024,
-            packets_tcp: 15,
+            packets_tcp: 12,
             packets_udp: 8,
+            bytes_unnamed: 8 * 1024,
             dns_names: 16 * 1024,
+            risks: Risks::ALL,
+            explain: true,
         }
     }
 }
@@ -118,6 +132,9 @@ pub struct Inspector {
     dispatch: Dispatch,
     states: States,
     streams: Pool,
+    metas: Metas,
+    /// What [`Inspector::meta`] gave last.
+    report: Vec<u8>,
     knowledge: Knowledge,
     crypto: CryptoPool,
     counters: Counters,
@@ -128,19 +145,21 @@ impl Inspector {
     ///
     /// # Panics
     ///
-    /// If a limit is zero where at least one is needed, or `stream_bytes` is above 65536.
+    /// If a limit is zero where at least one is needed, or `stream_bytes` is above 65,535.
     pub fn new(limits: &Limits) -> Inspector {
         Inspector::with_dissectors(limits, dissect::FAMILIES)
     }
 
     fn with_dissectors(limits: &Limits, families: &[&[Dissector]]) -> Inspector {
-        assert!(limits.stream_bytes > 0 && limits.stream_bytes <= 65536, "stream_bytes");
+        assert!(limits.stream_bytes > 0 && limits.stream_bytes < 65536, "stream_bytes");
         assert!(limits.packets_tcp > 0 && limits.packets_udp > 0, "packets");
         Inspector {
             limits: *limits,
             dispatch: Dispatch::new(families),
             states: States::new(limits.flows),
             streams: Pool::new(limits.stream_buffers, limits.stream_bytes),
+            metas: Metas::new(limits.flows),
+            report: Vec::with_capacity(report::BYTES),
             knowledge: Knowledge::new(limits.dns_names),
             crypto: CryptoPool::default(),
             counters: Counters::default(),
@@ -168,15 +187,16 @@ impl Inspector {
         };
         if !begun {
             *slot = Slot::NONE;
-            let verdict = self.without_content(transport, segment.client, segment.server);
+            let verdict = self.without_content(transport, segment.client, segment.server).0;
             return self.ended(verdict);
         }
-        let Inspector { limits, dispatch, states, streams, knowledge, crypto, counters } = self;
+        let Inspector { limits, dispatch, states, streams, metas, .. } = self;
         let Some(state) = states.get_mut(*slot) else {
             return Step::Ended(Verdict::UNKNOWN);
         };
-        let shared = Shared { knowledge, crypto };
-        let mut turn = Turn { dispatch, state, streams, shared, counters, limits, segment };
+        let (knowledge, crypto) = (&mut self.knowledge, &mut self.crypto);
+        let shared = Shared { knowledge, crypto, metas, counters: &mut self.counters };
+        let mut turn = Turn { dispatch, state, streams, shared, limits, segment };
         let asked = match (transport, segment.tcp) {
             (Transport::Tcp, Some(tcp)) => turn.tcp(tcp),
             _ => turn.udp(),
@@ -196,8 +216,8 @@ impl Inspector {
         let known = self.states.get(*slot).map(|state| state.verdict).unwrap_or_default();
         let verdict = match protocol {
             _ if known.is_known() => known,
-            TCP => self.without_content(Transport::Tcp, client, server),
-            UDP => self.without_content(Transport::Udp, client, server),
+            TCP => self.without_content(Transport::Tcp, client, server).0,
+            UDP => self.without_content(Transport::Udp, client, server).0,
             other => self.by_ip_protocol(other).unwrap_or_default(),
         };
         self.count(verdict);
@@ -235,9 +255,16 @@ impl Inspector {
         Some(Verdict::protocol(app, Confidence::Content))
     }
 
-    /// The flow's metadata so far, in the form of [`crate::meta`]; empty without a slot.
-    pub fn meta(&self, slot: Slot) -> &[u8] {
-        self.states.get(slot).map(|state| state.meta.as_bytes()).unwrap_or_default()
+    /// What was found out about the flow so far, in the form of [`crate::meta`]: attributes, then
+    /// its stack, risks, and why it has its name, as far as there are any. Empty without a slot.
+    pub fn meta(&mut self, slot: Slot) -> &[u8] {
+        self.report.clear();
+        let state = self.states.get(slot);
+        let found = state.and_then(|state| Some((state, self.metas.found(state.meta, slot)?)));
+        if let Some((state, meta)) = found {
+            report::write(&mut self.report, meta, state, &self.limits);
+        }
+        &self.report
     }
 
     /// Gives the slot back and sets it to [`Slot::NONE`]. Does nothing without a slot.
@@ -246,7 +273,9 @@ impl Inspector {
         for stream in &mut state.streams {
             stream.clear(&mut self.streams);
         }
-        self.counters.metadata_lost += u64::from(state.meta.lost());
+        let lost = self.metas.found(state.meta, *slot).map_or(0, |meta| meta.lost());
+        self.counters.metadata_lost += u64::from(lost);
+        self.metas.give_back(&mut state.meta, *slot);
         self.states.give_back(*slot);
         *slot = Slot::NONE;
     }
@@ -273,11 +302,10 @@ impl Inspector {
             self.counters.pool_exhausted += 1;
             return false;
         }
-        let Some((new, state)) = self.states.begin() else { return false };
+        let Some((new, state)) = self.states.begin(transport) else { return false };
         *slot = new;
         self.counters.flows_begun += 1;
-        state.hinted = self.dispatch.hinted(segment.client.port, segment.server.port);
-        state.alive = self.dispatch.possible(transport, state.hinted);
+        state.alive = self.dispatch.possible(transport, turn::hinted(&self.dispatch, segment));
         state.announced = self.knowledge.expected(segment.client, segment.server);
         true
     }
@@ -312,7 +340,8 @@ impl Inspector {
                     }
                 }
                 let changed = state.named_as != app && {
-                    let verdict = naming::name(state, app, segment, &self.knowledge);
+                    let meta = self.metas.of(state.meta, slot);
+                    let verdict = naming::name(state, meta, app, segment, &self.knowledge);
                     std::mem::replace(&mut state.verdict, verdict) != verdict
                 };
                 let verdict = state.verdict;
@@ -328,12 +357,14 @@ impl Inspector {
             }
             Asked::GaveUp => {
                 self.counters.gave_up += 1;
-                let announced = state.announced;
-                let verdict = if announced == AppId::UNKNOWN {
+                let (announced, place) = (state.announced, state.meta);
+                let (verdict, why) = if announced == AppId::UNKNOWN {
                     self.without_content(transport, segment.client, segment.server)
                 } else {
-                    Verdict::protocol(announced, Confidence::PeerKnowledge)
+                    let why = Why::of(Rule::Announced, announced.0);
+                    (Verdict::protocol(announced, Confidence::PeerKnowledge), why)
                 };
+                self.metas.of(place, slot).why = why;
                 if let Some(state) = self.states.get_mut(slot) {
                     state.verdict = verdict;
                 }
@@ -342,22 +373,30 @@ impl Inspector {
         }
     }
 
-    /// The name of a flow whose content told nothing.
-    fn without_content(&self, transport: Transport, client: Endpoint, server: Endpoint) -> Verdict {
+    /// The name of a flow whose content told nothing, and why.
+    fn without_content(
+        &self,
+        transport: Transport,
+        client: Endpoint,
+        server: Endpoint,
+    ) -> (Verdict, Why) {
         if let Some(app) = self.knowledge.peer(client, server) {
-            return Verdict::protocol(app, Confidence::PeerKnowledge);
+            let verdict = Verdict::protocol(app, Confidence::PeerKnowledge);
+            return (verdict, Why::of(Rule::Peer, app.0));
         }
         if let Some(app) = self.knowledge.service_of(server.address) {
             let confidence = Confidence::PeerKnowledge;
-            return Verdict { master: AppId::UNKNOWN, app, confidence };
+            let verdict = Verdict { master: AppId::UNKNOWN, app, confidence };
+            return (verdict, Why::of(Rule::Peer, app.0));
         }
-        let guess = ports::guess(transport, server.port);
-        match guess.or_else(|| ports::guess(transport, client.port)) {
-            Some(app) => {
+        let guess = |port| ports::guess(transport, port).map(|app| (app, port));
+        match guess(server.port).or_else(|| guess(client.port)) {
+            Some((app, port)) => {
                 let master = app::carrier(app);
-                Verdict { master, app, confidence: Confidence::PortGuess }
+                let verdict = Verdict { master, app, confidence: Confidence::PortGuess };
+                (verdict, Why::of(Rule::Port, port))
             }
-            None => Verdict::UNKNOWN,
+            None => (Verdict::UNKNOWN, Why::default()),
         }
     }
 

@@ -5,16 +5,20 @@ use super::{Confidence, Segment, Verdict};
 use crate::app::{self, AppId};
 use crate::attr::HOST_NAME;
 use crate::knowledge::Knowledge;
+use crate::meta::Meta;
 use crate::services;
+use crate::view::Endpoint;
+use crate::why::Rule;
 
 /// Names a flow whose content is `protocol`.
 pub(super) fn name(
     state: &mut FlowState,
+    meta: &mut Meta,
     protocol: AppId,
     segment: &Segment<'_>,
     knowledge: &Knowledge,
 ) -> Verdict {
-    if state.meta.tidy_host_name() {
+    if meta.tidy_host_name() {
         state.named_as = protocol;
     }
     let mut plain = Verdict::protocol(protocol, Confidence::Content);
@@ -25,25 +29,45 @@ pub(super) fn name(
         if let Some(app) = app::over_tls(server).or_else(|| app::over_tls(client)) {
             protocol = app;
             plain = Verdict::protocol(app, Confidence::Behaviour);
+            meta.why.rule = Rule::ContentAndPort;
         }
+    }
+    let hosted = meta.get(&HOST_NAME).is_some();
+    if protocol == AppId::TLS && !hosted && is_apple_push(segment) {
+        return Verdict::protocol(AppId::APPLE_PUSH, Confidence::Behaviour);
     }
     if !app::carries_services(protocol) {
         return plain;
     }
     // What rides on another protocol and carries a service gives its place to the service.
     let master = app::carrier(protocol);
-    if let Some(host) = state.meta.get(&HOST_NAME) {
+    if let Some(host) = meta.get(&HOST_NAME) {
         return match services::by_host_name(host) {
             // Asking for the address of a DoH server is plain DNS still.
             Some(AppId::DOH) if protocol == AppId::DNS => plain,
-            Some(app) => Verdict { master, app, confidence: Confidence::HostName },
+            Some(app) => {
+                meta.why.rule = Rule::HostName;
+                Verdict { master, app, confidence: Confidence::HostName }
+            }
             None => plain,
         };
     }
+    let app = state.scratch.hello.service;
+    if app != AppId::UNKNOWN {
+        return Verdict { master, app, confidence: Confidence::Certificate };
+    }
     match knowledge.service_of(segment.server.address) {
         Some(app) if protocol != AppId::DNS => {
+            meta.why.rule = Rule::Peer;
             Verdict { master, app, confidence: Confidence::PeerKnowledge }
         }
         _ => plain,
     }
+}
+
+/// Apple's push service has a port of its own in 17.0.0.0/8, all of which is Apple's.
+fn is_apple_push(segment: &Segment<'_>) -> bool {
+    const MAPPED: [u8; 13] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 17];
+    let at_apple = |end: Endpoint| end.port == 5223 && end.address.starts_with(&MAPPED);
+    at_apple(segment.server) || at_apple(segment.client)
 }

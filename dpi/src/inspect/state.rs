@@ -1,11 +1,12 @@
 //! What is kept of a flow while it is being inspected, and the fixed pool of it.
 
-use super::dispatch::Mask;
+use super::dispatch::{Index, Mask};
+use super::metas::MetaRef;
 use super::stream::Stream;
 use super::verdict::Verdict;
 use crate::app::AppId;
-use crate::meta::Meta;
 use crate::scratch::Scratch;
+use crate::view::Transport;
 
 /// A flow's place in the inspector's pool: what the engine keeps of an inspection.
 ///
@@ -34,17 +35,18 @@ impl Default for Slot {
 #[derive(Clone, Debug)]
 pub(super) struct FlowState {
     /// The handle that is good for this state.
-    slot: Slot,
+    pub(super) slot: Slot,
     /// When it was last asked for.
     used_at: u32,
     /// Dissectors that may still be it.
     pub(super) alive: Mask,
-    /// Dissectors that have a usual port of this flow among theirs.
-    pub(super) hinted: Mask,
+    pub(super) transport: Transport,
     /// Packets with payload so far, both directions.
     pub(super) packets: u8,
+    /// Bytes of payload so far, both directions, saturating.
+    pub(super) bytes: u16,
     /// The dissector that recognised the flow and wants to see more of it.
-    pub(super) dissector: Option<u8>,
+    pub(super) dissector: Option<Index>,
     /// What a control flow said this one would be.
     pub(super) announced: AppId,
     /// The name so far.
@@ -53,41 +55,32 @@ pub(super) struct FlowState {
     pub(super) named_as: AppId,
     pub(super) streams: [Stream; 2],
     pub(super) scratch: Scratch,
-    pub(super) meta: Meta,
+    /// Where its metadata is, once it is recognised and read on.
+    pub(super) meta: MetaRef,
 }
 
 impl FlowState {
-    fn empty(slot: Slot) -> FlowState {
+    fn empty(slot: Slot, transport: Transport) -> FlowState {
         FlowState {
             slot,
             used_at: 0,
             alive: Mask::EMPTY,
-            hinted: Mask::EMPTY,
+            transport,
             packets: 0,
+            bytes: 0,
             dissector: None,
             announced: AppId::UNKNOWN,
             verdict: Verdict::UNKNOWN,
             named_as: AppId::UNKNOWN,
             streams: [Stream::default(); 2],
             scratch: Scratch::default(),
-            meta: Meta::default(),
+            meta: MetaRef::NONE,
         }
-    }
-
-    /// As new, without touching the metadata's bytes.
-    fn reset(&mut self) {
-        self.packets = 0;
-        self.dissector = None;
-        self.announced = AppId::UNKNOWN;
-        self.verdict = Verdict::UNKNOWN;
-        self.named_as = AppId::UNKNOWN;
-        self.streams = [Stream::default(); 2];
-        self.scratch = Scratch::default();
-        self.meta.clear();
     }
 }
 
-const _: () = assert!(size_of::<FlowState>() <= 1536);
+/// All that a flow takes up until it has a name.
+const _: () = assert!(size_of::<FlowState>() <= 256);
 
 /// States looked at for the one to take away when all are in use.
 const SAMPLE: usize = 8;
@@ -114,7 +107,7 @@ impl States {
         assert!(count <= 1 << 24, "more flows under inspection than a slot can tell apart");
         let index_bits = u32::BITS - count.saturating_sub(1).leading_zeros();
         States {
-            all: (0..count).map(|index| FlowState::empty(Slot(index))).collect(),
+            all: (0..count).map(|index| FlowState::empty(Slot(index), Transport::Tcp)).collect(),
             free: (0..count).rev().collect(),
             index_bits,
             now: 0,
@@ -123,10 +116,10 @@ impl States {
     }
 
     /// Takes a free state.
-    pub(super) fn begin(&mut self) -> Option<(Slot, &mut FlowState)> {
+    pub(super) fn begin(&mut self, transport: Transport) -> Option<(Slot, &mut FlowState)> {
         let index = usize::try_from(self.free.pop()?).ok()?;
         let state = self.all.get_mut(index)?;
-        state.reset();
+        *state = FlowState::empty(state.slot, transport);
         state.used_at = self.now;
         Some((state.slot, state))
     }
@@ -193,7 +186,8 @@ mod tests {
             let mut before = Vec::new();
             for _ in 0..3 {
                 let slots: Vec<Slot> =
-                    std::iter::from_fn(|| states.begin().map(|(slot, _)| slot)).collect();
+                    std::iter::from_fn(|| states.begin(Transport::Udp).map(|(slot, _)| slot))
+                        .collect();
                 assert_eq!(slots.len(), usize::try_from(count).unwrap());
                 for slot in slots {
                     assert!(!slot.is_none() && states.get(slot).is_some());
@@ -211,12 +205,12 @@ mod tests {
     #[test]
     fn generations_wrap_without_ever_being_none() {
         let mut states = States::new(1 << 12);
-        let first = states.begin().unwrap().0;
+        let first = states.begin(Transport::Udp).unwrap().0;
         let mut slot = first;
         for _ in 0..(1 << 21) {
             assert!(!slot.is_none());
             states.give_back(slot);
-            slot = states.begin().unwrap().0;
+            slot = states.begin(Transport::Udp).unwrap().0;
         }
         assert_eq!(states.in_use(), 1);
     }
@@ -225,7 +219,7 @@ mod tests {
     fn the_unnamed_state_used_longest_ago_is_found() {
         let mut states = States::new(4);
         let slots: Vec<Slot> =
-            std::iter::from_fn(|| states.begin().map(|(slot, _)| slot)).collect();
+            std::iter::from_fn(|| states.begin(Transport::Udp).map(|(slot, _)| slot)).collect();
         for at in [2, 0, 3, 1] {
             states.get_mut(slots[at]).unwrap();
         }

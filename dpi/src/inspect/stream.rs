@@ -23,7 +23,11 @@ pub(super) struct Pool {
 }
 
 impl Pool {
+    /// # Panics
+    ///
+    /// If the buffers are larger than 65,535 bytes.
     pub(super) fn new(buffers: u32, bytes_each: u32) -> Pool {
+        assert!(bytes_each <= u16::MAX.into(), "a place in a buffer has 16 bits");
         let each = usize::try_from(bytes_each).unwrap_or(usize::MAX);
         let count = usize::try_from(buffers).unwrap_or(usize::MAX);
         Pool {
@@ -53,14 +57,31 @@ impl Pool {
 /// Bytes `start..end` from the stream's base; empty where both are the same.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 struct Span {
-    start: usize,
-    end: usize,
+    start: u16,
+    end: u16,
 }
 
 impl Span {
+    fn new(start: usize, end: usize) -> Span {
+        Span { start: narrow(start), end: narrow(end) }
+    }
+
     fn is_empty(self) -> bool {
         self.start >= self.end
     }
+
+    fn start(self) -> usize {
+        self.start.into()
+    }
+
+    fn end(self) -> usize {
+        self.end.into()
+    }
+}
+
+/// No buffer is longer ([`Pool::new`]).
+fn narrow(place: usize) -> u16 {
+    u16::try_from(place).unwrap_or(u16::MAX)
 }
 
 /// What became of a segment.
@@ -87,7 +108,7 @@ pub(super) struct Stream {
     base: u32,
     buffer: BufferId,
     /// Bytes in order from the base.
-    ready: usize,
+    ready: u16,
     waiting: [Span; SPANS],
     begun: bool,
     /// Nothing can follow what is there: bytes are missing in the capture, or were not kept.
@@ -158,7 +179,11 @@ impl Stream {
 
     /// The bytes in order so far; empty before [`Stream::keep`].
     pub(super) fn bytes<'p>(&self, pool: &'p Pool) -> &'p [u8] {
-        pool.get(self.buffer).get(..self.ready).unwrap_or_default()
+        pool.get(self.buffer).get(..self.ready()).unwrap_or_default()
+    }
+
+    fn ready(&self) -> usize {
+        self.ready.into()
     }
 
     /// Whether a segment was taken.
@@ -173,7 +198,7 @@ impl Stream {
 
     /// Whether nothing can follow.
     pub(super) fn is_over(&self, pool: &Pool) -> bool {
-        self.closed || (self.buffer != NO_BUFFER && self.ready >= pool.bytes_each)
+        self.closed || (self.buffer != NO_BUFFER && self.ready() >= pool.bytes_each)
     }
 
     /// Says that the bytes after those taken so far are missing in the capture.
@@ -192,14 +217,14 @@ impl Stream {
     /// Puts `bytes` at `offset`, where nothing is yet.
     fn write(&mut self, pool: &mut Pool, offset: usize, bytes: &[u8]) -> Taken {
         let end = offset.saturating_add(bytes.len()).min(pool.bytes_each);
-        if self.closed || offset >= end || end <= self.ready {
+        if self.closed || offset >= end || end <= self.ready() {
             return Taken::Nothing;
         }
-        if offset > self.ready && !self.has_room(offset, end) {
+        if offset > self.ready() && !self.has_room(offset, end) {
             return Taken::Dropped;
         }
         let buffer = pool.get_mut(self.buffer);
-        let mut at = offset.max(self.ready);
+        let mut at = offset.max(self.ready());
         while at < end {
             let (stop, taken) = self.gap_at(at, end);
             if !taken {
@@ -210,7 +235,7 @@ impl Stream {
             }
             at = stop;
         }
-        self.note(Span { start: offset, end })
+        self.note(Span::new(offset, end))
     }
 
     /// From `at` to where the state of the bytes changes (at most `end`), and whether they are
@@ -218,11 +243,11 @@ impl Stream {
     fn gap_at(&self, at: usize, end: usize) -> (usize, bool) {
         let mut stop = end;
         for span in self.waiting.iter().filter(|span| !span.is_empty()) {
-            if (span.start..span.end).contains(&at) {
-                return (span.end.min(end), true);
+            if (span.start()..span.end()).contains(&at) {
+                return (span.end().min(end), true);
             }
-            if span.start > at {
-                stop = stop.min(span.start);
+            if span.start() > at {
+                stop = stop.min(span.start());
             }
         }
         (stop, false)
@@ -230,7 +255,9 @@ impl Stream {
 
     /// Whether a stretch ahead of the gap can be noted.
     fn has_room(&self, start: usize, end: usize) -> bool {
-        self.waiting.iter().any(|span| span.is_empty() || (span.start <= end && start <= span.end))
+        self.waiting
+            .iter()
+            .any(|span| span.is_empty() || (span.start() <= end && start <= span.end()))
     }
 
     /// Notes that the bytes of `new` are there.
@@ -269,10 +296,10 @@ impl Stream {
         let buffer = pool.get_mut(self.buffer);
         buffer.copy_within(..capacity - by, by);
         for span in &mut self.waiting {
-            let moved = Span { start: span.start + by, end: (span.end + by).min(capacity) };
+            let moved = Span::new(span.start() + by, (span.end() + by).min(capacity));
             *span = if span.is_empty() || moved.is_empty() { Span::default() } else { moved };
         }
-        let first = Span { start: by, end: (self.ready + by).min(capacity) };
+        let first = Span::new(by, (self.ready() + by).min(capacity));
         self.ready = 0;
         // The stretch just moved matters more than one further ahead.
         let free = self.waiting.iter().position(|span| span.is_empty());

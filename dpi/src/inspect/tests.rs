@@ -93,6 +93,12 @@ fn udp(payload: &[u8]) -> Segment<'_> {
     Segment { protocol: UDP, tcp: None, ..tcp(0, ToServer, payload) }
 }
 
+/// The host names in a flow's report.
+fn names_in(report: &[u8]) -> Vec<&[u8]> {
+    let all = crate::meta::decode(report);
+    all.filter(|(id, _)| *id == HOST_NAME.id).map(|(_, name)| name).collect()
+}
+
 fn midstream(segment: Segment<'_>) -> Segment<'_> {
     Segment { tcp: segment.tcp.map(|tcp| TcpSegment { syn_seen: false, ..tcp }), ..segment }
 }
@@ -112,7 +118,7 @@ fn sound(length: u16) -> Vec<u8> {
 
 /// Everything that was taken is back: no slot and no buffer is leaked.
 fn assert_empty(inspector: &Inspector, limits: &Limits) {
-    assert_eq!(inspector.flows_in_progress(), 0);
+    assert_eq!((inspector.flows_in_progress(), inspector.metas.in_use()), (0, 0));
     assert_eq!(inspector.streams.available(), usize::try_from(limits.stream_buffers).unwrap());
 }
 
@@ -124,7 +130,7 @@ fn a_message_over_segments_is_named_when_it_is_whole() {
     let (a, b) = whole.split_at(7);
     assert_eq!(inspector.inspect(&mut slot, &tcp(100, ToServer, a)), Step::More);
     assert_eq!(inspector.inspect(&mut slot, &tcp(107, ToServer, b)), Step::Ended(SSH));
-    assert_eq!(crate::meta::decode(inspector.meta(slot)).count(), 1, "what was put at last");
+    assert_eq!(names_in(inspector.meta(slot)), [b"partial.example"], "what was put at last");
     inspector.release(&mut slot);
     assert!(slot.is_none() && inspector.meta(slot).is_empty());
     assert_empty(&inspector, &limits);
@@ -172,6 +178,63 @@ fn a_named_flow_is_read_on_in_both_directions() {
     let youtube = Verdict { app: AppId::YOUTUBE, confidence: Confidence::HostName, ..tls };
     assert_eq!(step, Step::Ended(youtube));
     assert_eq!(crate::meta::decode(inspector.meta(slot)).next().unwrap().1, b"www.youtube.com");
+    inspector.release(&mut slot);
+    assert_empty(&inspector, &limits);
+}
+
+#[test]
+fn a_report_says_why_and_in_which_bytes() {
+    let mut inspector = inspector(&limits());
+    let mut slot = Slot::NONE;
+    inspector.inspect(&mut slot, &tcp(1, ToServer, b"Q"));
+    inspector.inspect(&mut slot, &tcp(9, ToClient, b"Rwww.youtube.com"));
+    let find = |report: &[u8], id: u16| {
+        crate::meta::decode(report).find(|(found, _)| *found == id).map(|(_, value)| value.to_vec())
+    };
+    let report = inspector.meta(slot).to_vec();
+    let why = Why::decode(&find(&report, crate::attr::WHY.id).unwrap()).unwrap();
+    assert_eq!((why.rule, why.number, why.packet), (Rule::HostName, AppId::TLS.0, 1));
+    assert_eq!((why.direction, why.evidence()), (ToServer, &b"Q"[..]));
+    assert_eq!(find(&report, crate::attr::STACK.id), None, "TCP.TLS.YouTube says itself");
+    inspector.release(&mut slot);
+    // A guess has its reason too; with the setting off nothing has.
+    for explain in [true, false] {
+        let mut inspector = self::inspector(&Limits { explain, ..limits() });
+        let https = Endpoint { port: 443, ..SERVER };
+        let segment = Segment { server: https, ..tcp(1, ToServer, b"zzz") };
+        let steps: Vec<Step> = (0..3).map(|_| inspector.inspect(&mut slot, &segment)).collect();
+        assert!(matches!(steps.last(), Some(Step::Ended(_))), "{steps:?}");
+        let report = inspector.meta(slot).to_vec();
+        assert_eq!(find(&report, crate::attr::WHY.id).is_some(), explain);
+        inspector.release(&mut slot);
+    }
+}
+
+#[test]
+fn without_room_for_metadata_a_flow_is_named_and_not_read_on() {
+    let limits = limits();
+    let mut inspector = inspector(&limits);
+    inspector.metas = Metas::new(1);
+    let mut slots = [Slot::NONE; 2];
+    let first = inspector.inspect(&mut slots[0], &tcp(1, ToServer, b"Q"));
+    assert!(matches!(first, Step::Refined(_)));
+    let second = inspector.inspect(&mut slots[1], &tcp(1, ToServer, b"Q"));
+    assert!(matches!(second, Step::Ended(_)));
+    assert_eq!(inspector.counters().metadata_exhausted, 1);
+    slots.iter_mut().for_each(|slot| inspector.release(slot));
+    assert_empty(&inspector, &limits);
+}
+
+#[test]
+fn a_flow_without_a_name_is_given_up_after_so_many_bytes() {
+    let limits = Limits { bytes_unnamed: 1000, packets_udp: 100, ..limits() };
+    let mut inspector = inspector(&limits);
+    let mut slot = Slot::NONE;
+    for _ in 0..3 {
+        assert_eq!(inspector.inspect(&mut slot, &udp(&[b'z'; 300])), Step::More);
+    }
+    let last = inspector.inspect(&mut slot, &udp(&[b'z'; 300]));
+    assert_eq!(last, Step::Ended(Verdict::UNKNOWN));
     inspector.release(&mut slot);
     assert_empty(&inspector, &limits);
 }
@@ -344,7 +407,9 @@ fn a_flow_that_announces_others_is_read_for_longer() {
     const ROWS: &[Dissector] = &[made(AppId::FTP_CONTROL, First::Any, control)];
     let limits = limits();
     let mut inspector = Inspector::with_dissectors(&limits, &[ROWS]);
-    for (payload, most) in [(b"S", u32::from(limits.packets_tcp)), (b"T", 15 * 8)] {
+    for (payload, most) in
+        [(b"S", u32::from(limits.packets_tcp)), (b"T", u32::from(limits.packets_tcp) * 8)]
+    {
         let mut slot = Slot::NONE;
         let ended = (1..=most).find(|&at| {
             matches!(inspector.inspect(&mut slot, &tcp(at, ToServer, payload)), Step::Ended(_))

@@ -1,13 +1,15 @@
 //! One packet's inspection: which bytes are looked at, and who is asked about them.
 
-use super::dispatch::{Dispatch, Mask};
+use super::dispatch::{Dispatch, Index, Mask};
+use super::metas::{MetaRef, Metas};
 use super::state::FlowState;
 use super::stream::{Pool, Stream, Taken};
 use super::{Counters, Limits, Segment, TcpSegment};
 use crate::app::{self, AppId};
 use crate::crypto_pool::CryptoPool;
 use crate::knowledge::Knowledge;
-use crate::view::{Direction, Notes, Outcome, Transport, View};
+use crate::view::{Direction, Dissector, Notes, Outcome, Transport, View};
+use crate::why::{Rule, Why};
 
 /// Packets after which a TCP flow whose beginning was not captured is given up.
 const MIDSTREAM_PACKETS: u8 = 8;
@@ -45,6 +47,8 @@ pub(super) enum Asked {
 pub(super) struct Shared<'i> {
     pub(super) knowledge: &'i mut Knowledge,
     pub(super) crypto: &'i mut CryptoPool,
+    pub(super) metas: &'i mut Metas,
+    pub(super) counters: &'i mut Counters,
 }
 
 /// The parts of the inspector and of the flow that a packet's inspection works on.
@@ -53,7 +57,6 @@ pub(super) struct Turn<'i> {
     pub(super) state: &'i mut FlowState,
     pub(super) streams: &'i mut Pool,
     pub(super) shared: Shared<'i>,
-    pub(super) counters: &'i mut Counters,
     pub(super) limits: &'i Limits,
     pub(super) segment: &'i Segment<'i>,
 }
@@ -65,10 +68,10 @@ impl Turn<'_> {
         let at_limit = self.at_limit(self.limits.packets_udp);
         let view = view(self.segment, self.segment.payload, Transport::Udp, true, packets_before);
         if let Some(index) = self.state.dissector {
-            return self.ask_again(index, &view, at_limit);
+            return ask_again(self.dispatch, self.state, &mut self.shared, index, &view, at_limit);
         }
-        let candidates = self.candidates(view.data, Transport::Udp);
-        match self.ask(candidates, &view).0 {
+        let candidates = candidates(self.dispatch, self.state, view.data, Transport::Udp);
+        match ask(self.dispatch, self.state, &mut self.shared, candidates, &view).0 {
             Asked::Nothing if at_limit || self.state.announced != AppId::UNKNOWN => Asked::GaveUp,
             Asked::Named { app, more } => Asked::Named { app, more: more && !at_limit },
             other => other,
@@ -126,7 +129,7 @@ impl Turn<'_> {
             return self.state.nobody_left(tcp).unwrap_or(Asked::Nothing);
         }
         if taken == Taken::Rebased {
-            self.state.alive = self.dispatch.possible(Transport::Tcp, self.state.hinted);
+            self.revive();
         }
         let asked = self.ask_stream(taken, packets_before, at_limit);
         let wants_more = matches!(asked, Asked::Nothing | Asked::Named { more: true, .. });
@@ -136,7 +139,7 @@ impl Turn<'_> {
         } else if taken == Taken::First && wants_more {
             let (stream, pool) = self.stream_mut();
             if !stream.keep(pool, payload) {
-                self.counters.streams_exhausted += 1;
+                self.shared.counters.streams_exhausted += 1;
             }
         }
         if missing && !nothing_new {
@@ -175,19 +178,9 @@ impl Turn<'_> {
     /// Whether this packet is the last one to be inspected, `most` being the usual number.
     fn at_limit(&self, most: u8) -> bool {
         let announces = app::announces_flows(self.state.verdict.master);
-        self.state.packets >= if announces { most.saturating_mul(ANNOUNCER_FACTOR) } else { most }
-    }
-
-    fn ask(&mut self, candidates: Mask, view: &View<'_>) -> (Asked, Mask) {
-        ask(self.dispatch, self.state, &mut self.shared, candidates, view)
-    }
-
-    fn ask_again(&mut self, index: u8, view: &View<'_>, at_limit: bool) -> Asked {
-        ask_again(self.dispatch, self.state, &mut self.shared, index, view, at_limit)
-    }
-
-    fn candidates(&self, data: &[u8], transport: Transport) -> Mask {
-        candidates(self.dispatch, self.state, data, transport)
+        let most = if announces { most.saturating_mul(ANNOUNCER_FACTOR) } else { most };
+        let unnamed = self.state.dissector.is_none();
+        self.state.packets >= most || (unnamed && self.state.bytes >= self.limits.bytes_unnamed)
     }
 
     /// Whether the dissector that recognised the flow wants no more of this direction.
@@ -199,7 +192,13 @@ impl Turn<'_> {
     fn start_over(&mut self) {
         let (stream, pool) = self.stream_mut();
         stream.clear(pool);
-        self.state.alive = self.dispatch.possible(Transport::Tcp, self.state.hinted);
+        self.revive();
+    }
+
+    /// Lets every dissector be asked again.
+    fn revive(&mut self) {
+        let hinted = hinted(self.dispatch, self.segment);
+        self.state.alive = self.dispatch.possible(Transport::Tcp, hinted);
     }
 
     fn stream_mut(&mut self) -> (&mut Stream, &mut Pool) {
@@ -210,14 +209,17 @@ impl Turn<'_> {
     fn count_packet(&mut self) -> u8 {
         let before = self.state.packets;
         self.state.packets = before.saturating_add(1);
+        let bytes = u16::try_from(self.segment.payload.len()).unwrap_or(u16::MAX);
+        self.state.bytes = self.state.bytes.saturating_add(bytes);
         before
     }
 
     fn count_taken(&mut self, taken: Taken) {
+        let counters = &mut *self.shared.counters;
         match taken {
-            Taken::Held => self.counters.segments_held += 1,
-            Taken::Dropped => self.counters.segments_dropped += 1,
-            Taken::Nothing => self.counters.segments_old += 1,
+            Taken::Held => counters.segments_held += 1,
+            Taken::Dropped => counters.segments_dropped += 1,
+            Taken::Nothing => counters.segments_old += 1,
             Taken::First | Taken::Grown | Taken::Rebased => {}
         }
     }
@@ -247,12 +249,18 @@ fn ask(
     view: &View<'_>,
 ) -> (Asked, Mask) {
     let mut wanting = Mask::EMPTY;
-    for mut group in [candidates.and(state.hinted), candidates.and_not(state.hinted)] {
+    if candidates.is_empty() {
+        return (Asked::Nothing, wanting);
+    }
+    let hinted = dispatch.hinted(view.client.port, view.server.port);
+    for mut group in [candidates.and(hinted), candidates.and_not(hinted)] {
         while let Some(index) = group.pop() {
             let Some(dissector) = dispatch.dissector(index) else { continue };
-            let mark = state.meta.mark();
-            match (dissector.run)(view, &mut notes(state, shared)) {
+            let meta = shared.metas.of(state.meta, state.slot);
+            let mark = meta.mark();
+            match run(dissector, state, shared, view) {
                 Outcome::Found { app, more } => {
+                    let more = found(state, shared, dissector, app, more, view);
                     state.dissector = more.then_some(index);
                     return (Asked::Named { app, more }, wanting);
                 }
@@ -260,7 +268,7 @@ fn ask(
                 Outcome::GiveUp => state.alive.remove(index),
                 Outcome::NotMine => {}
             }
-            state.meta.rewind(mark);
+            shared.metas.of(state.meta, state.slot).rewind(mark);
         }
     }
     (Asked::Nothing, wanting)
@@ -271,16 +279,62 @@ fn ask_again(
     dispatch: &Dispatch,
     state: &mut FlowState,
     shared: &mut Shared<'_>,
-    index: u8,
+    index: Index,
     view: &View<'_>,
     at_limit: bool,
 ) -> Asked {
     let Some(dissector) = dispatch.dissector(index) else { return Asked::Finished };
-    match (dissector.run)(view, &mut notes(state, shared)) {
-        Outcome::Found { app, more } => Asked::Named { app, more: more && !at_limit },
+    match run(dissector, state, shared, view) {
+        Outcome::Found { app, more } => {
+            let more = found(state, shared, dissector, app, more && !at_limit, view);
+            Asked::Named { app, more }
+        }
         Outcome::NeedMore if !at_limit => Asked::Nothing,
         _ => Asked::Finished,
     }
+}
+
+fn run(
+    dissector: &Dissector,
+    state: &mut FlowState,
+    shared: &mut Shared<'_>,
+    view: &View<'_>,
+) -> Outcome {
+    let mut notes = Notes {
+        meta: shared.metas.of(state.meta, state.slot),
+        scratch: &mut state.scratch,
+        knowledge: shared.knowledge,
+        crypto: shared.crypto,
+    };
+    (dissector.run)(view, &mut notes)
+}
+
+/// Notes what a dissector found, and in which bytes. Whether the flow is read on: where there is no
+/// room for its metadata it is not.
+fn found(
+    state: &mut FlowState,
+    shared: &mut Shared<'_>,
+    dissector: &Dissector,
+    app: AppId,
+    more: bool,
+    view: &View<'_>,
+) -> bool {
+    let meta = shared.metas.of(state.meta, state.slot);
+    let carrier = app::carrier(app);
+    if !meta.layers().layers().contains(&app) {
+        meta.add_layer(carrier);
+        meta.add_layer(app);
+        let by = if dissector.app == AppId::UNKNOWN { app } else { dissector.app };
+        meta.why = Why::of(Rule::Content, by.0);
+        meta.why.packet = state.packets;
+        meta.why.direction = view.direction;
+        meta.why.set_evidence(view.data);
+    }
+    if more && state.meta == MetaRef::NONE && !shared.metas.keep(&mut state.meta) {
+        shared.counters.metadata_exhausted += 1;
+        return false;
+    }
+    more
 }
 
 /// Whether these bytes may be a short frame's padding that passed for payload, or a keep-alive
@@ -289,13 +343,9 @@ fn is_padding(payload: &[u8]) -> bool {
     payload.len() <= PADDING_BYTES && payload.iter().all(|&byte| byte == 0)
 }
 
-fn notes<'n>(state: &'n mut FlowState, shared: &'n mut Shared<'_>) -> Notes<'n> {
-    Notes {
-        meta: &mut state.meta,
-        scratch: &mut state.scratch,
-        knowledge: shared.knowledge,
-        crypto: shared.crypto,
-    }
+/// The dissectors that name one of the flow's ports as usual.
+pub(super) fn hinted(dispatch: &Dispatch, segment: &Segment<'_>) -> Mask {
+    dispatch.hinted(segment.client.port, segment.server.port)
 }
 
 fn candidates(dispatch: &Dispatch, state: &FlowState, data: &[u8], over: Transport) -> Mask {
@@ -320,6 +370,7 @@ fn view<'v>(
         server: segment.server,
         last,
         packets_before,
+        now_ns: segment.now_ns,
     }
 }
 

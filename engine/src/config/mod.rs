@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use toml::Value;
+use weir_dpi::risk::{self, Risks};
 
 pub use settings::{Kind, SETTINGS, Setting, manual};
 pub use source::SourceSpec;
@@ -203,6 +204,8 @@ impl Settings {
             inspection: weir_dpi::Limits {
                 flows: self.number(Key::INSPECTIONS),
                 stream_buffers: self.number(Key::STREAMS),
+                explain: self.flag(Key::EXPLAIN),
+                risks: self.risks()?,
                 ..weir_dpi::Limits::default()
             },
             record_ring_bytes: self.power_of_two(Key::RECORDS)?,
@@ -244,9 +247,8 @@ impl Settings {
             return Ok(None);
         }
         let seconds = |key| self.number::<u64>(key) * 1_000_000_000;
-        let texts = self.values[Key::LOCAL as usize].as_array().cloned().unwrap_or_default();
         let mut local = Vec::new();
-        for text in texts.iter().filter_map(Value::as_str) {
+        for text in self.texts(Key::LOCAL) {
             local.push(Network::parse(text).ok_or_else(|| wrong(Key::LOCAL, text))?);
         }
         Ok(Some(Timeouts {
@@ -256,6 +258,20 @@ impl Settings {
             closed_ns: seconds(Key::CLOSED),
             local,
         }))
+    }
+
+    /// Every risk but those that are switched off.
+    fn risks(&self) -> Result<Risks, ConfigError> {
+        let mut risks = Risks::ALL;
+        for name in self.texts(Key::RISKS_OFF) {
+            risks.clear(risk::by_name(name).ok_or_else(|| wrong(Key::RISKS_OFF, name))?);
+        }
+        Ok(risks)
+    }
+
+    fn texts(&self, key: Key) -> impl Iterator<Item = &str> {
+        let list = self.values[key as usize].as_array();
+        list.into_iter().flatten().filter_map(Value::as_str)
     }
 
     /// A number. Its range in the table fits `T`, or this is a mistake of ours that tests find.

@@ -120,6 +120,11 @@ settings! {
         "Flows each shard inspects at the same time. Beyond, a flow is named by its port alone.";
     STREAMS "inspect.stream_buffers" number("buffers", 2048, 16, 1 << 20),
         "Messages over several segments that each shard puts together at the same time.";
+    EXPLAIN "inspect.explain" Kind::Flag(true),
+        "Keep why each flow has its name: which packet, which rule, which bytes (up to 24 bytes of \
+         metadata a flow).";
+    RISKS_OFF "inspect.risks_off" Kind::Texts { what: "names of risks", default: &[] },
+        "Risks that are not to be reported.";
     RECORDS "export.record_ring_bytes" number("bytes", 1 << 24, 1 << 20, 1 << 32),
         "Bytes of each shard's ring of flow records; a power of two.";
     ARENA "export.arena_bytes" number("bytes", 1 << 26, 1 << 20, 1 << 32),

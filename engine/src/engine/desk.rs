@@ -20,7 +20,7 @@ use crate::sys::clock;
 const QUEUE: usize = 1024;
 /// Asks among them at most, so that who comes or goes waits for few.
 const ASKS: usize = 768;
-/// Asks that wait for a shard at most; more are dropped.
+/// Asks that wait for a shard at most; more are dropped, and counted.
 const BACKLOG: usize = 65_536;
 
 /// See the module.
@@ -35,6 +35,8 @@ pub(crate) struct Desk {
     shunted: [u64; GROUPS],
     /// Packet readers that ever came.
     came: usize,
+    /// Asks that found no room to wait in.
+    asks_dropped: u64,
 }
 
 /// The way to a shard.
@@ -95,6 +97,7 @@ impl Desk {
             left_unread: [0; GROUPS],
             shunted: [0; GROUPS],
             came: 0,
+            asks_dropped: 0,
         };
         Ok((desk, ends))
     }
@@ -102,6 +105,11 @@ impl Desk {
     /// Packet readers that ever came.
     pub(crate) fn came(&self) -> usize {
         self.came
+    }
+
+    /// Asks that were dropped because too many waited.
+    pub(crate) fn asks_dropped(&self) -> u64 {
+        self.asks_dropped
     }
 
     /// Whether every reader that is there has read everything that was written.
@@ -179,6 +187,7 @@ impl Desk {
         let Asked { shard, flow_slot: slot, flow_id, what } = asked;
         let Some(line) = self.shards.get_mut(usize::from(shard)) else { return };
         if line.asks.len() >= BACKLOG {
+            self.asks_dropped += 1;
             return;
         }
         line.asks.push_back(match what {

@@ -256,6 +256,7 @@ impl Engine {
         let events = self.server.serve();
         self.desk.handle(events);
         self.desk.refresh(&mut self.server);
+        self.control.set_asks_dropped(self.desk.asks_dropped());
         if self.is_waiting() && self.desk.came() >= self.wait_for {
             self.let_frames_in()?;
         }

@@ -270,6 +270,7 @@ impl Cursor {
         let ready = tail.saturating_sub(self.position);
         if ready == 0 {
             self.note_end();
+            self.fetch_next();
             return false;
         }
         if let Some((group, _)) = &mut wanted.group {
@@ -372,6 +373,7 @@ impl Cursor {
         fence(Ordering::Acquire);
         if tail <= self.position {
             self.note_end();
+            self.fetch_next();
             return 0;
         }
         if let Some((group, _)) = &mut wanted.group {
@@ -425,6 +427,13 @@ impl Cursor {
     fn descriptor(&self, position: u64) -> Descriptor {
         let at = usize::try_from(position & self.mask).unwrap_or(0) * WORDS;
         Descriptor::unpack(&std::array::from_fn(|word| self.ring.load(at + word)))
+    }
+
+    /// Who looks for the next descriptor again and again asks for its line and the tail's at once:
+    /// when it comes, one way between the cores is waited for, not two.
+    #[inline(always)]
+    fn fetch_next(&self) {
+        self.ring.fetch(usize::try_from(self.position & self.mask).unwrap_or(0) * WORDS);
     }
 
     /// Nothing is there now: shows what became of the packets taken since the last batch, once.

@@ -25,7 +25,7 @@ const ROWS: [Row; 2] = [
     check(AppId::SPICE, b"REDQ", |view, _| {
         Some(matches!(le32(view.data, 4)?, 1 | 2) && (18..4096).contains(&le32(view.data, 12)?))
     }),
-    row(AppId::VMWARE, b"220 VMware Authentication Daemon"),
+    row(AppId::VMWARE_AUTH, b"220 VMware Authentication Daemon"),
 ];
 
 const FIRST: [u8; ROWS.len()] = first_bytes(&ROWS);
@@ -189,7 +189,7 @@ mod tests {
         let link = b"REDQ\x02\0\0\0\x02\0\0\0\x2a\0\0\0\x01";
         found(&STREAMS, AppId::SPICE, link, 4);
         let vmware = b"220 VMware Authentication Daemon Version 1.10: SSL Required\r\n";
-        found(&STREAMS, AppId::VMWARE, vmware, 6);
+        found(&STREAMS, AppId::VMWARE_AUTH, vmware, 6);
         found_on(&STREAM_PORTS, 6129, AppId::DAMEWARE, b"\x30\x11\0\0\0\0\0\0", 1);
         let register = b"\x32\x0d\x0a\x09123456789\x10\x05";
         found_on(&DATAGRAM_PORTS, 21_116, AppId::RUSTDESK, register, 2);

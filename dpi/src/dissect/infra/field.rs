@@ -1,4 +1,4 @@
-//! Instruments, stages, ships, trains, and flying things.
+//! Instruments, ships, trains, and flying things.
 
 use super::shape::{
     PortRow, Row, all_ports, at, be16, be32, by_port, by_prefix, check, count_ports, first_bytes,
@@ -12,7 +12,7 @@ pub(super) const STREAMS: Dissector =
     table(TCP, &FIRST, &[4001, 10_110], |view, notes| by_prefix(&ROWS, view, notes));
 
 pub(super) const DATAGRAMS: Dissector =
-    table(UDP, &DATAGRAM_FIRST, &[5568, 6454, 10_110, 17_224, 17_225, 60_001], |view, notes| {
+    table(UDP, &DATAGRAM_FIRST, &[10_110, 17_224, 17_225, 60_001], |view, notes| {
         by_prefix(&DATAGRAM_ROWS, view, notes)
     });
 
@@ -29,10 +29,7 @@ const ROWS: [Row; 2] = [
 
 const FIRST: [u8; ROWS.len()] = first_bytes(&ROWS);
 
-const DATAGRAM_ROWS: [Row; 7] = [
-    // Stage lighting: Art-Net 4, and E1.31 (its root layer's preamble and name).
-    row(AppId::ART_NET, b"Art-Net\0"),
-    row(AppId::SACN, b"\0\x10\0\0ASC-E1.17\0\0\0"),
+const DATAGRAM_ROWS: [Row; 5] = [
     // IEC 61162-450 section 6.2.2: the token of sentences, of files, of queries.
     row(AppId::IEC61162, b"UdPbC\0"),
     row(AppId::IEC61162, b"RaUdP\0"),
@@ -81,14 +78,6 @@ const DATAGRAM_BOUND: &[PortRow] = &[
         // Another frame may follow.
         let next = view.data.get(frame..).unwrap_or(&[0]).first();
         Some(matches!(next, None | Some(0xfe | 0xfd)))
-    }),
-    // Open sound control: an address and the kinds of its values, or a bundle.
-    on(AppId::OSC, &[8000, 9000, 57_120, 57_110], |view, _| {
-        let bundle = view.data.starts_with(b"#bundle\0");
-        let address = view.data.split(|byte| *byte == 0).next()?;
-        let kinds = (address.len() / 4 + 1) * 4;
-        let typed = address.starts_with(b"/") && view.data.get(kinds) == Some(&b',');
-        Some((bundle || typed) && view.data.len() % 4 == 0)
     }),
 ];
 
@@ -140,13 +129,6 @@ mod tests {
         found(&STREAMS, AppId::NMEA0183, position, 9);
         found(&DATAGRAMS, AppId::NMEA0183, position, 38);
         found(&DATAGRAMS, AppId::IEC61162, b"UdPbC\0\\s:GP0001*45\\$GPZDA", 4);
-    }
-
-    #[test]
-    fn stages() {
-        found(&DATAGRAMS, AppId::ART_NET, b"Art-Net\0\0\x50\0\x0e", 4);
-        found(&DATAGRAMS, AppId::SACN, b"\0\x10\0\0ASC-E1.17\0\0\0\x72\x6e", 9);
-        found_on(&DATAGRAM_PORTS, 9000, AppId::OSC, b"/a/b\0\0\0\0,f\0\0\x3f\0\0\0", 8);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::shape::{
     PortRow, Row, all_ports, alone, at, be16, be32, by_port, by_prefix, check, count_ports,
-    first_bytes, is_label, le16, le32, on, row,
+    first_bytes, le16, le32, on, row,
 };
 use super::{TCP, UDP, bound, table};
 use crate::app::AppId;
@@ -122,11 +122,6 @@ const BOUND: &[PortRow] = &[
         };
         Some(zero == 0 && exact && begins)
     }),
-    on(AppId::CRESTRON, &[41_794], |view, _| {
-        // A kind, the length of what follows.
-        let (kind, length) = (*view.data.first()?, be16(view.data, 1)?);
-        Some(matches!(kind, 1..=0x0f) && length > 0 && alone(view, length + 3)?)
-    }),
     // Emerson's flow computers.
     on(AppId::ROC_PLUS, &[4000], |view, _| {
         // Four bytes of units and groups, an operation, the length; the sum behind it.
@@ -160,10 +155,6 @@ const DATAGRAM_BOUND: &[PortRow] = &[
     // CODESYS 3's router: a magic, hops and how the addresses are counted.
     on(AppId::CODESYS, &[1740, 1741, 1742, 1743], |view, _| {
         Some(*view.data.first()? == 0xc5 && view.data.len() >= 10)
-    }),
-    on(AppId::CRESTRON, &[41_794], |view, _| {
-        let known = matches!(at(view.data, 0)?, [0x14 | 0x15, 0, 0, 0, 1, 4, 0, 3, 0, 0]);
-        Some(known && is_label(view.data.get(10..11)?))
     }),
     on(AppId::DELTAV, &[18_507, 18_508, 18_509, 18_510], |view, _| {
         Some(at(view.data, 0)? == [0xfa, 0xce] && be16(view.data, 2)? <= view.data.len())
@@ -266,8 +257,6 @@ mod tests {
         found_on(&STREAM_PORTS, 20_547, AppId::PROCONOS, b"\xcc\x01\0\x0b\x40\x02", 0);
         let id = b"\x12\x34\x65\0\x08\0/00IDED\r";
         found_on(&STREAM_PORTS, 20_256, AppId::PCOM, id, 4);
-        let request = b"\x14\0\0\0\x01\x04\0\x03\0\0host\0";
-        found_on(&DATAGRAM_PORTS, 41_794, AppId::CRESTRON, request, 4);
         found_on(&DATAGRAM_PORTS, 4800, AppId::MOXA, b"\x01\0\0\x08\0\0\0\0", 3);
         found_on(&DATAGRAM_PORTS, 30_718, AppId::LANTRONIX, b"\0\0\0\xf6", 3);
         let mut clock = vec![1, 2, 1, 3, 7, 0];

@@ -51,7 +51,7 @@ const ROWS: [Row; 22] = [
         Some(matches!(at(view.data, 4)?, [1..=4, 2, 8..=255]) && view.data.get(7..11)? == b"net.")
     }),
     // SAP's network interface: a length, then words of its router and message server, or DIAG.
-    check(AppId::SAP, b"\0\0", sap),
+    check(AppId::SAP_NI, b"\0\0", sap),
     // Debuggers and tools.
     row(AppId::JDWP, b"JDWP-Handshake"),
     check(AppId::GDB, b"+$qSupported", |_, _| Some(true)),
@@ -191,7 +191,7 @@ mod tests {
         found(&STREAMS, AppId::NET_REMOTING, b".NET\x01\0\0\0\0\0\x40\0\0\0", 7);
         let via = b"\0\x01\0\x01\x02\x02\x14net.tcp://example.com";
         found(&STREAMS, AppId::NET_FRAMING, via, 5);
-        found(&STREAMS, AppId::SAP, b"\0\0\0\x08NI_PING\0", 4);
+        found(&STREAMS, AppId::SAP_NI, b"\0\0\0\x08NI_PING\0", 4);
     }
 
     #[test]

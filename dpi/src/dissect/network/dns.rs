@@ -100,16 +100,30 @@ fn dns(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     }
     question.note(notes);
     let app = question.app();
+    let now_us = low_us(view.now_ns);
     if !header.is_response() {
         edns(message, question.next, &header, notes);
+        if notes.scratch.dns_asked_us == 0 {
+            notes.scratch.dns_asked_us = now_us;
+        }
         return Outcome::found_more(app);
     }
     notes.meta.put_number(&attr::DNS_RCODE, header.rcode());
+    notes.meta.put_number(&attr::DNS_ANSWER_COUNT, u64::from(header.answers));
+    if notes.scratch.dns_asked_us != 0 {
+        let latency_us = now_us.wrapping_sub(notes.scratch.dns_asked_us);
+        notes.meta.put_number(&attr::DNS_LATENCY, u64::from(latency_us));
+    }
     answers(message, question.next, &header, &question.name, notes);
     // Resolvers send the A and the AAAA question from one port: as long as questions outnumber
     // answers, the next answer is worth waiting for.
     let answered = view.packets_before % 2 == 1;
     Outcome::Found { app, more: !answered && view.transport == Transport::Udp }
+}
+
+/// The low bits of a time, in microseconds; never 0, which stands for no time.
+fn low_us(now_ns: u64) -> u32 {
+    u32::try_from((now_ns / 1000) & u64::from(u32::MAX)).unwrap_or_default().max(1)
 }
 
 /// The message itself and whether all of it is there: over TCP a two-byte length stands before
@@ -320,6 +334,7 @@ fn answers(message: &[u8], offset: usize, header: &Header, asked: &Name, notes: 
         if record.class & 0x7fff != CLASS_INTERNET {
             continue;
         }
+        notes.meta.put_number(&attr::DNS_TTL, u64::from(record.ttl_s));
         let address = match (record.kind, record.data) {
             (TYPE_A, [a, b, c, d]) => mapped([*a, *b, *c, *d]),
             (TYPE_AAAA, data) => match data.try_into() {

@@ -1,9 +1,9 @@
 //! Kerberos 5: RFC 4120 sections 5.4 to 5.9 (messages), 7.2.2 (length before each over TCP).
 
-use super::ber::{self, GENERAL_STRING, INTEGER, SEQUENCE};
 use super::{BOTH, cut_short};
 use crate::app::AppId;
 use crate::attr::{self, Attr};
+use crate::dissect::ber::{self, GENERAL_STRING, INTEGER, SEQUENCE};
 use crate::reader::Reader;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 

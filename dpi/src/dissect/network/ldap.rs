@@ -1,10 +1,11 @@
 //! LDAP (RFC 4511 section 4.1.1) over TCP, and the connectionless kind over UDP by which domain
 //! controllers are looked up (MS-ADTS 6.3.3).
 
-use super::ber::{self, ENUMERATED, INTEGER, OBJECT_ID, OCTET_STRING, SEQUENCE};
 use super::{BOTH, cut_short};
 use crate::app::AppId;
 use crate::attr;
+use crate::dissect::ber::{self, ENUMERATED, INTEGER, OBJECT_ID, OCTET_STRING, SEQUENCE};
+use crate::dissect::ntlm;
 use crate::reader::Reader;
 use crate::view::{Dissector, First, Notes, Outcome, View};
 
@@ -90,6 +91,9 @@ fn bind(body: &mut Reader<'_>, notes: &mut Notes<'_>) -> Option<()> {
     }
     notes.meta.put_number(&attr::LDAP_VERSION, version);
     notes.meta.put(&attr::LDAP_BIND_DN, name.rest());
+    if authentication != 0x80 {
+        ntlm::find_and_note(body.rest(), notes.meta);
+    }
     Some(())
 }
 

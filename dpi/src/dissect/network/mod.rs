@@ -1,7 +1,6 @@
 //! Naming, discovery, management, file sharing and routing: the protocols of the local network.
 
 mod aaa;
-mod ber;
 mod bgp;
 mod coap;
 mod dcerpc;
@@ -25,6 +24,7 @@ mod routing;
 mod rpc;
 mod slp;
 mod smb;
+mod smb_session;
 mod snmp;
 mod ssdp;
 mod syslog;

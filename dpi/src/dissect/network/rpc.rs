@@ -62,18 +62,22 @@ fn parse(view: &View<'_>, notes: &mut Notes<'_>) -> Option<Outcome> {
         1 => reply(reader),
         _ => return Some(Outcome::NotMine),
     }?;
-    let asked = notes.scratch.rpc_asked;
+    let asked = notes.meta.get(&attr::RPC_ASKED).and_then(|number| number.first_chunk());
+    let asked = asked.map_or(AppId::UNKNOWN, |number| by_program(u32::from_le_bytes(*number)));
     Some(match is_rpc {
         // The answer says where the program listens.
-        Message::Call(PORT_MAPPER) if asked != 0 => Outcome::found_more(by_program(asked)),
+        Message::Call(PORT_MAPPER) if asked != AppId::UNKNOWN => Outcome::found_more(asked),
         Message::Call(program) => Outcome::found(by_program(program)),
         Message::Reply(result) => {
-            if let Some(port) = where_it_is(result).filter(|_| asked != 0) {
+            if let Some(port) = where_it_is(result).filter(|_| asked != AppId::UNKNOWN) {
                 let sender = if view.from_client() { view.client } else { view.server };
-                notes.knowledge.learn_peer(sender.address, port, by_program(asked));
+                notes.knowledge.learn_peer(sender.address, port, asked);
             }
-            let by_port = view.port_is(NFS_PORT);
-            Outcome::found(if by_port { AppId::NFS } else { by_program(asked) })
+            Outcome::found(match asked {
+                _ if view.port_is(NFS_PORT) => AppId::NFS,
+                AppId::UNKNOWN => AppId::RPC,
+                asked => asked,
+            })
         }
         Message::Foreign => Outcome::NotMine,
     })
@@ -130,7 +134,7 @@ fn call<'a>(mut reader: Reader<'a>, notes: &mut Notes<'_>) -> Option<Message<'a>
     notes.meta.put_number(&attr::RPC_VERSION, u64::from(version));
     notes.meta.put_number(&attr::RPC_PROCEDURE, u64::from(procedure));
     if program == PORT_MAPPER && procedure == WHERE {
-        notes.scratch.rpc_asked = asked(reader, length)?;
+        notes.meta.put_number(&attr::RPC_ASKED, u64::from(asked(reader, length)?));
     }
     Some(Message::Call(program))
 }

@@ -1,8 +1,8 @@
 //! SMB 1 to 3 (MS-CIFS 2.2.3, MS-SMB2 2.2.1) in the framing of the NetBIOS session service
 //! (RFC 1002 section 4.3), which port 445 keeps (MS-SMB2 2.1).
 
-use super::TCP;
 use super::netbios::NetbiosName;
+use super::{TCP, smb_session};
 use crate::app::AppId;
 use crate::attr;
 use crate::reader::Reader;
@@ -26,6 +26,11 @@ fn smb(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let mut session = false;
     for _ in 0..MAX_FRAMES {
         match frame(&mut reader, view, notes) {
+            Frame::Message(Outcome::Found { app: AppId::SMB, .. }) => {
+                // Who logs on, and to what, comes later.
+                let encrypted = smb_session::read(view.data, notes.meta);
+                return Outcome::Found { app: AppId::SMB, more: !encrypted };
+            }
             Frame::Message(outcome) => return outcome,
             Frame::Session => session = true,
             Frame::KeepAlive => {}

@@ -3,9 +3,9 @@
 //! The community string is a password in the clear and is never kept.
 
 use super::UDP;
-use super::ber::{self, INTEGER, OBJECT_ID, OCTET_STRING, SEQUENCE};
 use crate::app::AppId;
 use crate::attr;
+use crate::dissect::ber::{self, INTEGER, OBJECT_ID, OCTET_STRING, SEQUENCE};
 use crate::reader::Reader;
 use crate::view::{Dissector, First, Notes, Outcome, View};
 

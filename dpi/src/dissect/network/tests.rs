@@ -205,7 +205,7 @@ fn show(meta: &Meta, key: &str) -> Vec<String> {
             let address = std::net::Ipv6Addr::from(<[u8; 16]>::try_from(value).unwrap());
             address.to_canonical().to_string()
         }
-        Kind::Hex => hex(value),
+        Kind::Hex | Kind::Stack | Kind::Risks | Kind::Why => hex(value),
     };
     values.map(|(_, value)| text(value)).collect()
 }
@@ -222,6 +222,7 @@ fn teach(dissector: &Dissector, origin: &str, ends: [Endpoint; 2]) -> (Outcome, 
         server,
         last: false,
         packets_before: 1,
+        now_ns: 0,
     };
     let mut knowledge = Knowledge::new(64);
     let mut notes = Notes {

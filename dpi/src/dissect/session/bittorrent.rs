@@ -71,7 +71,7 @@ fn datagram(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         Some(b'd') => table(view.data, notes),
         Some(b'B') => discovery(view, notes),
         Some(0) => tracker(view, notes),
-        _ if notes.scratch.tracker => tracker(view, notes),
+        _ if is_tracker(notes) => tracker(view, notes),
         _ => utp(view, notes),
     }
 }
@@ -172,6 +172,11 @@ fn unhex(text: &[u8; 40]) -> Option<[u8; HASH_BYTES]> {
     Some(bytes)
 }
 
+/// Whether the flow is known for a tracker's.
+fn is_tracker(notes: &Notes<'_>) -> bool {
+    notes.meta.get(&attr::BITTORRENT_TRACKER).is_some()
+}
+
 /// A connection request: the protocol's number, action 0, a transaction (BEP 15). The tracker's
 /// answers are read on, since an announcement is answered with peers.
 fn tracker(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
@@ -180,9 +185,9 @@ fn tracker(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let data = view.data;
     let mut reader = Reader::new(data);
     let (Some(first), Some(action)) = (reader.u64(), reader.u32()) else { return Outcome::NotMine };
-    let begun = notes.scratch.tracker;
+    let begun = is_tracker(notes);
     if first == MAGIC && action == 0 && data.len() == 16 {
-        notes.scratch.tracker = true;
+        notes.meta.put_number(&attr::BITTORRENT_TRACKER, 1);
         return Outcome::found_more(AppId::BITTORRENT);
     }
     if begun && !view.from_client() {
@@ -200,7 +205,7 @@ fn tracker(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     if action == ANNOUNCE && known && data.get(36) == Some(&b'-') && data.get(43) == Some(&b'-') {
         notes.meta.put(&attr::BITTORRENT_INFO_HASH, data.get(16..36).unwrap_or_default());
         put_client(notes, data.get(36..44).unwrap_or_default());
-        notes.scratch.tracker = true;
+        notes.meta.put_number(&attr::BITTORRENT_TRACKER, 1);
         return Outcome::found_more(AppId::BITTORRENT);
     }
     if begun { Outcome::found_more(AppId::BITTORRENT) } else { Outcome::NotMine }

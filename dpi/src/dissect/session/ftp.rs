@@ -253,6 +253,7 @@ mod tests {
                 server,
                 last: false,
                 packets_before: 0,
+                now_ns: 0,
             };
             let mut notes = Notes {
                 meta: &mut meta,

@@ -1,6 +1,6 @@
 //! Games: the Source engine's and Quake's queries (Valve developer documentation, "Server
 //! queries"), `RakNet` (its offline messages' fixed sixteen bytes), Minecraft's handshake, Riot's
-//! sessions, Photon's commands, Unreal's online link; and the voice and video of Telegram, which
+//! sessions, Photon's commands, Unreal's online link, KCP, which many games carry; and the voice and video of Telegram, which
 //! carry their mark behind the first bytes.
 
 use super::text::{self, Match};
@@ -95,7 +95,42 @@ fn marked(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
     if is_unreal(data) {
         return Outcome::found(AppId::EPIC_GAMES);
     }
+    // Conversations have a number, and in some games a token behind it.
+    if is_kcp(data, 4) || is_kcp(data, 8) {
+        return Outcome::found(AppId::KCP);
+    }
     Outcome::NotMine
+}
+
+/// KCP's segments (its protocol description): the conversation's number, then command, fragment,
+/// window, time, sequence, acknowledged and length; together they fill the datagram.
+fn is_kcp(data: &[u8], number_bytes: usize) -> bool {
+    let mut reader = Reader::new(data);
+    let mut conversation = None;
+    for _ in 0..32 {
+        let Some(number) = reader.take(number_bytes) else { return false };
+        if *conversation.get_or_insert(number) != number || number.iter().all(|byte| *byte == 0) {
+            return false;
+        }
+        let Some([command @ 81..=84, fragment, _, _]) = reader.array() else { return false };
+        let (Some(_time), Some(sequence), Some(acknowledged), Some(length)) =
+            (reader.u32_le(), reader.u32_le(), reader.u32_le(), reader.u32_le())
+        else {
+            return false;
+        };
+        // Only pushed data has a length.
+        let fits = (length > 0) == (command == 81) && length < 1500;
+        if !fits || fragment > 127 || sequence >> 24 != 0 || acknowledged >> 24 != 0 {
+            return false;
+        }
+        if usize::try_from(length).ok().and_then(|length| reader.skip(length)).is_none() {
+            return false;
+        }
+        if reader.left() == 0 {
+            return true;
+        }
+    }
+    false
 }
 
 /// A session that has not begun: a fixed field behind zeros; or fixed filler at the end.
@@ -222,6 +257,23 @@ mod tests {
             \x01\xff\0\0\0\0\0\x14\0\0\0\0\0\0\0\x02\x8b\x0c\xfa\x1e";
         assert_eq!(outcome(photon), Outcome::found(AppId::PHOTON));
         assert_eq!(outcome(&photon[..31]), Outcome::NotMine);
+    }
+
+    #[test]
+    fn segments_of_one_conversation_fill_the_datagram() {
+        let segment = |number: &[u8], command: u8, length: u8| {
+            let head = [number, &[command, 0, 128, 0, 9, 9, 9, 0, 3, 0, 0, 0, 2, 0, 0, 0]].concat();
+            [&head[..], &[length, 0, 0, 0], &vec![7; usize::from(length)]].concat()
+        };
+        let outcome = |bytes: &[u8]| run(&MARKED, ToServer, Transport::Udp, bytes, (40, 41)).0;
+        let (short, long) = (b"\x11\x22\x33\x44", b"\x11\x22\x33\x44\x55\x66\x77\x88");
+        let two = [segment(short, 82, 0), segment(short, 81, 40)].concat();
+        assert_eq!(outcome(&two), Outcome::found(AppId::KCP));
+        assert_eq!(outcome(&segment(long, 81, 40)), Outcome::found(AppId::KCP));
+        assert_eq!(outcome(&two[..two.len() - 1]), Outcome::NotMine);
+        let other = [segment(short, 82, 0), segment(b"\x11\x22\x33\x45", 81, 40)].concat();
+        assert_eq!(outcome(&other), Outcome::NotMine);
+        assert_eq!(outcome(&segment(short, 82, 4)), Outcome::NotMine);
     }
 
     #[test]

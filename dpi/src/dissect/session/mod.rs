@@ -8,6 +8,7 @@ mod coins;
 mod database;
 mod ftp;
 mod games;
+mod iot;
 mod mailbox;
 mod memcached;
 mod mqtt;
@@ -28,6 +29,8 @@ mod telephony;
 mod telnet;
 pub(super) mod text;
 mod tunnel;
+mod voice_apps;
+mod vpn;
 
 use crate::view::Dissector;
 
@@ -53,6 +56,8 @@ pub(crate) const DISSECTORS: &[Dissector] = &[
     p2p::GNUTELLA,
     p2p::GNUTELLA_UDP,
     p2p::EDONKEY,
+    p2p::KADEMLIA,
+    p2p::SOULSEEK,
     coins::BITCOIN,
     coins::RLPX,
     coins::DISCOVERY,
@@ -87,4 +92,13 @@ pub(crate) const DISSECTORS: &[Dissector] = &[
     games::QUERY,
     games::MARKED,
     games::MINECRAFT,
+    iot::HOME,
+    iot::HOME_STREAM,
+    iot::UDP,
+    iot::TCP,
+    voice_apps::TELEGRAM,
+    voice_apps::THREEMA,
+    voice_apps::IMO,
+    vpn::WARP,
+    vpn::N2N,
 ];

@@ -24,7 +24,7 @@ pub(super) const TCP: Dissector = Dissector {
 };
 
 /// A port and the shape of what is spoken there.
-type Row = (u16, AppId, fn(&[u8]) -> bool);
+pub(super) type Row = (u16, AppId, fn(&[u8]) -> bool);
 
 const ROWS: [Row; 34] = [
     (8801, AppId::ZOOM, zoom),
@@ -64,7 +64,7 @@ const ROWS: [Row; 34] = [
 ];
 
 /// A port and the shape of the stream there; nothing where more bytes are needed.
-type StreamRow = (u16, AppId, fn(&[u8]) -> Option<bool>);
+pub(super) type StreamRow = (u16, AppId, fn(&[u8]) -> Option<bool>);
 
 const STREAM_ROWS: [StreamRow; 12] = [
     (11095, AppId::NEST_LOG, weave),
@@ -78,29 +78,31 @@ const STREAM_ROWS: [StreamRow; 12] = [
     (514, AppId::RSH, remote_shell),
     (512, AppId::RSH, remote_shell),
     (4899, AppId::RADMIN, radmin),
-    (5070, AppId::BFCP, |data| (data.len() >= 12).then(|| bfcp(data))),
+    (5070, AppId::BFCP, bfcp_stream),
 ];
 
-const UDP_PORTS: [u16; ROWS.len()] = udp_ports();
-const TCP_PORTS: [u16; STREAM_ROWS.len()] = tcp_ports();
+const UDP_PORTS: [u16; ROWS.len()] = ports(&ROWS);
+const TCP_PORTS: [u16; STREAM_ROWS.len()] = stream_ports(&STREAM_ROWS);
 
+/// The ports of `rows`, for the hint.
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time; an error would not build")]
-const fn udp_ports() -> [u16; ROWS.len()] {
-    let mut ports = [0; ROWS.len()];
+pub(super) const fn ports<const N: usize>(rows: &[Row; N]) -> [u16; N] {
+    let mut ports = [0; N];
     let mut index = 0;
-    while index < ROWS.len() {
-        ports[index] = ROWS[index].0;
+    while index < N {
+        ports[index] = rows[index].0;
         index += 1;
     }
     ports
 }
 
+/// The same of streams.
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time; an error would not build")]
-const fn tcp_ports() -> [u16; STREAM_ROWS.len()] {
-    let mut ports = [0; STREAM_ROWS.len()];
+pub(super) const fn stream_ports<const N: usize>(rows: &[StreamRow; N]) -> [u16; N] {
+    let mut ports = [0; N];
     let mut index = 0;
-    while index < STREAM_ROWS.len() {
-        ports[index] = STREAM_ROWS[index].0;
+    while index < N {
+        ports[index] = rows[index].0;
         index += 1;
     }
     ports
@@ -250,6 +252,13 @@ fn bfcp(data: &[u8]) -> bool {
     let Some([0x20 | 0x40, 1..=18, high, low]) = data.first_chunk() else { return false };
     let words = usize::from(u16::from_be_bytes([*high, *low]));
     data.len() == 12 + 4 * words || (data.len() == 12 && words < 64)
+}
+
+/// Over a stream the payload may come later.
+fn bfcp_stream(data: &[u8]) -> Option<bool> {
+    let [flags, primitive, high, low] = *data.first_chunk()?;
+    let words = u16::from_be_bytes([high, low]);
+    Some(matches!((flags, primitive), (0x20 | 0x40, 1..=18)) && words <= 256)
 }
 
 /// Hazel's hello: kind, number, version, the player's name.

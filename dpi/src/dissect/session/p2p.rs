@@ -1,5 +1,5 @@
-//! Gnutella (protocol 0.6 and its UDP extensions) and eDonkey with eMule's extensions, as their
-//! published protocol descriptions have them.
+//! Gnutella (protocol 0.6 and its UDP extensions), eDonkey with eMule's extensions and Kademlia,
+//! and Soulseek, as their published protocol descriptions have them.
 
 use std::cmp::Ordering;
 
@@ -35,6 +35,28 @@ pub(super) const EDONKEY: Dissector = Dissector {
     ports_only: false,
     first: First::OneOf(&[0xe3, 0xc5, 0xd4]),
     run: edonkey,
+};
+
+pub(super) const KADEMLIA: Dissector = Dissector {
+    app: AppId::EDONKEY,
+    over: &[Transport::Udp],
+    ports: &[4665, 4672],
+    ports_only: false,
+    first: First::OneOf(&[0xe3, 0xe4]),
+    run: kademlia,
+};
+
+pub(super) const SOULSEEK: Dissector = Dissector {
+    app: AppId::SOULSEEK,
+    over: &[Transport::Tcp],
+    ports: &[2234, 2240, 2242, 2271, 2416],
+    ports_only: true,
+    first: First::Any,
+    run: |view, _| match soulseek(view.data) {
+        Some(true) => Outcome::found(AppId::SOULSEEK),
+        Some(false) => Outcome::NotMine,
+        None => Outcome::NeedMore,
+    },
 };
 
 fn gnutella(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
@@ -128,6 +150,71 @@ fn edonkey(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
     }
 }
 
+/// Kademlia's second version, of which most messages have a length of their own; and, on the usual
+/// ports, eDonkey's question for a server's state.
+fn kademlia(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
+    const CONTACT_BYTES: usize = 25;
+    let data = view.data;
+    let usual = view.port_is(4665) || view.port_is(4672);
+    let fits = match data {
+        // A search for the contacts nearest to a target, and its answer: target, count, contacts.
+        [0xe4, 0x21, 0x02 | 0x04 | 0x0b, ..] => data.len() == 35,
+        [0xe4, 0x29, ..] => {
+            let count = data.get(18).copied().map_or(0, usize::from);
+            count > 0 && data.len() == 19 + CONTACT_BYTES * count
+        }
+        // Hello and its answer: identifier, port, version, tags.
+        [0xe4, 0x11 | 0x19, ..] => {
+            matches!(data.get(20..22), Some([1..=12, tags]) if *tags <= 8)
+                && data.len() >= 22
+                && (data.len() == 22) == (data.get(21) == Some(&0))
+                && data.get(2..18).is_some_and(|id| id.iter().any(|byte| *byte != 0))
+        }
+        [0xe4, 0x01 | 0x60] => usual,
+        [0xe3, 0x96, ..] => usual && data.len() == 6,
+        _ => false,
+    };
+    if fits { Outcome::found(AppId::EDONKEY) } else { Outcome::NotMine }
+}
+
+/// Two peers meet: the length of the rest, code 1, the user's name, the kind of connection, a
+/// token. Or the login at the server: code 1 in four bytes, name, password, version and the sum of
+/// both in 32 digits (the protocol's public description).
+fn soulseek(data: &[u8]) -> Option<bool> {
+    let mut reader = Reader::new(data);
+    let length = usize::try_from(reader.u32_le()?).ok()?;
+    if !(16..=512).contains(&length) || reader.left() > length {
+        return Some(false);
+    }
+    if reader.left() < length {
+        return None;
+    }
+    let rest = reader.rest();
+    Some(is_peer_init(Reader::new(rest)).is_some() || is_login(Reader::new(rest)).is_some())
+}
+
+fn is_peer_init(mut reader: Reader<'_>) -> Option<()> {
+    let name = (reader.u8()? == 1).then(|| soulseek_text(&mut reader))??;
+    let kind = (!name.is_empty()).then(|| soulseek_text(&mut reader))??;
+    (matches!(kind, b"P" | b"F" | b"D") && reader.left() == 4).then_some(())
+}
+
+fn is_login(mut reader: Reader<'_>) -> Option<()> {
+    let name = (reader.u32_le()? == 1).then(|| soulseek_text(&mut reader))??;
+    let _password = soulseek_text(&mut reader)?;
+    let version = reader.u32_le()?;
+    let sum = soulseek_text(&mut reader)?;
+    let hexadecimal = sum.len() == 32 && sum.iter().all(u8::is_ascii_hexdigit);
+    (!name.is_empty() && version < 1000 && hexadecimal).then_some(())
+}
+
+/// Length and text.
+fn soulseek_text<'a>(reader: &mut Reader<'a>) -> Option<&'a [u8]> {
+    let length = usize::try_from(reader.u32_le()?).ok()?;
+    let text = reader.take(length)?;
+    (!text.iter().any(u8::is_ascii_control)).then_some(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,5 +254,44 @@ mod tests {
         check_prefixes(&EDONKEY, ToServer, Transport::Tcp, &hello, (1, 2));
         hello[6] = 17;
         check_never(&EDONKEY, ToClient, Transport::Tcp, &hello, (1, 2));
+    }
+
+    #[test]
+    fn kademlia_by_exact_lengths() {
+        let udp = Transport::Udp;
+        let mut search = vec![0xe4, 0x21, 0x0b];
+        search.resize(35, 9);
+        check_prefixes(&KADEMLIA, ToServer, udp, &search, (4000, 4001));
+        search.push(9);
+        assert_eq!(run(&KADEMLIA, ToServer, udp, &search, (1, 2)).0, Outcome::NotMine);
+        let mut answer = vec![0xe4, 0x29];
+        answer.resize(18, 9);
+        answer.push(2);
+        answer.resize(19 + 50, 7);
+        check_prefixes(&KADEMLIA, ToServer, udp, &answer, (4000, 4001));
+        let mut hello = vec![0xe4, 0x11];
+        hello.resize(18, 9);
+        hello.extend_from_slice(&[0x36, 0x12, 8, 0]);
+        check_prefixes(&KADEMLIA, ToServer, udp, &hello, (4000, 4001));
+        check_never(&KADEMLIA, ToServer, udp, b"\xe4\x60", (4000, 4001));
+        assert_eq!(
+            run(&KADEMLIA, ToServer, udp, b"\xe4\x60", (1, 4672)).0,
+            Outcome::found(AppId::EDONKEY)
+        );
+    }
+
+    #[test]
+    fn soulseek_peers_and_logins() {
+        let tcp = Transport::Tcp;
+        let text =
+            |text: &[u8]| [&u32::try_from(text.len()).unwrap().to_le_bytes()[..], text].concat();
+        let init = text(&[&b"\x01"[..], &text(b"somebody"), &text(b"P"), b"abcd"].concat());
+        check_prefixes(&SOULSEEK, ToServer, tcp, &init, (4000, 2234));
+        let parts = [&b"\x01\0\0\0"[..], &text(b"somebody"), &text(b"secret")].concat();
+        let sum = text(b"0123456789abcdef0123456789abcdef");
+        let login = text(&[&parts[..], b"\xa0\0\0\0", &sum, b"\x11\0\0\0"].concat());
+        check_prefixes(&SOULSEEK, ToServer, tcp, &login, (4000, 2242));
+        let near = text(&[&b"\x01"[..], &text(b"somebody"), &text(b"Q"), b"abcd"].concat());
+        check_never(&SOULSEEK, ToServer, tcp, &near, (4000, 2234));
     }
 }

@@ -30,10 +30,14 @@ const SEQUENCE_STEP: u16 = 16;
 const COMPOUND: usize = 6;
 
 fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
-    match view.data.get(1) {
-        Some(192..=223) => rtcp(view.data, notes),
-        Some(_) => rtp(view, notes),
-        None => Outcome::NotMine,
+    let known = notes.meta.get(&attr::RTP_PAYLOAD_TYPE).is_some();
+    match view.data {
+        // What shares the ports with a stream that is known (RFC 5761, RFC 5764).
+        [first, ..] if known && !(0x80..=0xbf).contains(first) => Outcome::found_more(AppId::RTP),
+        [_, 192..=223, ..] if known => Outcome::found_more(AppId::RTP),
+        [_, 192..=223, ..] => rtcp(view.data, notes),
+        [_, _, ..] => rtp(view, notes),
+        _ => Outcome::NotMine,
     }
 }
 
@@ -94,7 +98,50 @@ fn rtp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     }
     notes.meta.put_number(&attr::RTP_PAYLOAD_TYPE, u64::from(now.payload_type));
     notes.meta.put_number(&attr::RTP_SSRC, u64::from(now.ssrc));
-    Outcome::found(AppId::RTP)
+    measure(view, notes, &now, step);
+    Outcome::found_more(AppId::RTP)
+}
+
+/// Adds a packet of a stream to what is known of its losses and its jitter (appendix A.8). The
+/// jitter needs the clock that the payload's type stands for.
+fn measure(view: &View<'_>, notes: &mut Notes<'_>, now: &Header, step: u16) {
+    let timing = &mut notes.scratch.rtp_timing;
+    let first = timing.direction.is_none();
+    if *timing.direction.get_or_insert(view.direction) != view.direction {
+        return;
+    }
+    let lost = notes.meta.get(&attr::RTP_LOST).and_then(|bytes| bytes.first_chunk::<8>());
+    let lost = lost.map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    notes.meta.set_number(&attr::RTP_LOST, lost + u64::from(step - 1));
+    let Some(rate) = clock_rate(now.payload_type) else { return };
+    let arrival = u128::from(view.now_ns) * u128::from(rate) / 1_000_000_000;
+    let arrival = u32::try_from(arrival & u128::from(u32::MAX)).unwrap_or_default();
+    let transit = arrival.wrapping_sub(now.timestamp);
+    let moved = transit.wrapping_sub(timing.transit).cast_signed().unsigned_abs();
+    timing.transit = transit;
+    if first {
+        return;
+    }
+    // A pause or a new clock is no jitter: a second is beyond any buffer.
+    if moved < rate {
+        timing.jitter = timing.jitter + moved - ((timing.jitter + 8) >> 4);
+    }
+    let jitter_us = u64::from(timing.jitter >> 4) * 1_000_000 / u64::from(rate);
+    notes.meta.set_number(&attr::RTP_JITTER, jitter_us);
+}
+
+/// Ticks a second of the static payload types (RFC 3551 section 6). The others' are agreed on
+/// elsewhere.
+fn clock_rate(payload_type: u8) -> Option<u32> {
+    Some(match payload_type {
+        0 | 3..=5 | 7..=9 | 12 | 13 | 15 | 18 => 8000,
+        6 => 16_000,
+        10 | 11 => 44_100,
+        14 | 25 | 26 | 28 | 31..=34 => 90_000,
+        16 => 11_025,
+        17 => 22_050,
+        _ => return None,
+    })
 }
 
 /// Walks a compound packet (section 6.1). SRTCP leaves only the first header readable and puts
@@ -157,7 +204,7 @@ mod tests {
         let first = flow.ask(&DISSECTOR, ToServer, &packet(65535, 0x0eaf_0eaf));
         assert_eq!(first, Outcome::NeedMore);
         let second = flow.ask(&DISSECTOR, ToServer, &packet(0, 0x0eaf_0eaf));
-        assert_eq!(second, Outcome::found(AppId::RTP));
+        assert_eq!(second, Outcome::found_more(AppId::RTP));
     }
 
     #[test]
@@ -168,12 +215,32 @@ mod tests {
             let mut flow = Flow::new(Transport::Udp, (15580, 16756));
             flow.ask(&DISSECTOR, ToServer, &packet(7, 0x0eaf_0eaf));
             let second = flow.ask(&DISSECTOR, ToServer, &packet(sequence, ssrc));
-            assert_eq!(second == Outcome::found(AppId::RTP), (sequence, ssrc) == (8, 0x0eaf_0eaf));
+            assert_eq!(
+                second == Outcome::found_more(AppId::RTP),
+                (sequence, ssrc) == (8, 0x0eaf_0eaf)
+            );
         }
         let mut flow = Flow::new(Transport::Udp, (15580, 16756));
         flow.ask(&DISSECTOR, ToServer, &packet(7, 0x0eaf_0eaf));
         let other_way = flow.ask(&DISSECTOR, ToClient, &packet(8, 0x0eaf_0eaf));
         assert_eq!(other_way, Outcome::NeedMore);
+    }
+
+    #[test]
+    fn losses_and_jitter_of_one_direction() {
+        let mut flow = Flow::new(Transport::Udp, (15580, 16756));
+        let start = flow.now_ns;
+        // Twenty milliseconds a packet; one is lost, one comes 16 ms late.
+        for (sequence, late_ms) in [(1, 0), (2, 0), (4, 0), (5, 16), (6, 0)] {
+            flow.now_ns = start + (u64::from(sequence) * 20 + late_ms) * 1_000_000;
+            flow.ask(&DISSECTOR, ToServer, &packet(sequence, 0x0eaf_0eaf));
+            flow.ask(&DISSECTOR, ToClient, &packet(sequence * 3, 0x0eaf_0eae));
+        }
+        let get =
+            |attr| flow.meta.get(attr).map(|value| u64::from_le_bytes(value.try_into().unwrap()));
+        assert_eq!(get(&attr::RTP_LOST), Some(1));
+        // 16 ms twice, a sixteenth each: near 2 ms.
+        assert!((1500..2200).contains(&get(&attr::RTP_JITTER).unwrap()));
     }
 
     /// An empty receiver report of `kakaotalk`'s kind, then encrypted bytes.

@@ -5,6 +5,7 @@
 use super::text::{self, Match};
 use crate::app::AppId;
 use crate::attr;
+use crate::meta::VALUE_BYTES;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 pub(super) const DISSECTOR: Dissector = Dissector {
@@ -107,12 +108,17 @@ fn read_headers(notes: &mut Notes<'_>, headers: &[u8]) {
             b't' if is_header(line, b"To", b't') => &attr::SIP_TO,
             b'u' if is_header(line, b"User-Agent", 0) => &attr::SIP_AGENT,
             b's' if is_header(line, b"Server", 0) => &attr::SIP_AGENT,
+            b'c' | b'i' if is_header(line, b"Call-ID", b'i') => &attr::SIP_CALL_ID,
             _ => continue,
         };
         let colon = text::until(line, b':').map_or(0, <[u8]>::len);
         let value = line.get(colon + 1..).unwrap_or_default().trim_ascii();
-        let value = if attr.id == attr::SIP_AGENT.id { value } else { user_of(value) };
-        notes.meta.put(attr, value);
+        if !matches!(attr.id, id if id == attr::SIP_FROM.id || id == attr::SIP_TO.id) {
+            notes.meta.put(attr, value);
+            continue;
+        }
+        let mut kept = [0; VALUE_BYTES];
+        notes.meta.put(attr, without_password(user_of(value), &mut kept));
     }
 }
 
@@ -130,6 +136,19 @@ fn user_of(value: &[u8]) -> &[u8] {
         Match::Yes(user) => user,
         _ => address,
     }
+}
+
+/// `user:password@host` (RFC 3261 section 19.1.1) without the password.
+fn without_password<'a>(user: &'a [u8], kept: &'a mut [u8; VALUE_BYTES]) -> &'a [u8] {
+    let at = user.iter().position(|byte| *byte == b'@').unwrap_or(0);
+    let (name, host) = user.split_at_checked(at).unwrap_or_default();
+    let Some(colon) = name.iter().position(|byte| *byte == b':') else { return user };
+    let name = name.get(..colon).unwrap_or_default();
+    let Some(kept) = kept.get_mut(..name.len() + host.len()) else { return &[] };
+    let (before, after) = kept.split_at_mut(name.len());
+    before.copy_from_slice(name);
+    after.copy_from_slice(host);
+    kept
 }
 
 /// `c=IN IP4 192.0.2.1`, `m=audio 49170 RTP/AVP 0`: a `c=` line holds for the `m=` line before it,
@@ -213,7 +232,8 @@ mod tests {
     const INVITE: &[u8] = b"INVITE sip:bob@biloxi.example.com SIP/2.0\r\n\
         Via: SIP/2.0/TCP client.atlanta.example.com:5060;branch=z9hG4bK74bf9\r\n\
         f: Alice <sip:alice@atlanta.example.com>;tag=9fxced76sl\r\n\
-        To: Bob <sip:bob@biloxi.example.com>\r\n\
+        To: Bob <sip:bob:s3cr3t@biloxi.example.com>\r\n\
+        Call-ID: 3848276298220188511@atlanta.example.com\r\n\
         User-Agent: Phone 1.0\r\n\r\n\
         v=0\r\nc=IN IP4 192.0.2.101\r\nm=audio 49172 RTP/AVP 0\r\n";
 
@@ -225,6 +245,10 @@ mod tests {
             assert_eq!(meta.get(&attr::SIP_METHOD), Some(&b"INVITE"[..]));
             assert_eq!(meta.get(&attr::SIP_FROM), Some(&b"alice@atlanta.example.com"[..]));
             assert_eq!(meta.get(&attr::SIP_TO), Some(&b"bob@biloxi.example.com"[..]));
+            assert_eq!(
+                meta.get(&attr::SIP_CALL_ID),
+                Some(&b"3848276298220188511@atlanta.example.com"[..])
+            );
             assert_eq!(meta.get(&attr::SIP_AGENT), Some(&b"Phone 1.0"[..]));
             check_prefixes(&DISSECTOR, ToServer, transport, INVITE, (5060, 5060));
         }

@@ -1,8 +1,10 @@
-//! RTSP (RFC 7826, RFC 2326) and RTMP (Adobe's published specification 1.0, section 5.2).
+//! RTSP (RFC 7826, RFC 2326), `AirPlay`, which speaks it with paths and headers of its own, and RTMP (Adobe's published specification 1.0, section 5.2).
 
 use super::text::{self, Match};
 use crate::app::AppId;
 use crate::attr;
+use crate::dissect::credentials;
+use crate::meta::VALUE_BYTES;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 pub(super) const RTSP: Dissector = Dissector {
@@ -40,6 +42,9 @@ fn rtsp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         b"RECORD rtsp",
         b"REDIRECT rtsp",
         b"OPTIONS * RTSP/",
+        // AirPlay's requests, to paths.
+        b"GET /",
+        b"POST /",
     ];
     match text::any_keyword(view.data, &[b"RTSP/1.0 ", b"RTSP/2.0 "]) {
         Match::Yes(rest) => {
@@ -68,9 +73,12 @@ fn rtsp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         return Outcome::NotMine;
     }
     notes.meta.put(&attr::RTSP_METHOD, method);
-    notes.meta.put(&attr::RTSP_URL, url);
-    if let Some(agent) = text::header(headers, b"User-Agent", None) {
-        notes.meta.put(&attr::RTSP_AGENT, agent);
+    let mut kept = [0; VALUE_BYTES];
+    notes.meta.put(&attr::RTSP_URL, credentials::without_secrets(url, &mut kept));
+    let agent = text::header(headers, b"User-Agent", None).unwrap_or_default();
+    notes.meta.put(&attr::RTSP_AGENT, agent);
+    if url.starts_with(b"/") || is_airplay(agent, headers) {
+        return Outcome::found(AppId::AIRPLAY);
     }
     announce_media(view, notes);
     Outcome::found_more(AppId::RTSP)
@@ -105,19 +113,31 @@ fn announce_media(view: &View<'_>, notes: &mut Notes<'_>) {
     }
 }
 
-/// Version 3, a time, then zeros (or the player's version, which only its port makes certain),
-/// and 1528 bytes of filler.
+/// Apple's players say who they are, or challenge the speaker.
+fn is_airplay(agent: &[u8], headers: &[u8]) -> bool {
+    let named = [&b"AirPlay/"[..], b"iTunes/", b"AirMusic/"].iter().any(|n| agent.starts_with(n));
+    named
+        || text::header(headers, b"Apple-Challenge", None).is_some()
+        || text::header(headers, b"DACP-ID", None).is_some()
+}
+
+/// Version 3, a time, then zeros (or the player's version, which only its port or the exact length
+/// of the first flight makes certain), and 1528 bytes of filler.
 fn rtmp(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
     let Some(version) = view.data.get(5..9) else { return Outcome::NeedMore };
     let certain =
         version == [0; 4] || (view.port_is(1935) && version.first().is_some_and(|v| *v < 32));
-    if !certain {
+    let player = matches!(version, [9..=32, 0..=9, ..]) && view.from_client();
+    if !certain && !player {
         return Outcome::NotMine;
     }
-    if view.data.len() < HANDSHAKE_BYTES {
-        return if view.last { Outcome::GiveUp } else { Outcome::NeedMore };
+    match view.data.len() {
+        0..HANDSHAKE_BYTES if view.last => Outcome::GiveUp,
+        0..HANDSHAKE_BYTES => Outcome::NeedMore,
+        HANDSHAKE_BYTES => Outcome::found(AppId::RTMP),
+        _ if certain => Outcome::found(AppId::RTMP),
+        _ => Outcome::NotMine,
     }
-    Outcome::found(AppId::RTMP)
 }
 
 #[cfg(test)]
@@ -165,12 +185,26 @@ mod tests {
     }
 
     #[test]
+    fn airplay_by_its_paths_and_headers() {
+        let path = b"GET /info RTSP/1.0\r\nCSeq: 0\r\nUser-Agent: AirPlay/409.16\r\n\r\n";
+        check_prefixes(&RTSP, ToServer, TCP, path, (1, 7000));
+        let speaker = b"OPTIONS * RTSP/1.0\r\nCSeq: 0\r\nDACP-ID: 1234567890ABCDEF\r\n\r\n";
+        for request in [&path[..], speaker] {
+            let outcome = run(&RTSP, ToServer, TCP, request, (1, 7000)).0;
+            assert_eq!(outcome, Outcome::found(AppId::AIRPLAY));
+        }
+        check_never(&RTSP, ToServer, TCP, b"GET /info HTTP/1.1\r\n\r\n", (1, 7000));
+    }
+
+    #[test]
     fn rtmp_takes_the_whole_handshake() {
         let mut hello = vec![3, 0, 7, 0xaa, 0x57, 0, 0, 0, 0];
         hello.resize(HANDSHAKE_BYTES, 0x42);
         check_prefixes(&RTMP, ToServer, TCP, &hello, (1, 2));
         hello[5] = 9;
         assert_eq!(run(&RTMP, ToServer, TCP, &hello, (1, 1935)).0, Outcome::found(AppId::RTMP));
+        assert_eq!(run(&RTMP, ToServer, TCP, &hello, (1, 2)).0, Outcome::found(AppId::RTMP));
+        hello[5] = 200;
         check_never(&RTMP, ToServer, TCP, &hello, (1, 2));
     }
 }

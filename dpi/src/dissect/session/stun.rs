@@ -2,10 +2,13 @@
 //! channel messages.
 //!
 //! Attributes tell whose call it is where an application has attributes, message types or a
-//! realm of its own; where nothing is sure it stays STUN.
+//! realm of its own; what is sure is remembered of the client's socket, from which the other
+//! candidates are asked too. Where nothing is sure it stays STUN, or becomes the DTLS that follows
+//! on the same flow (RFC 7983).
 
-use crate::app::AppId;
+use crate::app::{self, AppId};
 use crate::attr;
+use crate::dissect::web;
 use crate::reader::Reader;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
@@ -28,6 +31,32 @@ const ATTRIBUTES: usize = 24;
 const PACKETS: u8 = 6;
 
 fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    let outcome = read_packet(view, notes);
+    let Outcome::Found { app, .. } = outcome else { return outcome };
+    let call = match app {
+        AppId::STUN => {
+            let media = (19305..=19309).any(|port| view.port_is(port));
+            let call = notes.knowledge.call_of(view.client, view.server);
+            // Google's media relays have ports of their own.
+            call.or_else(|| media.then_some(AppId::GOOGLE_CALL))
+        }
+        app if app::carrier(app) == AppId::STUN => Some(app),
+        _ => None,
+    };
+    let Some(call) = call else {
+        let dtls = app == AppId::STUN && notes.scratch.stun.dtls;
+        return if dtls { Outcome::found_more(AppId::DTLS) } else { outcome };
+    };
+    if view.transport == Transport::Udp {
+        notes.knowledge.note_caller(view.client, call);
+        if notes.scratch.stun.both_ends {
+            notes.knowledge.note_caller(view.server, call);
+        }
+    }
+    Outcome::found(call)
+}
+
+fn read_packet(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let data = match (view.transport, view.data) {
         // Over TCP media frames carry a length of two bytes before each (RFC 4571).
         (Transport::Tcp, [_, _, rest @ ..]) if rest.get(4..8) == Some(&COOKIE) => rest,
@@ -36,6 +65,13 @@ fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     match data.first() {
         Some(0x40..=0x4f) => return channel(view, data),
         Some(0x00..=0x0f) => {}
+        // Only where STUN was found before: the filter lets nothing else in.
+        Some(20..=24) => {
+            let outcome = (web::DTLS.run)(view, notes);
+            notes.scratch.stun.dtls |= matches!(outcome, Outcome::Found { .. });
+            return outcome;
+        }
+        Some(0x80..=0xbf) => return still_undecided(view),
         _ => return Outcome::NotMine,
     }
     let short = data.len() < HEADER_BYTES;
@@ -82,8 +118,11 @@ fn message(view: &View<'_>, data: &[u8], notes: &mut Notes<'_>) -> Outcome {
             app = sure;
         }
     });
-    let undecided = app == AppId::STUN && view.packets_before < PACKETS;
-    Outcome::Found { app, more: undecided }
+    if app == AppId::STUN { still_undecided(view) } else { Outcome::found(app) }
+}
+
+fn still_undecided(view: &View<'_>) -> Outcome {
+    Outcome::Found { app: AppId::STUN, more: view.packets_before < PACKETS }
 }
 
 /// Calls `each` with every attribute that fits; whether all did, to the last byte.
@@ -112,8 +151,12 @@ fn read(attribute: u16, value: &[u8], data: &[u8], notes: &mut Notes<'_>) -> Opt
             if realm.contains(&b'.') {
                 notes.meta.put(&attr::HOST_NAME, realm);
             }
-            return by_realm(realm);
+            let app = by_realm(realm);
+            notes.scratch.stun.both_ends |= app.is_some();
+            return app;
         }
+        // PRIORITY: a check between peers (RFC 8445 section 7.1.1).
+        0x0024 => notes.scratch.stun.both_ends = true,
         // XOR-PEER-ADDRESS, XOR-MAPPED-ADDRESS.
         0x0012 => put_address(&attr::STUN_PEER, value, data, notes),
         0x0020 => put_address(&attr::STUN_MAPPED, value, data, notes),
@@ -275,6 +318,29 @@ mod tests {
         assert_eq!(outcome(&request(3, &[0x40, 0, 0, 4, 1, 2, 3, 4])), whatsapp);
         let teams = request(1, &[0x80, 0x70, 0, 4, 0, 0, 0, 3]);
         assert_eq!(outcome(&teams), Outcome::found(AppId::TEAMS_CALL));
+    }
+
+    #[test]
+    fn a_socket_in_a_call_names_its_other_flows() {
+        let mut flow = Flow::new(Transport::Udp, (5000, 3478));
+        let refused = request(0x0113, b"\0\x14\0\x0asignal.org\0\0");
+        let signal = Outcome::found(AppId::SIGNAL_CALL);
+        assert_eq!(flow.ask(&DISSECTOR, ToClient, &refused), signal);
+        assert_eq!(flow.ask(&DISSECTOR, ToServer, &request(1, &[])), signal);
+    }
+
+    #[test]
+    fn dtls_behind_it_gives_its_name() {
+        let mut flow = Flow::new(Transport::Udp, (5000, 5001));
+        let more = Outcome::found_more(AppId::STUN);
+        assert_eq!(flow.ask(&DISSECTOR, ToServer, &request(1, &[])), more);
+        let media = b"\x80\x60\0\x01\0\0\0\0\x12\x34\x56\x78\x55";
+        assert_eq!(flow.ask_past_filter(&DISSECTOR, ToServer, media), more);
+        let record = b"\x16\xfe\xfd\0\x01\0\0\0\0\0\x05\0\x04abcd";
+        let dtls = Outcome::found_more(AppId::DTLS);
+        assert_eq!(flow.ask_past_filter(&DISSECTOR, ToServer, record), dtls);
+        assert_eq!(flow.ask(&DISSECTOR, ToServer, &request(1, &[])), dtls);
+        assert_eq!(flow.ask(&DISSECTOR, ToServer, media), Outcome::NotMine);
     }
 
     #[test]

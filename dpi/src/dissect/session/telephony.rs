@@ -2,6 +2,7 @@
 
 use super::text::{self, Match};
 use crate::app::AppId;
+use crate::attr;
 use crate::reader::Reader;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
@@ -24,13 +25,17 @@ pub(super) const H323: Dissector = Dissector {
 };
 
 /// A verb of four letters, a number, an endpoint, and the protocol's name (section 3.2.1).
-fn mgcp(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
+fn mgcp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     const VERBS: &[&[u8]] =
         &[b"EPCF ", b"CRCX ", b"MDCX ", b"DLCX ", b"RQNT ", b"NTFY ", b"AUEP ", b"AUCX ", b"RSIP "];
     let Match::Yes(rest) = text::any_keyword(view.data, VERBS) else { return Outcome::NotMine };
     let line = text::line(rest).map_or(rest, |(line, _)| line);
     let numbered = text::number(line).is_some_and(|(_, rest)| rest.starts_with(b" "));
     if numbered && text::contains(line, b" MGCP ") {
+        let endpoint = text::word(text::word(line).1).0;
+        let at = endpoint.iter().rposition(|byte| *byte == b'@');
+        let host = at.and_then(|at| endpoint.get(at + 1..)).unwrap_or_default();
+        notes.meta.put(&attr::HOST_NAME, host);
         Outcome::found(AppId::MGCP)
     } else {
         Outcome::NotMine

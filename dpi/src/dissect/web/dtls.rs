@@ -4,15 +4,20 @@
 //! Records of DTLS 1.3 that are encrypted have a header too short to prove anything; the flow is
 //! named by its hello.
 
+use super::flight::CERTIFICATE;
 use super::hello::{
     CLIENT_HELLO, Carrier, ClientHello, SERVER_HELLO, ServerHello, is_dtls, version_name,
 };
+use super::leaf::{self, Prints};
+use super::risks;
 use crate::app::AppId;
 use crate::attr;
+use crate::crypto_pool::STREAM_BYTES;
 use crate::reader::Reader;
-use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
+use crate::risk::Risk;
+use crate::view::{Direction, Dissector, First, Notes, Outcome, Transport, View};
 
-pub(super) const DTLS: Dissector = Dissector {
+pub(crate) const DTLS: Dissector = Dissector {
     app: AppId::DTLS,
     over: &[Transport::Udp],
     ports: &[443, 853, 3391, 4433, 5061, 5349, 5684],
@@ -21,8 +26,11 @@ pub(super) const DTLS: Dissector = Dissector {
     run,
 };
 
+const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;
 const HELLO_VERIFY_REQUEST: u8 = 3;
+const SERVER_KEY_EXCHANGE: u8 = 12;
+const SERVER_HELLO_DONE: u8 = 14;
 /// Records looked at in a datagram.
 const RECORDS_MOST: usize = 8;
 /// Longer hellos are not believed.
@@ -41,6 +49,8 @@ fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         records += 1;
         if record.kind == HANDSHAKE && record.epoch == 0 {
             outcome = handshake(view, notes, record.body).or(outcome);
+        } else if record.kind == ALERT && record.epoch == 0 && matches!(record.body, [2, _]) {
+            notes.meta.set_risk(Risk::TlsFatalAlert);
         }
         if reader.left() == 0 {
             break;
@@ -54,6 +64,11 @@ fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         (0, _) if known => Outcome::found(notes.scratch.hello.app),
         (0, _) => Outcome::NotMine,
         // Records that fill the datagram: eleven bytes of header agree, whatever they hold.
+        (_, 0) if answered(notes) && view.from_client() == from_client(notes) => {
+            Outcome::found_more(app(notes))
+        }
+        // Behind the server's flight all is encrypted.
+        (_, 0) if answered(notes) => Outcome::found(app(notes)),
         (_, 0) => Outcome::found_more(AppId::DTLS),
         _ => Outcome::NotMine,
     }
@@ -95,9 +110,27 @@ fn handshake(view: &View<'_>, notes: &mut Notes<'_>, body: &[u8]) -> Option<Outc
         CLIENT_HELLO if fragment == length => client_hello(view, notes, bytes),
         CLIENT_HELLO => gather(view, notes, length, offset, bytes),
         SERVER_HELLO if offset == 0 => server_hello(notes, bytes),
+        CERTIFICATE if answered(notes) && view.from_client() != from_client(notes) => {
+            Some(certificate(view, notes, length, offset, bytes))
+        }
+        SERVER_KEY_EXCHANGE..=SERVER_HELLO_DONE if answered(notes) => {
+            // Its fragments may overtake the certificate's.
+            let waiting = notes.crypto.get(notes.scratch.hello.stream).is_some();
+            Some(Outcome::Found { app: app(notes), more: waiting })
+        }
         HELLO_VERIFY_REQUEST => Some(Outcome::found_more(app(notes))),
         _ => None,
     }
+}
+
+/// Whether the server's hello was read.
+fn answered(notes: &Notes<'_>) -> bool {
+    notes.meta.get(&attr::DTLS_VERSION).is_some()
+}
+
+/// Whether the flow's client is the one that said hello.
+fn from_client(notes: &Notes<'_>) -> bool {
+    notes.scratch.hello.client != Some(Direction::ToClient)
 }
 
 fn app(notes: &Notes<'_>) -> AppId {
@@ -107,7 +140,7 @@ fn app(notes: &Notes<'_>) -> AppId {
 
 fn client_hello(view: &View<'_>, notes: &mut Notes<'_>, body: &[u8]) -> Option<Outcome> {
     let hello = ClientHello::parse(body, Carrier::Dtls)?;
-    hello.note(notes.meta);
+    hello.note(view, notes.meta);
     let app = hello.application().unwrap_or(AppId::DTLS);
     notes.scratch.hello.client = Some(view.direction);
     notes.scratch.hello.app = app;
@@ -135,7 +168,7 @@ fn gather(
         return Some(Outcome::found_more(AppId::DTLS));
     };
     if let Some(hello) = ClientHello::parse(body, Carrier::Dtls) {
-        hello.note(meta);
+        hello.note(view, meta);
         track.app = hello.application().unwrap_or(AppId::DTLS);
         track.client = Some(view.direction);
     }
@@ -147,13 +180,63 @@ fn server_hello(notes: &mut Notes<'_>, body: &[u8]) -> Option<Outcome> {
     let hello = ServerHello::parse(body)?;
     notes.meta.put(&attr::DTLS_VERSION, version_name(hello.version).as_bytes());
     notes.meta.put_number(&attr::DTLS_CIPHER, u64::from(hello.cipher));
-    Some(Outcome::found(app(notes)))
+    risks::server(hello.version, hello.cipher, notes.meta);
+    // From DTLS 1.3 on what follows is encrypted.
+    Some(Outcome::Found { app: app(notes), more: hello.version != 0xfefc })
+}
+
+/// The server's certificates: the list's length, the first one's, and its bytes.
+fn certificate(
+    view: &View<'_>,
+    notes: &mut Notes<'_>,
+    length: u32,
+    offset: u32,
+    bytes: &[u8],
+) -> Outcome {
+    let over = Outcome::found(app(notes));
+    if u32::try_from(bytes.len()) == Ok(length) {
+        note_certificate(view, notes, bytes);
+        return over;
+    }
+    let stream = &mut notes.scratch.hello.stream;
+    if notes.crypto.get(*stream).is_none() {
+        *stream = notes.crypto.open();
+    }
+    let mut gathered = [0; STREAM_BYTES];
+    let mut used = 0;
+    if let Some(buffer) = notes.crypto.get(*stream) {
+        buffer.insert(u64::from(offset), bytes);
+        let bytes = buffer.contiguous();
+        let mut head = Reader::new(bytes.get(3..).unwrap_or_default());
+        let leaf = head.u24().map_or(STREAM_BYTES, |length| length as usize + 6);
+        if bytes.len() < leaf.min(length as usize).min(STREAM_BYTES) {
+            return Outcome::found_more(app(notes));
+        }
+        used = bytes.len();
+        if let Some(room) = gathered.get_mut(..used) {
+            room.copy_from_slice(bytes);
+        }
+    }
+    notes.crypto.close(&mut notes.scratch.hello.stream);
+    note_certificate(view, notes, gathered.get(..used).unwrap_or_default());
+    over
+}
+
+fn note_certificate(view: &View<'_>, notes: &mut Notes<'_>, message: &[u8]) {
+    let mut reader = Reader::new(message);
+    let (Some(_list), Some(length)) = (reader.u24(), reader.u24()) else { return };
+    let length = length as usize;
+    let whole = reader.left() >= length;
+    let der = reader.take_up_to(length);
+    let mut prints = Prints::default();
+    prints.add(der);
+    leaf::note(view, notes, Carrier::Dtls, der, whole.then_some(prints));
 }
 
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, reason = "lengths in tests are small")]
 mod tests {
-    use super::super::sample::hex;
+    use super::super::sample::{Issued, certificate, hex};
     use super::*;
     use crate::dissect::testing::{Flow, check_never, check_prefixes, run};
     use crate::view::Direction::{ToClient, ToServer};
@@ -222,9 +305,51 @@ mod tests {
         let mut answer = hex("16fefd00000000000000000032 02000026000000000000 0026 fefd");
         answer.extend([9; 32]);
         answer.extend([0, 0xc0, 0x2b, 0]);
-        assert_eq!(flow.ask(&DTLS, ToClient, &answer), Outcome::found(AppId::DTLS));
+        assert_eq!(flow.ask(&DTLS, ToClient, &answer), Outcome::found_more(AppId::DTLS));
         assert_eq!(flow.meta.get(&attr::DTLS_VERSION), Some(&b"DTLSv1.2"[..]));
         assert_eq!(flow.meta.get(&attr::DTLS_CIPHER), Some(&0xc02b_u64.to_le_bytes()[..]));
+    }
+
+    #[test]
+    fn the_certificate_ends_it_however_it_is_cut() {
+        let der = certificate(&Issued { names: &["a.example"; 9], ..Issued::default() });
+        let u24 = |length: usize| (length as u32).to_be_bytes()[1..].to_vec();
+        let body = [u24(der.len() + 3), u24(der.len()), der.clone()].concat();
+        let mut answer = hex("16fefd00000000000000000032 02000026000000000000 0026 fefd");
+        answer.extend([9; 32]);
+        answer.extend([0, 0xc0, 0x2b, 0]);
+        for most in [body.len(), 200, 5000] {
+            let mut pieces: Vec<Vec<u8>> = body
+                .chunks(most)
+                .enumerate()
+                .map(|(index, piece)| {
+                    let mut bytes = hex("16fefd000000000000");
+                    bytes.push(index as u8 + 1);
+                    let head = [
+                        vec![11],
+                        u24(body.len()),
+                        vec![0, 1],
+                        u24(index * most),
+                        u24(piece.len()),
+                    ]
+                    .concat();
+                    bytes.extend(((piece.len() + head.len()) as u16).to_be_bytes());
+                    bytes.splice(9..9, [0]);
+                    [bytes, head, piece.to_vec()].concat()
+                })
+                .collect();
+            pieces.reverse();
+            let mut flow = Flow::new(Transport::Udp, PORTS);
+            flow.ask(&DTLS, ToServer, &hex(HELLO));
+            flow.ask(&DTLS, ToClient, &answer);
+            let last = pieces.pop().unwrap();
+            for piece in &pieces {
+                assert_eq!(flow.ask(&DTLS, ToClient, piece), Outcome::found_more(AppId::DTLS));
+            }
+            assert_eq!(flow.ask(&DTLS, ToClient, &last), Outcome::found(AppId::DTLS));
+            assert_eq!(flow.meta.get(&attr::DTLS_ISSUER), Some(&b"CN=Test CA"[..]));
+            assert_eq!(flow.meta.get(&attr::DTLS_CERT_SHA256).unwrap().len(), 32);
+        }
     }
 
     #[test]

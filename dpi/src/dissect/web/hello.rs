@@ -4,11 +4,12 @@
 //! Borrowed views: nothing is copied until it is put into the metadata. A hello that is cut off
 //! is read as far as it goes; only a whole one has a fingerprint.
 
-use super::ja4;
+use super::{ja4, risks};
 use crate::app::AppId;
 use crate::attr::{self, Attr};
 use crate::meta::Meta;
 use crate::reader::Reader;
+use crate::view::View;
 
 pub(super) const CLIENT_HELLO: u8 = 1;
 pub(super) const SERVER_HELLO: u8 = 2;
@@ -136,7 +137,8 @@ impl<'a> ClientHello<'a> {
     }
 
     /// Records what was found under the carrier's names.
-    pub(super) fn note(&self, meta: &mut Meta) {
+    pub(super) fn note(&self, view: &View<'_>, meta: &mut Meta) {
+        risks::client(self, view, meta);
         let names = Names::of(self.carrier);
         if is_printable(self.name) {
             meta.put(&attr::HOST_NAME, self.name);

@@ -7,7 +7,8 @@
 
 use crate::app::AppId;
 use crate::attr;
-use crate::meta::Meta;
+use crate::dissect::credentials;
+use crate::meta::{Meta, VALUE_BYTES};
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 use std::io::BufRead;
 
@@ -33,6 +34,9 @@ fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let track = notes.scratch.http;
     let begun = track.app != AppId::UNKNOWN;
     let answers = starts_like(view.data, b"HTTP/");
+    if begun && view.data.starts_with(b"ICY 200 ") {
+        return Outcome::found(AppId::ICECAST);
+    }
     let known = if answers { track.response_done } else { track.request_done };
     if known {
         // The body of what was read.
@@ -116,7 +120,8 @@ fn request(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         return Outcome::NotMine;
     }
     notes.meta.put(&attr::HTTP_METHOD, word);
-    notes.meta.put(&attr::HTTP_PATH, target);
+    let mut kept = [0; VALUE_BYTES];
+    notes.meta.put(&attr::HTTP_PATH, credentials::without_secrets(target, &mut kept));
     let mut app = by_target(method, target, notes.meta);
     let complete = read_fields(&mut rest, |line| note_request_field(line, &mut app, notes.meta));
     if let Some(host) = authority(method, target) {
@@ -228,7 +233,20 @@ fn by_target(method: Method, target: &[u8], meta: &mut Meta) -> AppId {
         Method::WebDav => AppId::WEBDAV,
         Method::Sstp => AppId::SSTP,
         Method::Plain if target.starts_with(b"http://") => AppId::HTTP_PROXY,
-        Method::Plain => AppId::HTTP,
+        Method::Plain => by_path(target),
+    }
+}
+
+/// Playlists of adaptive streams have extensions of their own (RFC 8216 section 4, ISO/IEC
+/// 23009-1 annex C).
+fn by_path(target: &[u8]) -> AppId {
+    let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    if path.ends_with(b".m3u8") {
+        AppId::HLS
+    } else if path.ends_with(b".mpd") {
+        AppId::MPEG_DASH
+    } else {
+        AppId::HTTP
     }
 }
 
@@ -237,14 +255,13 @@ fn authority(method: Method, target: &[u8]) -> Option<&[u8]> {
     if method == Method::Connect {
         return Some(target);
     }
-    let rest = target.strip_prefix(b"http://")?;
-    rest.split(|byte| matches!(byte, b'/' | b'?')).next()
+    target.starts_with(b"http://").then(|| credentials::host_of(target))
 }
 
 /// Name and value of a header line.
 fn split_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    // Names that matter have at most 12 letters.
-    let colon = line.iter().take(14).position(|byte| *byte == b':')?;
+    // Names that matter have at most 19 letters.
+    let colon = line.iter().take(20).position(|byte| *byte == b':')?;
     let (name, value) = line.split_at_checked(colon)?;
     Some((name, value.get(1..)?.trim_ascii()))
 }
@@ -258,6 +275,9 @@ fn note_request_field(line: &[u8], app: &mut AppId, meta: &mut Meta) {
             meta.put(&attr::HOST_NAME, value);
         }
         7 if *app == AppId::HTTP && is_upgrade(name, value) => *app = AppId::WEBSOCKET,
+        7 if is(b"referer") => meta.put(&attr::HTTP_REFERER, credentials::host_of(value)),
+        13 if is(b"authorization") => credentials::authorization(value, meta),
+        19 if is(b"proxy-authorization") => credentials::authorization(value, meta),
         10 if is(b"user-agent") => meta.put(&attr::HTTP_USER_AGENT, value),
         12 if is(b"content-type") => {
             meta.put(&attr::HTTP_REQUEST_TYPE, value);
@@ -273,18 +293,25 @@ fn is_upgrade(name: &[u8], value: &[u8]) -> bool {
 
 /// What the type of a body says.
 fn by_type(value: &[u8], app: AppId) -> AppId {
+    const KINDS: &[(&[u8], AppId)] = &[
+        (b"application/ocsp-request", AppId::OCSP),
+        (b"application/ocsp-response", AppId::OCSP),
+        (b"application/dns-message", AppId::DOH),
+        // RFC 8010 section 4.
+        (b"application/ipp", AppId::IPP),
+        (b"application/vnd.apple.mpegurl", AppId::HLS),
+        (b"application/x-mpegurl", AppId::HLS),
+        (b"application/dash+xml", AppId::MPEG_DASH),
+        (b"application/pairing+tlv8", AppId::HOMEKIT),
+        (b"application/hap+json", AppId::HOMEKIT),
+    ];
     if app != AppId::HTTP {
         return app;
     }
     let end = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
     let kind = value.get(..end).unwrap_or_default().trim_ascii();
-    match kind {
-        b"application/ocsp-request" | b"application/ocsp-response" => AppId::OCSP,
-        b"application/dns-message" => AppId::DOH,
-        // RFC 8010 section 4.
-        b"application/ipp" => AppId::IPP,
-        _ => app,
-    }
+    let found = KINDS.iter().find(|(name, _)| name.eq_ignore_ascii_case(kind));
+    found.map_or(app, |(_, app)| *app)
 }
 
 fn response(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
@@ -368,9 +395,22 @@ fn note_response_field(line: &[u8], code: u16, app: &mut AppId, meta: &mut Meta)
     match name.len() {
         6 if is(b"server") => meta.put(&attr::HTTP_SERVER, value),
         7 if code == 101 && is_upgrade(name, value) => *app = AppId::WEBSOCKET,
+        // The fields of SHOUTcast and Icecast.
+        6..=11 if is(b"icy-br") || is(b"icy-name") || is(b"icy-metaint") => *app = AppId::ICECAST,
         12 if is(b"content-type") => {
             meta.put(&attr::HTTP_CONTENT_TYPE, value);
             *app = by_type(value, *app);
+        }
+        14 if is(b"content-length") => {
+            let length = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+            if let Some(length) = length {
+                meta.put_number(&attr::HTTP_LENGTH, length);
+            }
+        }
+        19 if is(b"content-disposition") => {
+            let name = credentials::parameter(value, b"filename");
+            let name = name.or_else(|| credentials::parameter(value, b"filename*"));
+            meta.put(&attr::HTTP_FILE_NAME, name.unwrap_or_default());
         }
         _ => {}
     }
@@ -386,12 +426,32 @@ mod tests {
     const PORTS: (u16, u16) = (50_000, 80);
     const GET: &[u8] =
         b"GET /a?b=c HTTP/1.1\r\nHost: www.Example.com:8080\r\nUser-Agent: test/1\r\n\
-        Cookie: x: y\r\n\r\n";
-    const OK: &[u8] =
-        b"HTTP/1.1 200 OK\r\nServer: unit\r\nContent-Type: text/html; charset=x\r\n\r\n<";
+        Cookie: x: y\r\nReferer: https://u:p@r.example/q?s=t\r\n\
+        Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n\r\n";
+    const OK: &[u8] = b"HTTP/1.1 200 OK\r\nServer: unit\r\nContent-Type: text/html; charset=x\r\n\
+        Content-Length: 123\r\nContent-Disposition: attachment; filename=\"a.html\"\r\n\r\n<";
 
     fn asked(bytes: &[u8]) -> Outcome {
         run(&HTTP, ToServer, Transport::Tcp, bytes, PORTS).0
+    }
+
+    #[test]
+    fn streams_and_homes_by_path_type_and_fields() {
+        let by_path = |path: &str| asked(format!("GET {path} HTTP/1.1\r\n\r\n").as_bytes());
+        assert_eq!(by_path("/live.m3u8?a=1"), Outcome::found_more(AppId::HLS));
+        assert_eq!(by_path("/live.mpd"), Outcome::found_more(AppId::MPEG_DASH));
+        assert_eq!(by_path("/live?x=.mpd"), Outcome::found_more(AppId::HTTP));
+        let pair = b"POST /pair-setup HTTP/1.1\r\nContent-Type: application/pairing+tlv8\r\n\r\n";
+        assert_eq!(asked(pair), Outcome::found_more(AppId::HOMEKIT));
+        for (answer, app) in [
+            (&b"HTTP/1.0 200 OK\r\nicy-name: Radio\r\n\r\n"[..], AppId::ICECAST),
+            (b"ICY 200 OK\r\nicy-br:128\r\n\r\n", AppId::ICECAST),
+            (b"HTTP/1.1 200 OK\r\nContent-Type: application/x-mpegURL\r\n\r\n", AppId::HLS),
+        ] {
+            let mut flow = Flow::new(Transport::Tcp, PORTS);
+            assert_eq!(flow.ask(&HTTP, ToServer, GET), Outcome::found_more(AppId::HTTP));
+            assert_eq!(flow.ask_past_filter(&HTTP, ToClient, answer), Outcome::found(app));
+        }
     }
 
     #[test]
@@ -408,6 +468,11 @@ mod tests {
             (&attr::HTTP_SERVER, b"unit"),
             (&attr::HTTP_CONTENT_TYPE, b"text/html; charset=x"),
             (&attr::HTTP_STATUS, &200_u64.to_le_bytes()),
+            (&attr::HTTP_REFERER, b"r.example"),
+            (&attr::HTTP_AUTH, b"Basic"),
+            (&attr::HTTP_USER, b"Aladdin"),
+            (&attr::HTTP_LENGTH, &123_u64.to_le_bytes()),
+            (&attr::HTTP_FILE_NAME, b"a.html"),
         ] {
             assert_eq!(flow.meta.get(attr), Some(value));
         }

@@ -6,6 +6,8 @@
 use super::hpack::{Name, each_field};
 use crate::app::AppId;
 use crate::attr;
+use crate::dissect::credentials;
+use crate::meta::VALUE_BYTES;
 use crate::reader::Reader;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
@@ -127,7 +129,8 @@ fn note(block: &[u8], notes: &mut Notes<'_>) {
             meta.put(&attr::HTTP_METHOD, value);
         }
         Name::Path => {
-            meta.put(&attr::HTTP_PATH, value);
+            let mut kept = [0; VALUE_BYTES];
+            meta.put(&attr::HTTP_PATH, credentials::without_secrets(value, &mut kept));
             called = by_service(value);
         }
         Name::UserAgent => meta.put(&attr::HTTP_USER_AGENT, value),

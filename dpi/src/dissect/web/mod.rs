@@ -1,14 +1,18 @@
 //! Family `web`: what carries the web, and the tunnels that look like it.
 
+mod certificate;
 mod dtls;
+mod flight;
 mod hello;
 mod hpack;
 mod http;
 mod http2;
 mod ike;
 mod ja4;
+mod leaf;
 mod openvpn;
 mod quic;
+mod risks;
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, reason = "lengths in tests are small")]
 mod sample;
@@ -19,13 +23,16 @@ mod wireguard;
 
 use crate::view::Dissector;
 
+/// For flows that begin with STUN and go on with DTLS (RFC 7983).
+pub(crate) use dtls::DTLS;
+
 /// The family's dissectors.
 pub(crate) const DISSECTORS: &[Dissector] = &[
     tls::TLS,
     quic::QUIC,
     http::HTTP,
     http2::HTTP2,
-    dtls::DTLS,
+    DTLS,
     wireguard::WIREGUARD,
     wireguard::TAILSCALE,
     openvpn::OPENVPN,

@@ -1,15 +1,19 @@
 //! TLS over TCP: the record layer and the hellos (RFC 8446 sections 4.1 and 5.1, RFC 5246 section
 //! 6.2.1), and the hello in SSL 2.0's form (RFC 5246 appendix E.2).
 //!
-//! A flow that is joined late is recognised by a chain of records. The server's certificate, in
-//! the clear up to TLS 1.2, is not read.
+//! A flow that is joined late is recognised by a chain of records. The server's certificate is in the
+//! clear up to TLS 1.2, and is read ([`super::flight`]).
 
-use super::hello::{CLIENT_HELLO, Carrier, ClientHello, SERVER_HELLO, ServerHello, version_name};
-use super::tor;
+use super::flight::{self, Flight};
+use super::hello::{
+    CLIENT_HELLO, Carrier, ClientHello, SERVER_HELLO, ServerHello, protocol_names, version_name,
+};
+use super::{risks, tor};
 use crate::app::AppId;
 use crate::attr;
 use crate::crypto_pool::CryptoRef;
 use crate::reader::Reader;
+use crate::risk::Risk;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 pub(super) const TLS: Dissector = Dissector {
@@ -23,7 +27,7 @@ pub(super) const TLS: Dissector = Dissector {
 
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const ALERT: u8 = 21;
-const HANDSHAKE: u8 = 22;
+pub(super) const HANDSHAKE: u8 = 22;
 const HEARTBEAT: u8 = 24;
 
 /// A record's payload at most: 2^14 and what encryption may add (RFC 5246 section 6.2.3).
@@ -64,13 +68,13 @@ fn unless_found(notes: &Notes<'_>) -> Outcome {
 
 /// One record, of which `body` may be only the beginning.
 #[derive(Clone, Copy)]
-struct Record<'a> {
-    kind: u8,
+pub(super) struct Record<'a> {
+    pub(super) kind: u8,
     length: usize,
-    body: &'a [u8],
+    pub(super) body: &'a [u8],
 }
 
-fn read_record<'a>(reader: &mut Reader<'a>) -> Option<Record<'a>> {
+pub(super) fn read_record<'a>(reader: &mut Reader<'a>) -> Option<Record<'a>> {
     let [kind, major, minor] = reader.array()?;
     let length = usize::from(reader.u16()?);
     let fits = (CHANGE_CIPHER_SPEC..=HEARTBEAT).contains(&kind)
@@ -169,7 +173,7 @@ fn read_gathered(
     let outcome = match ClientHello::parse(body, Carrier::Tls) {
         None => Outcome::NotMine,
         Some(hello) => {
-            hello.note(meta);
+            hello.note(view, meta);
             scratch.hello.client = Some(view.direction);
             scratch.set_read(view.direction);
             scratch.hello.app = name(&hello, view);
@@ -182,7 +186,7 @@ fn read_gathered(
 
 fn read_hello(view: &View<'_>, notes: &mut Notes<'_>, body: &[u8]) -> Outcome {
     let Some(hello) = ClientHello::parse(body, Carrier::Tls) else { return Outcome::NotMine };
-    hello.note(notes.meta);
+    hello.note(view, notes.meta);
     let app = name(&hello, view);
     notes.scratch.hello.client = Some(view.direction);
     notes.scratch.set_read(view.direction);
@@ -218,19 +222,28 @@ fn server_hello(view: &View<'_>, notes: &mut Notes<'_>, record: Record<'_>) -> O
     };
     notes.meta.put(&attr::TLS_VERSION, version_name(hello.version).as_bytes());
     notes.meta.put_number(&attr::TLS_CIPHER, u64::from(hello.cipher));
+    notes.meta.put(&attr::TLS_ALPN_CHOSEN, protocol_names(hello.alpn).next().unwrap_or_default());
+    risks::server(hello.version, hello.cipher, notes.meta);
     let track = &notes.scratch.hello;
-    match () {
-        () if track.client.is_some() => Outcome::found(track.app),
-        () if view.port_is(853) => Outcome::found(AppId::DOT),
-        () => Outcome::found(AppId::TLS),
-    }
+    let app = match () {
+        () if track.client.is_some() => track.app,
+        () if view.port_is(853) => AppId::DOT,
+        () => AppId::TLS,
+    };
+    // From TLS 1.3 on (and its drafts) the certificate is encrypted.
+    let more = hello.version < 0x0304 && flight::read(view, notes) == Flight::Waiting;
+    Outcome::Found { app, more }
 }
 
 /// Records that are no hello: a flow joined late, an alert, what follows a hello that was found.
 ///
 /// One header is 24 bits of evidence at most. Enough is: a record that ends where the data ends,
 /// or two headers in a row.
-fn chain(view: &View<'_>, notes: &Notes<'_>) -> Outcome {
+fn chain(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    // Type, version, length, and a level that ends the connection (RFC 8446 section 6).
+    if let [ALERT, _, _, 0, 2, 2, _, ..] = view.data {
+        notes.meta.set_risk(Risk::TlsFatalAlert);
+    }
     let hello = &notes.scratch.hello;
     if hello.client.is_some() {
         return Outcome::found(hello.app);
@@ -303,6 +316,9 @@ fn old_hello(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         return Outcome::NotMine;
     }
     notes.meta.put(&attr::TLS_OFFERED, version_name(version).as_bytes());
+    if version < 0x0303 {
+        notes.meta.set_risk(Risk::TlsObsoleteVersion);
+    }
     notes.scratch.hello.client = Some(view.direction);
     notes.scratch.set_read(view.direction);
     notes.scratch.hello.app = AppId::TLS;

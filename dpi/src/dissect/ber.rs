@@ -1,17 +1,17 @@
-//! The few basic encoding rules (ITU-T X.690) that SNMP, LDAP and Kerberos need: definite
-//! lengths, tags of one byte.
+//! The few basic encoding rules (ITU-T X.690) that SNMP, LDAP, Kerberos and certificates need:
+//! definite lengths, tags of one byte.
 
 use crate::reader::Reader;
 
-pub(super) const INTEGER: u8 = 0x02;
-pub(super) const OCTET_STRING: u8 = 0x04;
-pub(super) const OBJECT_ID: u8 = 0x06;
-pub(super) const ENUMERATED: u8 = 0x0a;
-pub(super) const GENERAL_STRING: u8 = 0x1b;
-pub(super) const SEQUENCE: u8 = 0x30;
+pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const OCTET_STRING: u8 = 0x04;
+pub(crate) const OBJECT_ID: u8 = 0x06;
+pub(crate) const ENUMERATED: u8 = 0x0a;
+pub(crate) const GENERAL_STRING: u8 = 0x1b;
+pub(crate) const SEQUENCE: u8 = 0x30;
 
-/// Tag and length. `None` where bytes end, and for forms none of the three protocols sends.
-pub(super) fn header(reader: &mut Reader<'_>) -> Option<(u8, usize)> {
+/// Tag and length. `None` where bytes end, and for forms that none of these sends.
+pub(crate) fn header(reader: &mut Reader<'_>) -> Option<(u8, usize)> {
     let tag = reader.u8()?;
     let length = match reader.u8()? {
         short @ ..=0x7f => usize::from(short),
@@ -25,25 +25,25 @@ pub(super) fn header(reader: &mut Reader<'_>) -> Option<(u8, usize)> {
 }
 
 /// What `tag` holds, all of it.
-pub(super) fn element<'a>(reader: &mut Reader<'a>, tag: u8) -> Option<Reader<'a>> {
+pub(crate) fn element<'a>(reader: &mut Reader<'a>, tag: u8) -> Option<Reader<'a>> {
     let (found, length) = header(reader)?;
     if found == tag { reader.sub(length) } else { None }
 }
 
 /// As much as there is of what `tag` holds: the outer layers of a message may be cut off while
 /// the inner ones that matter are there.
-pub(super) fn opened<'a>(reader: &mut Reader<'a>, tag: u8) -> Option<Reader<'a>> {
+pub(crate) fn opened<'a>(reader: &mut Reader<'a>, tag: u8) -> Option<Reader<'a>> {
     let (found, length) = header(reader)?;
     (found == tag).then(|| Reader::new(reader.take_up_to(length)))
 }
 
 /// Like [`opened`], if `tag` comes next; else nothing is read.
-pub(super) fn optional<'a>(reader: &mut Reader<'a>, tag: u8) -> Option<Reader<'a>> {
+pub(crate) fn optional<'a>(reader: &mut Reader<'a>, tag: u8) -> Option<Reader<'a>> {
     if reader.rest().first() == Some(&tag) { opened(reader, tag) } else { None }
 }
 
 /// A small number that is not negative, under `tag` (an integer or an enumerated value).
-pub(super) fn number(reader: &mut Reader<'_>, tag: u8) -> Option<u64> {
+pub(crate) fn number(reader: &mut Reader<'_>, tag: u8) -> Option<u64> {
     let body = element(reader, tag)?;
     let bytes = body.rest();
     if bytes.is_empty() || bytes.len() > 8 || bytes.first().is_some_and(|first| *first > 0x7f) {
