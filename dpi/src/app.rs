@@ -103,12 +103,11 @@ macro_rules! breed {
 }
 
 macro_rules! protocols {
-    ($($id:literal $constant:ident $name:literal $category:ident $($breed:ident)?;)*) => {
+    ($list:ident: $($id:literal $constant:ident $name:literal $category:ident $($breed:ident)?;)*) => {
         impl AppId {
             $(#[doc = concat!("`", $name, "`")] pub const $constant: AppId = AppId($id);)*
         }
-        /// Every protocol, ascending by id.
-        pub const PROTOCOLS: &[App] = &[$(App {
+        pub(super) const $list: &[App] = &[$(App {
             id: AppId($id),
             name: $name,
             category: Category::$category,
@@ -117,7 +116,20 @@ macro_rules! protocols {
     };
 }
 
-protocols! {
+/// Every protocol, ascending by id.
+pub const PROTOCOLS: &[App] = &ALL_PROTOCOLS;
+
+static ALL_PROTOCOLS: [App; COMMON.len() + infra::INFRA.len()] = {
+    let mut all = [UNKNOWN_APP; COMMON.len() + infra::INFRA.len()];
+    let (common, infra) = all.split_at_mut(COMMON.len());
+    common.copy_from_slice(COMMON);
+    infra.copy_from_slice(infra::INFRA);
+    all
+};
+
+mod infra;
+
+protocols! { COMMON:
     0 UNKNOWN "Unknown" Unspecified;
     // Carriers and IP protocols.
     1 ICMP "ICMP" Network;
@@ -225,7 +237,7 @@ protocols! {
     117 GIT "Git" DevelopmentTools Safe;
     118 IRC "IRC" Chat;
     119 XMPP "XMPP" Chat;
-    // Over TLS from the first byte, on the port registered for that.
+    // Over TLS: from the first byte on the port registered for that, or from when both agreed.
     120 IMAPS "IMAPS" Email Safe;
     121 POP3S "POP3S" Email Safe;
     122 SMTPS "SMTPS" Email Safe;
@@ -462,8 +474,10 @@ pub const fn carrier(app: AppId) -> AppId {
         | AppId::HLS
         | AppId::MPEG_DASH
         | AppId::ICECAST
-        | AppId::HOMEKIT => AppId::HTTP,
+        | AppId::HOMEKIT
+        | AppId::IPP => AppId::HTTP,
         AppId::GRPC => AppId::HTTP2,
+        AppId::ETCD | AppId::GNMI | AppId::OTLP => AppId::GRPC,
         AppId::DOH | AppId::DOT | AppId::TOR => AppId::TLS,
         AppId::UMAS => AppId::MODBUS,
         AppId::PROFINET_IO => AppId::DCERPC,
@@ -482,7 +496,13 @@ pub const fn carrier(app: AppId) -> AppId {
 
 /// Whether flows of `protocol` announce others as long as they last.
 pub const fn announces_flows(protocol: AppId) -> bool {
-    matches!(protocol, AppId::FTP_CONTROL | AppId::SIP | AppId::RTSP | AppId::H323)
+    matches!(protocol, AppId::FTP_CONTROL | AppId::SIP | AppId::RTSP | AppId::H323 | AppId::IRC)
+}
+
+/// Whether who speaks `protocol` at an end will speak it there in other flows too, encrypted ones
+/// among them: peers that listen at one port for all comers.
+pub const fn tells_of_peers(protocol: AppId) -> bool {
+    matches!(protocol, AppId::BITTORRENT | AppId::TINC)
 }
 
 /// What TLS carries on a port that is registered for that and for nothing else.

@@ -266,6 +266,18 @@ attributes! {
     420 SIP_CALL_ID "sip" "call_id" Text one;
     421 RTP_JITTER "rtp" "jitter_us" Number one;
     422 RTP_LOST "rtp" "lost" Number one;
+
+    // 550–599: data stores, storage, small services (family `infra`).
+    550 CLICKHOUSE_CLIENT "clickhouse" "client" Text one;
+    551 TARANTOOL_VERSION "tarantool" "version" Text one;
+    552 ISCSI_INITIATOR "iscsi" "initiator" Text one;
+    553 SVN_URL "svn" "url" Text one;
+    554 DICOM_CALLED "dicom" "called" Text one;
+    555 DICOM_CALLING "dicom" "calling" Text one;
+    556 FINGER_USER "finger" "user" Text one;
+    557 GOPHER_SELECTOR "gopher" "selector" Text one;
+    558 RPC_ASKED "rpc" "asked" Number one;
+    559 BITTORRENT_TRACKER "bittorrent" "tracker" Number one;
 }
 
 /// The attribute with this id, if there is one.

@@ -1,8 +1,11 @@
 //! What one shard knows across its flows, bounded: addresses learned from DNS answers, data flows
-//! announced by control flows, and the sockets that take part in a call.
+//! announced by control flows, the sockets that take part in a call, and peers, which are ends at
+//! which a protocol is spoken.
 //!
-//! All are tables of fixed size, in groups of four places: a key belongs to one group, and when
-//! its group is full the entry that expires first makes room. A lookup reads one group.
+//! An announced flow is taken for what was announced; what is known of a peer counts only where
+//! the content tells nothing. All are tables of fixed size, in groups of four places: a key belongs
+//! to one group, and when its group is full the entry that expires first makes room. A lookup reads
+//! one group.
 
 use crate::app::AppId;
 use crate::services;
@@ -11,6 +14,10 @@ use crate::view::Endpoint;
 const GROUP: usize = 4;
 /// Data flows that may be announced at a time.
 const ANNOUNCED: u32 = 1024;
+/// Peers that may be known at a time.
+const PEERS: u32 = 4096;
+/// How long a peer is remembered after it was last seen.
+const PEER_S: u32 = 30 * 60;
 /// How long an announced data flow is waited for.
 const ANNOUNCED_S: u32 = 120;
 /// Sockets in a call that are remembered.
@@ -27,6 +34,7 @@ pub struct Knowledge {
     names: Table,
     flows: Table,
     callers: Table,
+    peers: Table,
     learned: u64,
     announced: u64,
 }
@@ -40,9 +48,8 @@ impl Default for Knowledge {
 impl Knowledge {
     /// Room for `names` addresses at least; with 0, nothing is remembered of DNS answers.
     pub fn new(names: u32) -> Knowledge {
-        let (names, flows) = (Table::new(names), Table::new(ANNOUNCED));
-        let callers = Table::new(CALLERS);
-        Knowledge { now_s: 0, names, flows, callers, learned: 0, announced: 0 }
+        let [names, flows, callers, peers] = [names, ANNOUNCED, CALLERS, PEERS].map(Table::new);
+        Knowledge { now_s: 0, names, flows, callers, peers, learned: 0, announced: 0 }
     }
 
     /// A DNS answer said that `address` belongs to `name` for `ttl_s` seconds. Only names of a
@@ -73,6 +80,22 @@ impl Knowledge {
         let ends_s = self.now_s.saturating_add(ANNOUNCED_S);
         self.flows.put(Key { address, port }, app, ends_s, self.now_s);
         self.announced += 1;
+    }
+
+    /// At `address`:`port` somebody speaks `app`, or soon will.
+    pub fn learn_peer(&mut self, address: [u8; 16], port: u16, app: AppId) {
+        if port != 0 {
+            let ends_s = self.now_s.saturating_add(PEER_S);
+            self.peers.put(Key { address, port }, app, ends_s, self.now_s);
+        }
+    }
+
+    /// What one of these two ends was last known to speak.
+    pub fn peer(&self, client: Endpoint, server: Endpoint) -> Option<AppId> {
+        let find = |end: Endpoint| {
+            self.peers.get(Key { address: end.address, port: end.port }, self.now_s)
+        };
+        find(server).or_else(|| find(client))
     }
 
     /// Sets the time from which expiry is counted.
@@ -264,6 +287,26 @@ mod tests {
         let mut nothing = Knowledge::new(0);
         nothing.learn_name(address(1), b"www.youtube.com", 300);
         assert_eq!(nothing.service_of(address(1)), None);
+    }
+
+    #[test]
+    fn peers_are_known_by_either_end_for_a_while() {
+        let mut knowledge = Knowledge::new(16);
+        knowledge.now(S);
+        let end = |at, port| Endpoint { address: address(at), port };
+        knowledge.learn_peer(address(7), 6881, AppId::BITTORRENT);
+        knowledge.learn_peer(address(7), 0, AppId::TINC);
+        assert_eq!(knowledge.peer(end(1, 1), end(7, 6881)), Some(AppId::BITTORRENT));
+        assert_eq!(knowledge.peer(end(7, 6881), end(1, 1)), Some(AppId::BITTORRENT));
+        assert_eq!(knowledge.peer(end(7, 0), end(1, 6881)), None);
+        for at in 0..3 * PEERS {
+            knowledge.learn_peer(address(1000 + at), 1, AppId::BITTORRENT);
+        }
+        let all =
+            (0..3 * PEERS).filter(|&at| knowledge.peer(end(1, 2), end(1000 + at, 1)).is_some());
+        assert!(all.count() <= usize::try_from(PEERS).unwrap());
+        knowledge.now(u64::from(PEER_S + 1) * S);
+        assert_eq!(knowledge.peer(end(1, 1), end(7, 6881)), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub(crate) mod ber;
 pub(crate) mod credentials;
+pub(crate) mod infra;
 pub(crate) mod network;
 pub(crate) mod ntlm;
 pub(crate) mod session;
@@ -17,4 +18,4 @@ use crate::view::Dissector;
 /// Every dissector, by family. Order is of no meaning: the dispatch orders by port hint and
 /// first byte.
 pub(crate) const FAMILIES: &[&[Dissector]] =
-    &[web::DISSECTORS, network::DISSECTORS, session::DISSECTORS];
+    &[web::DISSECTORS, network::DISSECTORS, session::DISSECTORS, infra::DISSECTORS];

@@ -232,19 +232,25 @@ impl Inspector {
             1 => AppId::ICMP,
             2 => AppId::IGMP,
             4 | 41 => AppId::IP_IN_IP,
+            33 => AppId::DCCP,
             46 => AppId::RSVP,
             47 => AppId::GRE,
             50 => AppId::IPSEC_ESP,
             51 => AppId::IPSEC_AH,
+            54 => AppId::NHRP,
             58 => AppId::ICMPV6,
             88 => AppId::EIGRP,
             89 => AppId::OSPF,
+            97 => AppId::ETHERIP,
             103 => AppId::PIM,
+            108 => AppId::IPCOMP,
             112 => AppId::VRRP,
             113 => AppId::PGM,
             115 => AppId::L2TPV3,
             132 => AppId::SCTP,
             136 => AppId::UDP_LITE,
+            137 => AppId::MPLS_IN_IP,
+            139 => AppId::HIP,
             _ => return None,
         };
         Some(Verdict::protocol(app, Confidence::Content))
@@ -327,6 +333,13 @@ impl Inspector {
         match asked {
             Asked::Nothing => Step::More,
             Asked::Named { app, more } => {
+                if app::tells_of_peers(app) {
+                    let Segment { client, server, .. } = *segment;
+                    self.knowledge.learn_peer(server.address, server.port, app);
+                    if transport == Transport::Udp {
+                        self.knowledge.learn_peer(client.address, client.port, app);
+                    }
+                }
                 let changed = state.named_as != app && {
                     let meta = self.metas.of(state.meta, slot);
                     let verdict = naming::name(state, meta, app, segment, &self.knowledge);
@@ -368,6 +381,10 @@ impl Inspector {
         client: Endpoint,
         server: Endpoint,
     ) -> (Verdict, Why) {
+        if let Some(app) = self.knowledge.peer(client, server) {
+            let verdict = Verdict::protocol(app, Confidence::PeerKnowledge);
+            return (verdict, Why::of(Rule::Peer, app.0));
+        }
         if let Some(app) = self.knowledge.service_of(server.address) {
             let confidence = Confidence::PeerKnowledge;
             let verdict = Verdict { master: AppId::UNKNOWN, app, confidence };

@@ -30,7 +30,15 @@ pub(super) const RPC_TCP: Dissector = Dissector {
 
 const PORTS: &[u16] = &[111, 2049];
 const NFS_PORT: u16 = 2049;
-/// The port mapper, NFS, mount, lock manager, status monitor, quotas, access lists: RFC 1833,
+/// The port mapper.
+const PORT_MAPPER: u32 = 100_000;
+/// What it is asked where a program listens (RFC 1833 section 3.2 and 2.2.1).
+const WHERE: u32 = 3;
+const GLUSTERFS_PROGRAMS: [u32; 7] =
+    [1_298_437, 14_398_633, 34_123_456, 52_743_234, 1_238_433, 1_238_463, 4_867_634];
+/// The core channel of instruments (VXI-11 specification, table B.1), abort, and interrupt.
+const VXI11_PROGRAMS: [u32; 3] = [395_183, 395_184, 395_185];
+/// NFS, mount, lock manager, status monitor, quotas, access lists: RFC 1833,
 /// RFC 1813 and the registry of RFC 5531 section 13.
 const NFS_PROGRAMS: [u32; 6] = [100_003, 100_005, 100_011, 100_021, 100_024, 100_227];
 /// RFC 5531 section 8.2: credentials and verifiers hold at most this many bytes.
@@ -54,23 +62,64 @@ fn parse(view: &View<'_>, notes: &mut Notes<'_>) -> Option<Outcome> {
         1 => reply(reader),
         _ => return Some(Outcome::NotMine),
     }?;
-    let is_nfs = match is_rpc {
-        Message::Call(program) => NFS_PROGRAMS.contains(&program),
-        Message::Reply => view.port_is(NFS_PORT),
-        Message::Foreign => return Some(Outcome::NotMine),
-    };
-    Some(Outcome::found(if is_nfs { AppId::NFS } else { AppId::RPC }))
+    let asked = notes.meta.get(&attr::RPC_ASKED).and_then(|number| number.first_chunk());
+    let asked = asked.map_or(AppId::UNKNOWN, |number| by_program(u32::from_le_bytes(*number)));
+    Some(match is_rpc {
+        // The answer says where the program listens.
+        Message::Call(PORT_MAPPER) if asked != AppId::UNKNOWN => Outcome::found_more(asked),
+        Message::Call(program) => Outcome::found(by_program(program)),
+        Message::Reply(result) => {
+            if let Some(port) = where_it_is(result).filter(|_| asked != AppId::UNKNOWN) {
+                let sender = if view.from_client() { view.client } else { view.server };
+                notes.knowledge.learn_peer(sender.address, port, asked);
+            }
+            Outcome::found(match asked {
+                _ if view.port_is(NFS_PORT) => AppId::NFS,
+                AppId::UNKNOWN => AppId::RPC,
+                asked => asked,
+            })
+        }
+        Message::Foreign => Outcome::NotMine,
+    })
 }
 
-enum Message {
+/// A port, or an address in text whose last two numbers are the port's bytes (RFC 5665 section
+/// 5.2.3.3).
+fn where_it_is(mut result: Reader<'_>) -> Option<u16> {
+    if result.left() == 4 {
+        return u16::try_from(result.u32()?).ok();
+    }
+    let length = result.u32()?;
+    let text = result.take(usize::try_from(length).ok()?)?;
+    let mut numbers = text.rsplit(|byte| *byte == b'.').map(|digits| {
+        std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u8>().ok())
+    });
+    let (low, high) = (numbers.next()??, numbers.next()??);
+    Some(u16::from_be_bytes([high, low]))
+}
+
+fn by_program(program: u32) -> AppId {
+    if NFS_PROGRAMS.contains(&program) {
+        AppId::NFS
+    } else if GLUSTERFS_PROGRAMS.contains(&program) {
+        AppId::GLUSTERFS
+    } else if VXI11_PROGRAMS.contains(&program) {
+        AppId::VXI11
+    } else {
+        AppId::RPC
+    }
+}
+
+enum Message<'a> {
     /// A call of this program.
     Call(u32),
-    Reply,
+    /// What was answered.
+    Reply(Reader<'a>),
     Foreign,
 }
 
 /// Version 2, program, its version, procedure, credentials.
-fn call(mut reader: Reader<'_>, notes: &mut Notes<'_>) -> Option<Message> {
+fn call<'a>(mut reader: Reader<'a>, notes: &mut Notes<'_>) -> Option<Message<'a>> {
     if reader.u32()? != 2 {
         return Some(Message::Foreign);
     }
@@ -84,11 +133,22 @@ fn call(mut reader: Reader<'_>, notes: &mut Notes<'_>) -> Option<Message> {
     notes.meta.put_number(&attr::RPC_PROGRAM, u64::from(program));
     notes.meta.put_number(&attr::RPC_VERSION, u64::from(version));
     notes.meta.put_number(&attr::RPC_PROCEDURE, u64::from(procedure));
+    if program == PORT_MAPPER && procedure == WHERE {
+        notes.meta.put_number(&attr::RPC_ASKED, u64::from(asked(reader, length)?));
+    }
     Some(Message::Call(program))
 }
 
+/// The program asked for: behind the credentials, of `length` bytes, and the verifier.
+fn asked(mut reader: Reader<'_>, length: u32) -> Option<u32> {
+    reader.skip(usize::try_from(length).ok()?)?;
+    let (_flavour, length) = (reader.u32()?, reader.u32()?);
+    reader.skip(usize::try_from(length).ok()?)?;
+    reader.u32()
+}
+
 /// Accepted (a verifier and how it went) or denied (why, and more on it).
-fn reply(mut reader: Reader<'_>) -> Option<Message> {
+fn reply(mut reader: Reader<'_>) -> Option<Message<'_>> {
     let fits = match reader.u32()? {
         0 => {
             let (flavour, length) = (reader.u32()?, reader.u32()?);
@@ -104,7 +164,7 @@ fn reply(mut reader: Reader<'_>) -> Option<Message> {
         }
         _ => false,
     };
-    Some(if fits { Message::Reply } else { Message::Foreign })
+    Some(if fits { Message::Reply(reader) } else { Message::Foreign })
 }
 
 fn is_auth(flavour: u32, length: u32) -> bool {

@@ -9,7 +9,7 @@ use crate::app;
 use crate::attr::{ATTRIBUTES, Kind};
 use crate::crypto_pool::CryptoPool;
 use crate::dissect::FAMILIES;
-use crate::dissect::testing::{Flow, check_prefixes, run};
+use crate::dissect::testing::{CLIENT, Flow, SERVER, check_prefixes, run};
 use crate::knowledge::Knowledge;
 use crate::meta::Meta;
 use crate::scratch::Scratch;
@@ -252,6 +252,22 @@ fn tftp_requests_announce_the_transfer() {
     let (_, knowledge) = teach(&super::tftp::TFTP, "tftp.pcap:3", [client, end(2, 69)]);
     assert_eq!(knowledge.expected(end(2, 3445), client), app::AppId::TFTP);
     assert_eq!(knowledge.expected(end(2, 3445), end(1, 50619)), app::AppId::UNKNOWN);
+}
+
+/// Where the port mapper says that NFS listens, NFS is spoken.
+#[test]
+fn answers_of_the_port_mapper_are_remembered() {
+    let mut flow = Flow::new(Transport::Udp, (3289, 111));
+    let mut ask = |origin, direction| {
+        let sample = samples().into_iter().find(|it| it.origin == origin).unwrap();
+        flow.ask(&super::rpc::RPC_UDP, direction, &sample.bytes)
+    };
+    let nfs = app::AppId::NFS;
+    assert_eq!(ask("nfsv2.pcap:1", Direction::ToServer), Outcome::found_more(nfs));
+    assert_eq!(ask("nfsv2.pcap:2", Direction::ToClient), Outcome::found(nfs));
+    let end = |address, port| Endpoint { address, port };
+    let peer = flow.knowledge.peer(end(CLIENT, 700), end(SERVER, 4 * 256 + 24));
+    assert_eq!(peer, Some(nfs));
 }
 
 /// An echo is any bytes whose sender is the destination too.

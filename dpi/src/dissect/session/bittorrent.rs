@@ -28,6 +28,8 @@ pub(super) const UDP: Dissector = Dissector {
 };
 
 const HASH_BYTES: usize = 20;
+/// Peers taken from one datagram.
+const PEERS: usize = 64;
 /// The largest receive window taken for one.
 const WINDOW_BYTES: u32 = 1 << 27;
 /// How far apart two packets' sequence numbers may be.
@@ -67,8 +69,9 @@ fn put_client(notes: &mut Notes<'_>, id: &[u8]) {
 fn datagram(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     match view.data.first() {
         Some(b'd') => table(view.data, notes),
-        Some(b'B') => discovery(view.data, notes),
-        Some(0) => tracker(view.data, notes),
+        Some(b'B') => discovery(view, notes),
+        Some(0) => tracker(view, notes),
+        _ if is_tracker(notes) => tracker(view, notes),
         _ => utp(view, notes),
     }
 }
@@ -99,17 +102,63 @@ fn table(data: &[u8], notes: &mut Notes<'_>) -> Outcome {
     if let Some(hash) = hash.and_then(|hash| hash.get(..HASH_BYTES)) {
         notes.meta.put(&attr::BITTORRENT_INFO_HASH, hash);
     }
+    learn_nodes(rest, notes);
     Outcome::found(AppId::BITTORRENT)
 }
 
-fn discovery(data: &[u8], notes: &mut Notes<'_>) -> Outcome {
-    let Match::Yes(headers) = text::keyword(data, b"BT-SEARCH * HTTP/1.1\r\n") else {
+/// Peers for a torrent, six bytes each in a list, and nodes, twenty bytes of number and six of
+/// address, in one string (BEP 5, "Contact encoding").
+fn learn_nodes(data: &[u8], notes: &mut Notes<'_>) {
+    let behind = |mark: &[u8]| {
+        let at = data.windows(mark.len()).position(|window| window == mark)?;
+        data.get(at + mark.len()..)
+    };
+    if let Some((bytes, rest)) = behind(b"5:nodes").and_then(text::number)
+        && let Some(contacts) = rest.strip_prefix(b":")
+        && let Some(contacts) = usize::try_from(bytes).ok().and_then(|bytes| contacts.get(..bytes))
+    {
+        for node in contacts.chunks_exact(HASH_BYTES + 6).take(PEERS) {
+            learn_peers(node.get(HASH_BYTES..).unwrap_or_default(), notes);
+        }
+    }
+    if let Some(mut list) = behind(b"6:valuesl") {
+        for _ in 0..PEERS {
+            let Some(peer) = list.strip_prefix(b"6:").and_then(|list| list.get(..6)) else { break };
+            learn_peers(peer, notes);
+            list = list.get(8..).unwrap_or_default();
+        }
+    }
+}
+
+/// Addresses of four bytes with ports of two, one behind the other. Ports of services are passed
+/// over: who names them may want to mislead.
+fn learn_peers(compact: &[u8], notes: &mut Notes<'_>) {
+    for peer in compact.chunks_exact(6).take(PEERS) {
+        if let Some((&[a, b, c, d], port)) = peer.split_first_chunk()
+            && let Some(port) = port.first_chunk().map(|port| u16::from_be_bytes(*port))
+            && port >= 1024
+        {
+            let address = std::net::Ipv4Addr::new(a, b, c, d).to_ipv6_mapped().octets();
+            notes.knowledge.learn_peer(address, port, AppId::BITTORRENT);
+        }
+    }
+}
+
+/// Whoever searches on the local network says where it listens.
+fn discovery(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    let Match::Yes(headers) = text::keyword(view.data, b"BT-SEARCH * HTTP/1.1\r\n") else {
         return Outcome::NotMine;
     };
     if let Some(hash) = text::header(headers, b"Infohash", None)
         && let Some(hash) = hash.first_chunk::<40>().and_then(unhex)
     {
         notes.meta.put(&attr::BITTORRENT_INFO_HASH, &hash);
+    }
+    let port =
+        text::header(headers, b"Port", None).and_then(|value| text::number(value.trim_ascii()));
+    if let Some(port) = port.and_then(|(port, _)| u16::try_from(port).ok()) {
+        let sender = if view.from_client() { view.client } else { view.server };
+        notes.knowledge.learn_peer(sender.address, port, AppId::BITTORRENT);
     }
     Outcome::found(AppId::BITTORRENT)
 }
@@ -123,24 +172,43 @@ fn unhex(text: &[u8; 40]) -> Option<[u8; HASH_BYTES]> {
     Some(bytes)
 }
 
-/// A connection request: the protocol's number, action 0, a transaction (BEP 15).
-fn tracker(data: &[u8], notes: &mut Notes<'_>) -> Outcome {
+/// Whether the flow is known for a tracker's.
+fn is_tracker(notes: &Notes<'_>) -> bool {
+    notes.meta.get(&attr::BITTORRENT_TRACKER).is_some()
+}
+
+/// A connection request: the protocol's number, action 0, a transaction (BEP 15). The tracker's
+/// answers are read on, since an announcement is answered with peers.
+fn tracker(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     const MAGIC: u64 = 0x0417_2710_1980;
+    const ANNOUNCE: u32 = 1;
+    let data = view.data;
     let mut reader = Reader::new(data);
     let (Some(first), Some(action)) = (reader.u64(), reader.u32()) else { return Outcome::NotMine };
+    let begun = is_tracker(notes);
     if first == MAGIC && action == 0 && data.len() == 16 {
+        notes.meta.put_number(&attr::BITTORRENT_TRACKER, 1);
+        return Outcome::found_more(AppId::BITTORRENT);
+    }
+    if begun && !view.from_client() {
+        // Action and transaction; then twelve bytes on the torrent, and the peers.
+        if first >> 32 != u64::from(ANNOUNCE) {
+            return Outcome::found_more(AppId::BITTORRENT);
+        }
+        learn_peers(data.get(20..).unwrap_or_default(), notes);
         return Outcome::found(AppId::BITTORRENT);
     }
     // A later announcement, whose connection number is the tracker's: its length is exact, and
     // its event is one of four.
     let event = data.get(80..84);
-    let known = matches!(event, Some([0, 0, 0, 0..=3])) && data.len() == 98;
-    if action == 1 && known && data.get(36) == Some(&b'-') && data.get(43) == Some(&b'-') {
+    let known = matches!(event, Some([0, 0, 0, 0..=3])) && (begun || data.len() == 98);
+    if action == ANNOUNCE && known && data.get(36) == Some(&b'-') && data.get(43) == Some(&b'-') {
         notes.meta.put(&attr::BITTORRENT_INFO_HASH, data.get(16..36).unwrap_or_default());
         put_client(notes, data.get(36..44).unwrap_or_default());
-        return Outcome::found(AppId::BITTORRENT);
+        notes.meta.put_number(&attr::BITTORRENT_TRACKER, 1);
+        return Outcome::found_more(AppId::BITTORRENT);
     }
-    Outcome::NotMine
+    if begun { Outcome::found_more(AppId::BITTORRENT) } else { Outcome::NotMine }
 }
 
 /// uTP: twenty bytes and extensions. A SYN has three fields of zero; any other packet takes a
@@ -252,9 +320,47 @@ mod tests {
     #[test]
     fn trackers_are_told_by_their_number() {
         let connect = b"\0\0\x04\x17\x27\x10\x19\x80\0\0\0\0abcd";
-        let outcome = run(&UDP, ToServer, Transport::Udp, connect, (5000, 1337)).0;
-        assert_eq!(outcome, FOUND);
+        let mut flow = Flow::new(Transport::Udp, (5000, 1337));
+        let more = Outcome::found_more(AppId::BITTORRENT);
+        assert_eq!(flow.ask(&UDP, ToServer, connect), more);
         check_prefixes(&UDP, ToServer, Transport::Udp, connect, (5000, 1337));
+        let ours = b"\0\0\0\0abcdconnects";
+        assert_eq!(flow.ask_past_filter(&UDP, ToClient, ours), more);
+        let mut announce = b"connects\0\0\0\x01abce".to_vec();
+        announce.extend_from_slice(&[0xab; 20]);
+        announce.extend_from_slice(b"-UT3530-abcdefghijkl");
+        announce.resize(98, 0);
+        assert_eq!(flow.ask_past_filter(&UDP, ToServer, &announce), more);
+        assert_eq!(flow.meta.get(&attr::BITTORRENT_INFO_HASH), Some(&[0xab; 20][..]));
+        let mut peers = b"\0\0\0\x01abce\0\0\x07\x08\0\0\0\0\0\0\0\x02".to_vec();
+        peers.extend_from_slice(&[198, 51, 100, 7, 0x1a, 0xe1, 198, 51, 100, 8, 0x1a, 0xe2]);
+        assert_eq!(flow.ask_past_filter(&UDP, ToClient, &peers), FOUND);
+        for (last, port) in [(7, 6881), (8, 6882)] {
+            assert_eq!(peer_at(&flow, last, port), Some(AppId::BITTORRENT));
+        }
+        assert_eq!(peer_at(&flow, 8, 6881), None);
+    }
+
+    fn peer_at(flow: &Flow, last: u8, port: u16) -> Option<AppId> {
+        let address = std::net::Ipv4Addr::new(198, 51, 100, last).to_ipv6_mapped().octets();
+        let end = |address, port| crate::view::Endpoint { address, port };
+        flow.knowledge.peer(end([9; 16], 9), end(address, port))
+    }
+
+    #[test]
+    fn answers_of_the_table_name_peers() {
+        let mut answer = b"d1:rd2:id20:aaaaaaaaaaaaaaaaaaaa5:nodes26:bbbbbbbbbbbbbbbbbbbb".to_vec();
+        answer.extend_from_slice(&[198, 51, 100, 1, 0x1a, 0xe1]);
+        answer.extend_from_slice(b"5:token1:x6:valuesl6:");
+        answer.extend_from_slice(&[198, 51, 100, 2, 0x1a, 0xe2]);
+        answer.extend_from_slice(b"6:");
+        answer.extend_from_slice(&[198, 51, 100, 3, 0x1a, 0xe3]);
+        answer.extend_from_slice(b"ee1:t2:aa1:y1:re");
+        let mut flow = Flow::new(Transport::Udp, (5000, 6881));
+        assert_eq!(flow.ask(&UDP, ToClient, &answer), FOUND);
+        for (last, port) in [(1, 6881), (2, 6882), (3, 6883)] {
+            assert_eq!(peer_at(&flow, last, port), Some(AppId::BITTORRENT), "{last}");
+        }
     }
 
     fn packet(kind: u8, connection: u16, time: u32) -> Vec<u8> {

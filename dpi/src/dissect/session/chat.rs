@@ -48,6 +48,7 @@ fn irc(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     if text::line(view.data).is_none() {
         return text::open_line(view.data);
     }
+    learn_direct(view, notes);
     let mut found = false;
     for line in text::lines(view.data) {
         let (first, rest) = text::word(line);
@@ -79,6 +80,33 @@ fn irc(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         (true, _) => Outcome::found_more(AppId::IRC),
         (false, true) => Outcome::NotMine,
         (false, false) => Outcome::NeedMore,
+    }
+}
+
+/// `\x01DCC SEND name 3221225985 5000 1234\x01` and `DCC CHAT chat`: an address as one number, and
+/// the port at which the sender waits for the other client. The address is the sender's own where
+/// the client says it, so that a translator before it does no harm.
+fn learn_direct(view: &View<'_>, notes: &mut Notes<'_>) {
+    for line in text::tail(view.data).split(|byte| *byte == b'\n') {
+        let Some(at) = line.windows(5).position(|window| window == b"\x01DCC ") else { continue };
+        let offer = text::until(line.get(at + 5..).unwrap_or_default(), 1).unwrap_or_default();
+        // A file's name may hold spaces: what is behind it is counted from the end.
+        let (kind, _) = text::word(offer);
+        let behind = match kind {
+            b"CHAT" => 0,
+            b"SEND" => 1,
+            _ => continue,
+        };
+        let mut words = offer.rsplit(|byte| *byte == b' ').skip(behind);
+        let number = |word: Option<&[u8]>| word.and_then(text::number).map(|(number, _)| number);
+        let (port, address) = (number(words.next()), number(words.next()));
+        let (Some(port), Some(address)) = (port.and_then(|port| u16::try_from(port).ok()), address)
+        else {
+            continue;
+        };
+        let named = std::net::Ipv4Addr::from(address).to_ipv6_mapped().octets();
+        let address = if view.from_client() { view.client.address } else { named };
+        notes.knowledge.learn_peer(address, port, AppId::IRC);
     }
 }
 
@@ -141,7 +169,7 @@ fn nntp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dissect::testing::{Flow, check_never, check_prefixes, run};
+    use crate::dissect::testing::{CLIENT, Flow, SERVER, check_never, check_prefixes, run};
     use crate::view::Direction::{ToClient, ToServer};
 
     const TCP: Transport = Transport::Tcp;
@@ -154,6 +182,17 @@ mod tests {
         let (_, meta) = run(&IRC, ToClient, TCP, notice, (1, 2));
         assert_eq!(meta.get(&attr::IRC_SERVER), Some(&b"card.example.net"[..]));
         check_prefixes(&IRC, ToClient, TCP, notice, (1, 2));
+        let mut flow = Flow::new(TCP, (1, 6667));
+        let offer = b"NICK joe\r\nPRIVMSG ann :\x01DCC SEND a file.txt 3221225993 5000 99\x01\r\n";
+        assert_eq!(flow.ask(&IRC, ToServer, offer), Outcome::found_more(AppId::IRC));
+        let from = |address, port| crate::view::Endpoint { address, port };
+        let (own, other) = (from(CLIENT, 5000), from(SERVER, 9));
+        assert_eq!(flow.knowledge.peer(other, own), Some(AppId::IRC));
+        let chat =
+            b":a!b@c NOTICE * :x\r\n:a!b@c PRIVMSG joe :\x01DCC CHAT chat 3221225993 6000\x01\r\n";
+        flow.ask(&IRC, ToClient, chat);
+        let named = std::net::Ipv4Addr::new(192, 0, 2, 9).to_ipv6_mapped().octets();
+        assert_eq!(flow.knowledge.peer(other, from(named, 6000)), Some(AppId::IRC));
         for near in [&b"USER joe\r\n"[..], b"PUT / HTTP/1.1\r\n", b"PASS x\r\n"] {
             check_never(&IRC, ToServer, TCP, near, (1, 2));
         }

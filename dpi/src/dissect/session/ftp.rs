@@ -83,7 +83,7 @@ fn read_replies(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         notes.meta.put(&attr::FTP_SERVER, greeting.get(4..).unwrap_or_default());
     }
     if encrypted {
-        return Outcome::found(AppId::FTP_CONTROL);
+        return Outcome::found(AppId::FTPS);
     }
     Outcome::found_more(AppId::FTP_CONTROL)
 }

@@ -94,9 +94,14 @@ fn imap_commands(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
             text::any_keyword(command, &[b"AUTHENTICATE PLAIN", b"AUTHENTICATE LOGIN"])
         {
             notes.meta.set_risk(Risk::ClearTextCredentials);
-        } else if let Match::Yes([]) = text::keyword(command, b"STARTTLS") {
+        }
+    }
+    match text::upgrade(view.data, |line| text::word(line).1.eq_ignore_ascii_case(b"STARTTLS")) {
+        text::Upgrade::No => {}
+        text::Upgrade::Asked => notes.meta.put_number(&attr::IMAP_STARTTLS, 1),
+        text::Upgrade::Done => {
             notes.meta.put_number(&attr::IMAP_STARTTLS, 1);
-            return Outcome::found(AppId::IMAP);
+            return Outcome::found(AppId::IMAPS);
         }
     }
     Outcome::found_more(AppId::IMAP)
@@ -140,10 +145,14 @@ fn pop3(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
             notes.meta.set_risk(Risk::ClearTextCredentials);
         } else if let Match::Yes(rest) = text::keyword(line, b"APOP ") {
             notes.meta.put(&attr::POP3_USER, text::word(rest).0);
-        } else if let Match::Yes([]) = text::keyword(line, b"STLS") {
-            notes.meta.put_number(&attr::POP3_STARTTLS, 1);
-            return Outcome::found(AppId::POP3);
         }
+    }
+    let upgrade = text::upgrade(view.data, |line| line.eq_ignore_ascii_case(b"STLS"));
+    if upgrade != text::Upgrade::No {
+        notes.meta.put_number(&attr::POP3_STARTTLS, 1);
+    }
+    if upgrade == text::Upgrade::Done {
+        return Outcome::found(AppId::POP3S);
     }
     if proven { Outcome::found_more(AppId::POP3) } else { Outcome::NeedMore }
 }
@@ -190,7 +199,10 @@ mod tests {
         assert_eq!(meta.get(&attr::IMAP_USER), Some(&b"joe@example.org"[..]));
         let starttls = b"A001 CAPABILITY\r\nA002 STARTTLS\r\n";
         let (outcome, _) = run(&IMAP, ToServer, Transport::Tcp, starttls, (5000, 143));
-        assert_eq!(outcome, Outcome::found(AppId::IMAP));
+        assert_eq!(outcome, Outcome::found_more(AppId::IMAP));
+        let hello = [&starttls[..], b"\x16\x03\x01"].concat();
+        let (outcome, _) = run(&IMAP, ToServer, Transport::Tcp, &hello, (5000, 143));
+        assert_eq!(outcome, Outcome::found(AppId::IMAPS));
     }
 
     #[test]
@@ -205,6 +217,13 @@ mod tests {
         let named = b"+OK POP3 server ready <1896.697170952@dbc.mtview.ca.us>\r\n";
         check_prefixes(&POP3, ToClient, Transport::Tcp, named, (5000, 110));
         check_prefixes(&POP3, ToServer, Transport::Tcp, b"CAPA\r\n", (5000, 110));
+        for (stream, outcome) in [
+            (&b"CAPA\r\nSTLS\r\n"[..], Outcome::found_more(AppId::POP3)),
+            (b"CAPA\r\nSTLS\r\n\x16\x03", Outcome::found(AppId::POP3S)),
+            (b"CAPA\r\nSTLS\r\nUSER joe\r\n", Outcome::found_more(AppId::POP3)),
+        ] {
+            assert_eq!(run(&POP3, ToServer, Transport::Tcp, stream, (5000, 110)).0, outcome);
+        }
     }
 
     #[test]

@@ -31,7 +31,7 @@ mod streaming;
 mod stun;
 mod telephony;
 mod telnet;
-mod text;
+pub(super) mod text;
 mod tunnel;
 mod voice_apps;
 mod vpn;

@@ -258,10 +258,12 @@ fn xdmcp(data: &[u8]) -> bool {
         && reader.u16().is_some_and(|length| usize::from(length) == reader.left())
 }
 
-/// Binary floor control (RFC 8855 section 5.1): version, primitive, length in words.
+/// Binary floor control (RFC 8855 section 5.1): version, primitive, length in words; a header
+/// whose attributes are missing is one all the same.
 fn bfcp(data: &[u8]) -> bool {
     let Some([0x20 | 0x40, 1..=18, high, low]) = data.first_chunk() else { return false };
-    data.len() == 12 + 4 * usize::from(u16::from_be_bytes([*high, *low]))
+    let words = usize::from(u16::from_be_bytes([*high, *low]));
+    data.len() == 12 + 4 * words || (data.len() == 12 && words < 64)
 }
 
 /// Over a stream the payload may come later.

@@ -40,6 +40,13 @@ const VERSION: &[u8] = b"SIP/2.0";
 
 fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let over_tcp = view.transport == Transport::Tcp;
+    if over_tcp && view.data.len() > text::LINE_BYTES {
+        // A later message of the stream: only its body is of interest.
+        let tail = text::tail(view.data);
+        if let Some(body) = tail.windows(5).rposition(|window| window == b"v=0\r\n") {
+            announce_media(notes, tail.get(body..).unwrap_or_default());
+        }
+    }
     let waiting = if over_tcp && !view.last { Outcome::NeedMore } else { Outcome::NotMine };
     match text::keyword(view.data, VERSION) {
         Match::Yes(rest) => return response(view, notes, rest),
@@ -86,8 +93,8 @@ fn response(view: &View<'_>, notes: &mut Notes<'_>, rest: &[u8]) -> Outcome {
     }
     notes.meta.put_number(&attr::SIP_STATUS, u64::from(status));
     read_headers(notes, headers);
-    // A provisional answer is followed by another.
-    if status < 200 { found() } else { Outcome::found(AppId::SIP) }
+    // Calls follow registrations, and other calls, within the same flow.
+    found()
 }
 
 /// One walk over the headers, and over the body behind them.
@@ -171,30 +178,60 @@ fn without_password<'a>(user: &'a [u8], kept: &'a mut [u8; VALUE_BYTES]) -> &'a 
     kept
 }
 
-/// `c=IN IP4 192.0.2.1`, `m=audio 49170 RTP/AVP 0`: a `c=` line holds for the `m=` lines behind
-/// it. RTCP is on the next port (RFC 3550 section 11).
+/// `c=IN IP4 192.0.2.1`, `m=audio 49170 RTP/AVP 0`: a `c=` line holds for the `m=` line before it,
+/// or, above the first, for all that have none. RTCP is on the next port (RFC 3550 section 11),
+/// unless `a=rtcp:` names another (RFC 3605).
 fn announce_media(notes: &mut Notes<'_>, body: &[u8]) {
     if !body.starts_with(b"v=0") {
         return;
     }
     let mut session = None;
+    let mut media: Option<Media> = None;
+    let mut above = true;
     for line in text::lines(body) {
         if let Some(connection) = line.strip_prefix(b"c=IN IP") {
-            session = address(connection).or(session);
+            let address = address(connection);
+            match &mut media {
+                Some(media) => media.address = address.or(media.address),
+                None if above => session = address,
+                None => {}
+            }
+        } else if let Some(description) = line.strip_prefix(b"m=") {
+            announce(notes, media.as_ref());
+            media = Media::new(description, session);
+            above = false;
+        } else if let Some(rtcp) = line.strip_prefix(b"a=rtcp:")
+            && let Some(media) = &mut media
+            && let Some((port, _)) = text::number(rtcp)
+        {
+            media.reports = u16::try_from(port).unwrap_or(media.reports);
         }
     }
-    let Some(address) = session else { return };
-    for line in text::lines(body) {
-        let Some(media) = line.strip_prefix(b"m=") else { continue };
-        let (kind, rest) = text::word(media);
-        let Some((port @ 1..=65_535, rest)) = text::number(rest) else { continue };
-        let over_rtp = text::contains(rest, b"RTP/");
-        if over_rtp
-            && let Ok(port) = u16::try_from(port)
-            && (kind == b"audio" || kind == b"video")
-        {
-            notes.knowledge.expect_flow(address, port, AppId::RTP);
-            notes.knowledge.expect_flow(address, port.saturating_add(1), AppId::RTCP);
+    announce(notes, media.as_ref());
+}
+
+/// One stream of media as described.
+struct Media {
+    address: Option<[u8; 16]>,
+    port: u16,
+    reports: u16,
+}
+
+impl Media {
+    fn new(description: &[u8], address: Option<[u8; 16]>) -> Option<Media> {
+        let (kind, rest) = text::word(description);
+        let (port, rest) = text::number(rest)?;
+        let port = u16::try_from(port).ok().filter(|port| *port != 0)?;
+        let over_rtp = text::contains(rest, b"RTP/") && (kind == b"audio" || kind == b"video");
+        over_rtp.then_some(Media { address, port, reports: port.saturating_add(1) })
+    }
+}
+
+fn announce(notes: &mut Notes<'_>, media: Option<&Media>) {
+    if let Some(&Media { address: Some(address), port, reports }) = media {
+        notes.knowledge.expect_flow(address, port, AppId::RTP);
+        if reports != port {
+            notes.knowledge.expect_flow(address, reports, AppId::RTCP);
         }
     }
 }
@@ -251,7 +288,7 @@ mod tests {
         let outcome = flow.ask(&DISSECTOR, ToClient, ringing);
         assert_eq!(outcome, Outcome::found_more(AppId::SIP));
         let ok = b"SIP/2.0 200 OK\r\n\r\n";
-        assert_eq!(flow.ask(&DISSECTOR, ToClient, ok), Outcome::found(AppId::SIP));
+        assert_eq!(flow.ask(&DISSECTOR, ToClient, ok), Outcome::found_more(AppId::SIP));
     }
 
     #[test]
@@ -270,6 +307,30 @@ mod tests {
         let body = INVITE.windows(4).position(|window| window == b"v=0\r").unwrap();
         announce_media(&mut notes, &INVITE[body..]);
         assert_eq!(knowledge.announced(), 2);
+        let end = |last, port| crate::view::Endpoint {
+            address: std::net::Ipv4Addr::new(192, 0, 2, last).to_ipv6_mapped().octets(),
+            port,
+        };
+        let of = |knowledge: &crate::knowledge::Knowledge, last, port| {
+            knowledge.expected(end(9, 9), end(last, port))
+        };
+        assert_eq!(of(&knowledge, 101, 49_172), AppId::RTP);
+        assert_eq!(of(&knowledge, 101, 49_173), AppId::RTCP);
+        // Each stream may have its own address, and its own port for reports.
+        let streams = b"v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 5000 RTP/AVP 0\r\na=rtcp:5007\r\n\
+            m=application 9 UDP/BFCP *\r\nc=IN IP4 192.0.2.3\r\n\
+            m=video 6000 RTP/AVP 96\r\nc=IN IP4 192.0.2.2\r\n";
+        let mut notes = Notes {
+            meta: &mut meta,
+            scratch: &mut scratch,
+            knowledge: &mut knowledge,
+            crypto: &mut crypto,
+        };
+        announce_media(&mut notes, streams);
+        assert_eq!(of(&knowledge, 1, 5007), AppId::RTCP);
+        assert_eq!(of(&knowledge, 1, 5001), AppId::UNKNOWN);
+        assert_eq!(of(&knowledge, 2, 6000), AppId::RTP);
+        assert_eq!(of(&knowledge, 3, 9), AppId::UNKNOWN);
     }
 
     #[test]

@@ -40,12 +40,16 @@ fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
             notes.meta.put(&attr::SMTP_FROM_DOMAIN, mailbox.get(at..).unwrap_or_default());
         } else if let Match::Yes(_) = text::any_keyword(command, &[b"AUTH PLAIN", b"AUTH LOGIN"]) {
             notes.meta.set_risk(Risk::ClearTextCredentials);
-        } else if let Match::Yes([]) = text::keyword(command, b"STARTTLS") {
-            notes.meta.put_number(&attr::SMTP_STARTTLS, 1);
-            return Outcome::found(AppId::SMTP);
         } else if let Match::Yes([]) = text::keyword(command, b"DATA") {
             return Outcome::found(AppId::SMTP);
         }
+    }
+    let upgrade = text::upgrade(view.data, |line| line.eq_ignore_ascii_case(b"STARTTLS"));
+    if upgrade != text::Upgrade::No {
+        notes.meta.put_number(&attr::SMTP_STARTTLS, 1);
+    }
+    if upgrade == text::Upgrade::Done {
+        return Outcome::found(AppId::SMTPS);
     }
     Outcome::found_more(AppId::SMTP)
 }
@@ -112,11 +116,13 @@ mod tests {
     }
 
     #[test]
-    fn starttls_ends_the_reading() {
+    fn a_handshake_behind_starttls_ends_the_reading() {
         let mut flow = Flow::new(Transport::Tcp, (5000, 587));
-        let stream = b"EHLO client.example.org\r\nSTARTTLS\r\n";
-        assert_eq!(flow.ask(&DISSECTOR, ToServer, stream), Outcome::found(AppId::SMTP));
+        let stream = b"EHLO client.example.org\r\nSTARTTLS\r\n\x16\x03\x01";
+        let asked = &stream[..stream.len() - 3];
+        assert_eq!(flow.ask(&DISSECTOR, ToServer, asked), Outcome::found_more(AppId::SMTP));
         assert!(flow.meta.get(&attr::SMTP_STARTTLS).is_some());
+        assert_eq!(flow.ask(&DISSECTOR, ToServer, stream), Outcome::found(AppId::SMTPS));
     }
 
     #[test]

@@ -59,7 +59,8 @@ fn rtsp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
             notes.meta.put_number(&attr::RTSP_STATUS, u64::from(status));
             let agent = text::header(headers, b"Server", None).unwrap_or_default();
             notes.meta.put(&attr::RTSP_AGENT, agent);
-            return Outcome::found(AppId::RTSP);
+            announce_media(view, notes);
+            return Outcome::found_more(AppId::RTSP);
         }
         Match::Partly => return Outcome::NeedMore,
         Match::No => {}
@@ -87,7 +88,37 @@ fn rtsp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     if url.starts_with(b"/") || is_airplay(agent, headers) {
         return Outcome::found(AppId::AIRPLAY);
     }
+    announce_media(view, notes);
     Outcome::found_more(AppId::RTSP)
+}
+
+/// `Transport: RTP/AVP;unicast;client_port=4588-4589;server_port=6256-6257` (RFC 2326 section
+/// 12.39), or `dest_addr=":4588"/":4589"` (RFC 7826 section 18.54): RTP, and its reports. What is
+/// said last is looked at, since the stream is given from its beginning each time. The addresses
+/// are the connection's own, as for FTP.
+fn announce_media(view: &View<'_>, notes: &mut Notes<'_>) {
+    for line in text::tail(view.data).split(|byte| *byte == b'\n') {
+        let Match::Yes(transport) = text::keyword(line, b"Transport:") else { continue };
+        for field in transport.split(|byte| *byte == b';') {
+            let field = field.trim_ascii();
+            let (end, ports) = match text::any_keyword(field, &[b"client_port=", b"dest_addr=\":"])
+            {
+                Match::Yes(ports) => (view.client, ports),
+                _ => match text::any_keyword(field, &[b"server_port=", b"src_addr=\":"]) {
+                    Match::Yes(ports) => (view.server, ports),
+                    _ => continue,
+                },
+            };
+            let Some((first, rest)) = text::number(ports) else { continue };
+            let digits = rest.iter().position(u8::is_ascii_digit).unwrap_or(rest.len());
+            let second = rest.get(digits..).and_then(text::number).map(|(port, _)| port);
+            for (port, app) in [(Some(first), AppId::RTP), (second, AppId::RTCP)] {
+                if let Some(port @ 1..) = port.and_then(|port| u16::try_from(port).ok()) {
+                    notes.knowledge.expect_flow(end.address, port, app);
+                }
+            }
+        }
+    }
 }
 
 /// Apple's players say who they are, or challenge the speaker.
@@ -120,8 +151,9 @@ fn rtmp(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dissect::testing::{Flow, check_never, check_prefixes, run};
+    use crate::dissect::testing::{CLIENT, Flow, SERVER, check_never, check_prefixes, run};
     use crate::view::Direction::{ToClient, ToServer};
+    use crate::view::Endpoint;
 
     const TCP: Transport = Transport::Tcp;
 
@@ -132,13 +164,32 @@ mod tests {
         let response = b"RTSP/1.0 200 OK\r\nServer: VLC/3.0.12\r\n\r\n";
         let mut flow = Flow::new(TCP, (1, 8554));
         assert_eq!(flow.ask(&RTSP, ToServer, request), Outcome::found_more(AppId::RTSP));
-        assert_eq!(flow.ask(&RTSP, ToClient, response), Outcome::found(AppId::RTSP));
+        assert_eq!(flow.ask(&RTSP, ToClient, response), Outcome::found_more(AppId::RTSP));
         assert_eq!(flow.meta.get(&attr::RTSP_AGENT), Some(&b"VLC"[..]));
         check_prefixes(&RTSP, ToServer, TCP, request, (1, 2));
         check_prefixes(&RTSP, ToClient, TCP, response, (1, 2));
         for near in [&b"OPTIONS * HTTP/1.1\r\n"[..], b"OPTIONS sip:x SIP/2.0\r\n"] {
             check_never(&RTSP, ToServer, TCP, near, (1, 2));
         }
+    }
+
+    #[test]
+    fn rtsp_announces_its_media() {
+        let mut flow = Flow::new(TCP, (40_000, 554));
+        let setup = b"SETUP rtsp://192.0.2.2/a RTSP/1.0\r\nCSeq: 3\r\n\
+            Transport: RTP/AVP;unicast;client_port=4588-4589\r\n\r\n";
+        flow.ask(&RTSP, ToServer, setup);
+        let answer = b"RTSP/1.0 200 OK\r\nCSeq: 3\r\n\
+            Transport: RTP/AVP;unicast;client_port=4588-4589;server_port=6256-6257\r\n\r\n";
+        flow.ask(&RTSP, ToClient, answer);
+        let end = |address, port| Endpoint { address, port };
+        let media =
+            |client, server| flow.knowledge.expected(end(CLIENT, client), end(SERVER, server));
+        assert_eq!(media(4588, 9), AppId::RTP);
+        assert_eq!(media(4589, 9), AppId::RTCP);
+        assert_eq!(media(9, 6256), AppId::RTP);
+        assert_eq!(media(9, 6257), AppId::RTCP);
+        assert_eq!(media(9, 9), AppId::UNKNOWN);
     }
 
     #[test]

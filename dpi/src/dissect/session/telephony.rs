@@ -43,7 +43,7 @@ fn mgcp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
 }
 
 /// TPKT, the discriminator 8, a call reference of two bytes, a message of set-up or clearing.
-fn h323(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
+fn h323(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let mut reader = Reader::new(view.data);
     let (Some([3, 0]), Some(length)) = (reader.array(), reader.u16()) else {
         let open = view.data.len() < 4 && view.data.get(1).is_none_or(|zero| *zero == 0);
@@ -63,14 +63,36 @@ fn h323(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
         return Outcome::NeedMore;
     };
     let known = matches!(message, 0x01..=0x03 | 0x05 | 0x07 | 0x0d | 0x5a | 0x62 | 0x6e | 0x7d);
-    if known && length >= 9 { Outcome::found(AppId::H323) } else { Outcome::NotMine }
+    if !known || length < 9 {
+        return Outcome::NotMine;
+    }
+    learn_ends(view, notes);
+    Outcome::found_more(AppId::H323)
+}
+
+/// Ends that the sender offers for control and media stand in the messages as its own address and
+/// a port, whatever the element (ITU-T H.225.0, `TransportAddress`; octets are aligned).
+fn learn_ends(view: &View<'_>, notes: &mut Notes<'_>) {
+    const LEAST_PORT: u16 = 1024;
+    let sender = if view.from_client() { view.client } else { view.server };
+    let Some(own) = sender.address.last_chunk::<4>() else { return };
+    for window in text::tail(view.data).windows(6) {
+        if window.starts_with(own)
+            && let Some(port) = window.last_chunk().map(|port| u16::from_be_bytes(*port))
+            && port >= LEAST_PORT
+            && port != sender.port
+        {
+            notes.knowledge.learn_peer(sender.address, port, AppId::H323);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dissect::testing::{check_never, check_prefixes};
-    use crate::view::Direction::ToServer;
+    use crate::dissect::testing::{CLIENT, Flow, SERVER, check_never, check_prefixes};
+    use crate::view::Direction::{ToClient, ToServer};
+    use crate::view::Endpoint;
 
     #[test]
     fn gateways() {
@@ -85,6 +107,12 @@ mod tests {
     fn call_signalling() {
         let setup = b"\x03\0\0\x40\x08\x02\x12\x34\x05\x04";
         check_prefixes(&H323, ToServer, Transport::Tcp, setup, (1, 1720));
+        let connect = b"\x03\0\0\x14\x08\x02\x92\x34\x07\x7e\0\0\xc0\0\x02\x02\x2a\xf8\x01\0";
+        let mut flow = Flow::new(Transport::Tcp, (40_000, 1720));
+        assert_eq!(flow.ask(&H323, ToClient, connect), Outcome::found_more(AppId::H323));
+        let end = |address, port| Endpoint { address, port };
+        let control = flow.knowledge.peer(end(CLIENT, 40_001), end(SERVER, 11_000));
+        assert_eq!(control, Some(AppId::H323));
         // A connection request of RDP.
         let rdp = b"\x03\0\0\x13\x0e\xe0\0\0\0\0\0\x01\0\x08\0\x03\0\0\0";
         check_never(&H323, ToServer, Transport::Tcp, rdp, (1, 1720));

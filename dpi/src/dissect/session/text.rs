@@ -4,13 +4,13 @@
 use crate::view::Outcome;
 
 /// The longest line waited for (RFC 5321 section 4.5.3.1.5 allows 512; banners are longer).
-pub(super) const LINE_BYTES: usize = 1024;
+pub(in crate::dissect) const LINE_BYTES: usize = 1024;
 /// Lines read of one stream's beginning.
 const LINES: usize = 64;
 
 /// How some bytes begin, compared with a keyword.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Match<'a> {
+pub(in crate::dissect) enum Match<'a> {
     /// With the whole keyword; the bytes behind it.
     Yes(&'a [u8]),
     /// They end inside the keyword.
@@ -20,7 +20,7 @@ pub(super) enum Match<'a> {
 }
 
 /// Compares the beginning of `data` with `word`, without case.
-pub(super) fn keyword<'a>(data: &'a [u8], word: &[u8]) -> Match<'a> {
+pub(in crate::dissect) fn keyword<'a>(data: &'a [u8], word: &[u8]) -> Match<'a> {
     if let Some((head, rest)) = data.split_at_checked(word.len()) {
         return if head.eq_ignore_ascii_case(word) { Match::Yes(rest) } else { Match::No };
     }
@@ -29,7 +29,7 @@ pub(super) fn keyword<'a>(data: &'a [u8], word: &[u8]) -> Match<'a> {
 }
 
 /// Compares the beginning of `data` with `bytes`, exactly.
-pub(super) fn prefix<'a>(data: &'a [u8], bytes: &[u8]) -> Match<'a> {
+pub(in crate::dissect) fn prefix<'a>(data: &'a [u8], bytes: &[u8]) -> Match<'a> {
     match data.strip_prefix(bytes) {
         Some(rest) => Match::Yes(rest),
         None if bytes.starts_with(data) => Match::Partly,
@@ -38,7 +38,7 @@ pub(super) fn prefix<'a>(data: &'a [u8], bytes: &[u8]) -> Match<'a> {
 }
 
 /// Compares with each of `words`; the first whole match wins.
-pub(super) fn any_keyword<'a>(data: &'a [u8], words: &[&[u8]]) -> Match<'a> {
+pub(in crate::dissect) fn any_keyword<'a>(data: &'a [u8], words: &[&[u8]]) -> Match<'a> {
     let mut best = Match::No;
     for word in words {
         match keyword(data, word) {
@@ -51,7 +51,7 @@ pub(super) fn any_keyword<'a>(data: &'a [u8], words: &[&[u8]]) -> Match<'a> {
 }
 
 /// The first complete line, without its end, and what is behind it.
-pub(super) fn line(data: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(in crate::dissect) fn line(data: &[u8]) -> Option<(&[u8], &[u8])> {
     let scanned = data.get(..LINE_BYTES).unwrap_or(data);
     let end = scanned.iter().position(|byte| *byte == b'\n')?;
     let (line, rest) = data.split_at_checked(end)?;
@@ -59,7 +59,7 @@ pub(super) fn line(data: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// The complete lines of `data`, a bounded number of them.
-pub(super) fn lines(data: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(in crate::dissect) fn lines(data: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = data;
     std::iter::from_fn(move || {
         let (first, behind) = line(rest)?;
@@ -69,25 +69,61 @@ pub(super) fn lines(data: &[u8]) -> impl Iterator<Item = &[u8]> {
     .take(LINES)
 }
 
+/// How far a client has come in changing to TLS within its stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::dissect) enum Upgrade {
+    /// It has not asked.
+    No,
+    /// It asked, and has sent nothing since.
+    Asked,
+    /// What it sent next is a handshake record (RFC 8446 section 5.1).
+    Done,
+}
+
+/// Whether one of the lines asks for TLS, as `asks` tells, and what follows it.
+pub(in crate::dissect) fn upgrade(data: &[u8], asks: impl Fn(&[u8]) -> bool) -> Upgrade {
+    let mut rest = data;
+    for _ in 0..LINES {
+        let Some((first, behind)) = line(rest) else { break };
+        rest = behind;
+        if asks(first) {
+            match rest.first() {
+                None => return Upgrade::Asked,
+                Some(0x16) => return Upgrade::Done,
+                Some(_) => {}
+            }
+        }
+    }
+    Upgrade::No
+}
+
+/// Bytes of a stream's end that are looked at for what was said last.
+const TAIL_BYTES: usize = 2048;
+
+/// The end of what is there of a stream.
+pub(in crate::dissect) fn tail(data: &[u8]) -> &[u8] {
+    data.get(data.len().saturating_sub(TAIL_BYTES)..).unwrap_or_default()
+}
+
 /// What to answer while a line is still open: wait, unless it is longer than any line may be.
-pub(super) fn open_line(data: &[u8]) -> Outcome {
+pub(in crate::dissect) fn open_line(data: &[u8]) -> Outcome {
     if data.len() < LINE_BYTES && is_text(data) { Outcome::NeedMore } else { Outcome::NotMine }
 }
 
 /// Whether `bytes` hold no control bytes but tab, carriage return and line feed.
-pub(super) fn is_text(bytes: &[u8]) -> bool {
+pub(in crate::dissect) fn is_text(bytes: &[u8]) -> bool {
     let scanned = bytes.get(..LINE_BYTES).unwrap_or(bytes);
     scanned.iter().all(|byte| !byte.is_ascii_control() || matches!(byte, b'\t' | b'\r' | b'\n'))
 }
 
 /// Whether `needle` occurs in the first [`LINE_BYTES`] of `bytes`, without case.
-pub(super) fn contains(bytes: &[u8], needle: &[u8]) -> bool {
+pub(in crate::dissect) fn contains(bytes: &[u8], needle: &[u8]) -> bool {
     let scanned = bytes.get(..LINE_BYTES).unwrap_or(bytes);
     scanned.windows(needle.len().max(1)).any(|window| window.eq_ignore_ascii_case(needle))
 }
 
 /// The first word (up to a space) and what is behind the space.
-pub(super) fn word(bytes: &[u8]) -> (&[u8], &[u8]) {
+pub(in crate::dissect) fn word(bytes: &[u8]) -> (&[u8], &[u8]) {
     match bytes.iter().take(LINE_BYTES).position(|byte| *byte == b' ') {
         Some(end) => {
             let (word, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
@@ -98,7 +134,7 @@ pub(super) fn word(bytes: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// The decimal number that `bytes` begin with, and what is behind it.
-pub(super) fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
+pub(in crate::dissect) fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let digits = bytes.iter().take(10).take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, rest) = bytes.split_at_checked(digits)?;
     if digits.is_empty() {
@@ -111,20 +147,24 @@ pub(super) fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
 }
 
 /// What stands between `open` and the next `close`.
-pub(super) fn between(bytes: &[u8], open: u8, close: u8) -> Option<&[u8]> {
+pub(in crate::dissect) fn between(bytes: &[u8], open: u8, close: u8) -> Option<&[u8]> {
     let start = bytes.iter().take(LINE_BYTES).position(|byte| *byte == open)? + 1;
     until(bytes.get(start..)?, close)
 }
 
 /// What stands before the next `end`.
-pub(super) fn until(bytes: &[u8], end: u8) -> Option<&[u8]> {
+pub(in crate::dissect) fn until(bytes: &[u8], end: u8) -> Option<&[u8]> {
     let end = bytes.iter().take(LINE_BYTES).position(|byte| *byte == end)?;
     bytes.get(..end)
 }
 
 /// The value of the header `name` (or its one-letter form `short`, with any case) among the
 /// header lines that `data` begins with; stops at the empty line.
-pub(super) fn header<'a>(data: &'a [u8], name: &[u8], short: Option<u8>) -> Option<&'a [u8]> {
+pub(in crate::dissect) fn header<'a>(
+    data: &'a [u8],
+    name: &[u8],
+    short: Option<u8>,
+) -> Option<&'a [u8]> {
     for line in lines(data) {
         if line.is_empty() {
             return None;

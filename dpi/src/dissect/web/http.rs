@@ -312,6 +312,8 @@ fn by_type(value: &[u8], app: AppId) -> AppId {
         (b"application/ocsp-request", AppId::OCSP),
         (b"application/ocsp-response", AppId::OCSP),
         (b"application/dns-message", AppId::DOH),
+        // RFC 8010 section 4.
+        (b"application/ipp", AppId::IPP),
         (b"application/vnd.apple.mpegurl", AppId::HLS),
         (b"application/x-mpegurl", AppId::HLS),
         (b"application/dash+xml", AppId::MPEG_DASH),

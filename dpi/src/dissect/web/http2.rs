@@ -116,6 +116,7 @@ fn read_headers(frames: &[u8], notes: &mut Notes<'_>) -> bool {
 fn note(block: &[u8], notes: &mut Notes<'_>) {
     let Notes { meta, scratch, .. } = notes;
     let mut request = false;
+    let mut called = AppId::GRPC;
     // A malformed block keeps what was read before the fault.
     let _ = each_field(block, |name, value| match name {
         Name::Authority => {
@@ -130,6 +131,7 @@ fn note(block: &[u8], notes: &mut Notes<'_>) {
         Name::Path => {
             let mut kept = [0; VALUE_BYTES];
             meta.put(&attr::HTTP_PATH, credentials::without_secrets(value, &mut kept));
+            called = by_service(value);
         }
         Name::UserAgent => meta.put(&attr::HTTP_USER_AGENT, value),
         Name::Server => meta.put(&attr::HTTP_SERVER, value),
@@ -138,10 +140,25 @@ fn note(block: &[u8], notes: &mut Notes<'_>) {
             let attr = if request { &attr::HTTP_REQUEST_TYPE } else { &attr::HTTP_CONTENT_TYPE };
             meta.put(attr, value);
             if value.starts_with(b"application/grpc") {
-                scratch.http.app = AppId::GRPC;
+                // A path is the request's; its answer says no more than that it is a call.
+                if request || scratch.http.app == AppId::HTTP2 {
+                    scratch.http.app = called;
+                }
             }
         }
     });
+}
+
+/// Services whose calls have names of their own: a call's path is `/package.Service/Method`.
+fn by_service(path: &[u8]) -> AppId {
+    const SERVICES: [(&[u8], AppId); 4] = [
+        (b"/etcdserverpb.", AppId::ETCD),
+        (b"/v3electionpb.", AppId::ETCD),
+        (b"/gnmi.gNMI/", AppId::GNMI),
+        (b"/opentelemetry.proto.collector.", AppId::OTLP),
+    ];
+    let found = SERVICES.iter().find(|(service, _)| path.starts_with(service));
+    found.map_or(AppId::GRPC, |(_, app)| *app)
 }
 
 fn number(digits: &[u8]) -> u64 {
@@ -186,6 +203,16 @@ mod tests {
         let answer = [settings, hex("000001 01 04 00000001 88")].concat();
         assert_eq!(flow.ask_past_filter(&HTTP2, ToClient, &answer), Outcome::found(AppId::GRPC));
         assert_eq!(flow.meta.get(&attr::HTTP_STATUS), Some(&200_u64.to_le_bytes()[..]));
+    }
+
+    #[test]
+    fn some_calls_have_names() {
+        let mut bytes = client(b"application/grpc");
+        let path = bytes.windows(6).position(|window| window == b"\x05/a.Bc").unwrap();
+        bytes.splice(path..path + 6, *b"\x16/etcdserverpb.KV/Range");
+        bytes[PREFACE.len() + 9 + 2] += 17;
+        let mut flow = Flow::new(Transport::Tcp, PORTS);
+        assert_eq!(flow.ask(&HTTP2, ToServer, &bytes), Outcome::found_more(AppId::ETCD));
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! Siemens S7 over ISO transport: TPKT (RFC 1006 section 6), COTP (RFC 905 section 13), and in its
-//! data units the bytes by which S7 (0x32) and its successor (0x72) begin.
+//! What plants speak over ISO transport: TPKT (RFC 1006 section 6), COTP (RFC 905 section 13), and
+//! in its data units the bytes by which Siemens's S7 (0x32) and its successor (0x72) begin, or a
+//! session (ISO 8327-1 section 8.3) whose presentation is that of MMS (ISO 9506-2).
 
 use super::super::{TCP, cut_short};
 use crate::app::AppId;
@@ -21,9 +22,19 @@ const MAX_FRAMES: usize = 6;
 const CONNECTION_REQUEST: u8 = 0xe0;
 const CONNECTION_CONFIRM: u8 = 0xd0;
 const DATA: u8 = 0xf0;
+/// Session units.
+const CONNECT: u8 = 0x0d;
+const ACCEPT: u8 = 0x0e;
+const GIVE_TOKENS: u8 = 0x01;
 
 fn s7comm(view: &View<'_>, _: &mut Notes<'_>) -> Outcome {
     parse(view.data).unwrap_or_else(|| cut_short(view))
+}
+
+/// The abstract syntax of MMS, `1.0.9506.2.1`, or its application context, `.3`, in BER.
+fn is_mms(session: &[u8]) -> bool {
+    let head = session.get(..512).unwrap_or(session);
+    head.windows(4).any(|window| window == [0x28, 0xca, 0x22, 0x02])
 }
 
 fn parse(data: &[u8]) -> Option<Outcome> {
@@ -50,6 +61,20 @@ fn parse(data: &[u8]) -> Option<Outcome> {
                     // A fragment without content.
                     None if whole => {}
                     None => return None,
+                    Some(CONNECT | ACCEPT) if is_mms(frame.rest()) => {
+                        return Some(Outcome::found(AppId::MMS));
+                    }
+                    Some(CONNECT | ACCEPT) if !whole => return None,
+                    // Tokens and data, of which presentation says that they are a user's.
+                    Some(GIVE_TOKENS) => {
+                        let rest: [u8; 4] = frame.array()?;
+                        let data = rest == [0, 1, 0, 0x61];
+                        return Some(if data {
+                            Outcome::found(AppId::MMS)
+                        } else {
+                            Outcome::NotMine
+                        });
+                    }
                     Some(_) => return Some(Outcome::NotMine),
                 }
             }
