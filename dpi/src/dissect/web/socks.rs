@@ -188,6 +188,21 @@ mod tests {
     }
 
     #[test]
+    fn a_password_is_noted_and_so_is_its_refusal() {
+        let login = b"\x05\x01\x02\x01\x04user\x04pass\x05\x01\x00\x01\x01\x02\x03\x04\x00\x50";
+        let risks = run(&SOCKS, ToServer, Transport::Tcp, login, PORTS).1.risks();
+        assert!(risks.has(Risk::ClearTextCredentials));
+        let open = b"\x05\x01\x00\x05\x01\x00\x01\x01\x02\x03\x04\x00\x50";
+        assert!(run(&SOCKS, ToServer, Transport::Tcp, open, PORTS).1.risks().is_empty());
+        for (status, refused) in [(1, true), (0, false)] {
+            let mut flow = Flow::new(Transport::Tcp, PORTS);
+            flow.ask(&SOCKS, ToServer, &[5, 1, 2]);
+            flow.ask(&SOCKS, ToClient, &[5, 2, 1, status]);
+            assert_eq!(flow.meta.risks().has(Risk::LoginRefused), refused);
+        }
+    }
+
+    #[test]
     fn greeting_and_request_in_one_stream() {
         for bytes in [
             &b"\x05\x01\x00\x05\x01\x00\x03\x0bexample.com\x01\xbb"[..],
