@@ -534,6 +534,7 @@ pub const fn carries_services(protocol: AppId) -> bool {
             | AppId::POP3S
             | AppId::SMTPS
             | AppId::MQTTS
+            | AppId::FTPS
             | AppId::DTLS
             | AppId::QUIC
             | AppId::DNS

@@ -15,6 +15,7 @@ pub fn category(master: AppId, app: AppId) -> Category {
             | AppId::POP3S
             | AppId::SMTPS
             | AppId::MQTTS
+            | AppId::FTPS
     );
     let by = if protocol_tells || app == AppId::UNKNOWN { master } else { app };
     describe(by).category

@@ -385,10 +385,10 @@ impl Inspector {
             let verdict = Verdict::protocol(app, Confidence::PeerKnowledge);
             return (verdict, Why::of(Rule::Peer, app.0));
         }
-        if let Some(app) = self.knowledge.service_of(server.address) {
+        if let Some((app, rule)) = naming::at_server(&self.knowledge, server) {
             let confidence = Confidence::PeerKnowledge;
             let verdict = Verdict { master: AppId::UNKNOWN, app, confidence };
-            return (verdict, Why::of(Rule::Peer, app.0));
+            return (verdict, Why::of(rule, app.0));
         }
         let guess = |port| ports::guess(transport, port).map(|app| (app, port));
         match guess(server.port).or_else(|| guess(client.port)) {
