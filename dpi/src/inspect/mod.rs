@@ -8,6 +8,7 @@
 
 mod counters;
 mod dispatch;
+mod judge;
 mod metas;
 mod naming;
 mod ports;
@@ -18,9 +19,12 @@ mod turn;
 mod verdict;
 
 #[cfg(test)]
+mod peer_tests;
+#[cfg(test)]
 mod tests;
 
 pub use counters::Counters;
+pub use report::BYTES as REPORT_BYTES;
 pub use state::Slot;
 pub use turn::UNNAMED_PACKETS;
 pub use verdict::{Confidence, Verdict};
@@ -221,6 +225,7 @@ impl Inspector {
             UDP => self.without_content(Transport::Udp, client, server).0,
             other => self.by_ip_protocol(other).unwrap_or_default(),
         };
+        self.judge(*slot, verdict, client, server);
         self.count(verdict);
         verdict
     }
@@ -349,12 +354,12 @@ impl Inspector {
                 match (more, changed) {
                     (true, true) => Step::Refined(verdict),
                     (true, false) => Step::More,
-                    (false, _) => self.ended(verdict),
+                    (false, _) => self.over(slot, verdict, segment),
                 }
             }
             Asked::Finished => {
                 let verdict = state.verdict;
-                self.ended(verdict)
+                self.over(slot, verdict, segment)
             }
             Asked::GaveUp => {
                 self.counters.gave_up += 1;
@@ -369,7 +374,8 @@ impl Inspector {
                 if let Some(state) = self.states.get_mut(slot) {
                     state.verdict = verdict;
                 }
-                self.ended(verdict)
+                self.judge_payload(slot, verdict, segment.payload);
+                self.over(slot, verdict, segment)
             }
         }
     }
@@ -399,6 +405,11 @@ impl Inspector {
             }
             None => (Verdict::UNKNOWN, Why::default()),
         }
+    }
+
+    fn over(&mut self, slot: Slot, verdict: Verdict, segment: &Segment<'_>) -> Step {
+        self.judge(slot, verdict, segment.client, segment.server);
+        self.ended(verdict)
     }
 
     fn ended(&mut self, verdict: Verdict) -> Step {
