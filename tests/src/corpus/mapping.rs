@@ -154,13 +154,15 @@ impl Mapping {
         self.by_names.get(&names).copied()
     }
 
-    /// Compares dotted names. A row for whole names makes them equal in every part.
+    /// Compares dotted names. A row for whole names makes them equal in every part, those parts that
+    /// are the same without it as they are.
     pub fn compare(&self, theirs: &str, ours: &str) -> Levels {
-        if let Some(kind) = self.one(theirs, ours) {
-            return Levels { full: Some(kind), app: Some(kind), master: Some(kind) };
-        }
         let (their, our) = (parts(theirs), parts(ours));
         let (master, app) = (self.one(their.0, our.0), self.one(their.1, our.1));
+        if let Some(kind) = self.one(theirs, ours) {
+            let or_whole = |part: Option<Kind>| part.or(Some(kind));
+            return Levels { full: Some(kind), app: or_whole(app), master: or_whole(master) };
+        }
         let full = master.and_then(|master| app.map(|app| master.max(app)));
         Levels { full, app, master }
     }

@@ -106,9 +106,9 @@ pub(super) fn note(
     let by_owner = || certificate.subject.organization().and_then(services::by_certificate_name);
     notes.scratch.hello.service = by_certificate.or_else(by_owner).unwrap_or_default();
     // Behind a proxy it is not the certificate of the address that is spoken to.
-    let proxies = |layer: &AppId| matches!(*layer, AppId::HTTP_CONNECT | AppId::SOCKS);
-    let proxied = notes.meta.layers().layers().iter().any(proxies);
-    let own = |app: &AppId| has_own_addresses(*app) && !proxied;
+    let is_proxy = |layer: &AppId| matches!(*layer, AppId::HTTP_CONNECT | AppId::SOCKS);
+    let direct = !notes.meta.layers().layers().iter().any(is_proxy);
+    let own = |app: &AppId| has_own_addresses(*app) && direct;
     if let Some(app) = by_name.or(by_certificate).filter(own) {
         // Whoever sent it is the server, also where it passes for the client.
         let sender = if view.from_client() { view.client } else { view.server };

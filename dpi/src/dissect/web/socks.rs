@@ -226,7 +226,7 @@ mod tests {
             b"\x05\x01\x02\x01\x04user\x04pass\x05\x01\x00\x01\x01\x02\x03\x04\x00\x50",
         ] {
             let outcome = run(&SOCKS, ToServer, Transport::Tcp, bytes, PORTS).0;
-            assert_eq!(outcome, Outcome::found(AppId::SOCKS));
+            assert_eq!(outcome, Outcome::found_more(AppId::SOCKS));
             check_prefixes(&SOCKS, ToServer, Transport::Tcp, bytes, PORTS);
         }
         check_prefixes(&SOCKS, ToClient, Transport::Tcp, &hex("0500050000010a0000010050"), PORTS);
