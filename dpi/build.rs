@@ -127,7 +127,7 @@ fn blocks(rows: &[Row]) -> String {
     let mut blocks: Vec<(Block, &Row)> =
         rows.iter().flat_map(|row| row.blocks.iter().map(move |block| (*block, row))).collect();
     blocks.sort_by_key(|(block, _)| *block);
-    let mut starts: Vec<(u128, Option<&Row>)> = vec![(0, None)];
+    let mut starts: Vec<(u128, Option<(Block, &Row)>)> = vec![(0, None)];
     let mut within: Vec<(Block, &Row)> = Vec::new();
     let mut start = |first, row| {
         if starts.last().is_some_and(|(last, _)| *last == first) {
@@ -139,22 +139,23 @@ fn blocks(rows: &[Row]) -> String {
         let first = next.map_or(u128::MAX, |(block, _)| block.first);
         while let Some((block, _)) = within.last().copied().filter(|(b, _)| b.last() < first) {
             within.pop();
-            start(block.last() + 1, within.last().map(|(_, row)| *row));
+            start(block.last() + 1, within.last().copied());
         }
         if let Some((block, row)) = next {
-            start(first, Some(row));
+            start(first, Some((block, row)));
             within.push((block, row));
         }
     }
-    starts.dedup_by_key(|(_, row)| row.map(|row| &row.constant));
+    starts.dedup_by_key(|(_, of)| of.map(|(block, row)| (block.surely, &row.constant)));
     let mut text = String::new();
-    line!(text, "static BLOCKS: [(u128, AppId); {}] = [", starts.len());
-    for (first, row) in starts {
+    line!(text, "static BLOCKS: [(u128, AppId, bool); {}] = [", starts.len());
+    for (first, of) in starts {
         let digits = format!("{first:032x}");
         let groups: Vec<&str> = (0..8).filter_map(|at| digits.get(at * 4..at * 4 + 4)).collect();
-        let constant = row.map_or("UNKNOWN", |row| &row.constant);
-        let place = row.map_or("nothing", |row| &row.place);
-        line!(text, "    (0x{}, AppId::{constant}), // {place}", groups.join("_"));
+        let constant = of.map_or("UNKNOWN", |(_, row)| &row.constant);
+        let surely = of.is_some_and(|(block, _)| block.surely);
+        let place = of.map_or("nothing", |(_, row)| &row.place);
+        line!(text, "    (0x{}, AppId::{constant}, {surely}), // {place}", groups.join("_"));
     }
     line!(text, "];");
     text

@@ -127,7 +127,10 @@ static ALL_PROTOCOLS: [App; COMMON.len() + infra::INFRA.len()] = {
     all
 };
 
+mod category;
 mod infra;
+
+pub use category::category;
 
 protocols! { COMMON:
     0 UNKNOWN "Unknown" Unspecified;
@@ -201,7 +204,7 @@ protocols! { COMMON:
     72 DNSCRYPT "DNSCrypt" Network Safe;
     73 WHOIS "Whois" Network;
     74 LDP "LDP" Network;
-    75 PTP "PTP" Network;
+    75 PTP "PTP" System;
     76 GTP_C "GTP-C" Network;
     77 PFCP "PFCP" Network;
     78 TEREDO "Teredo" Network;
@@ -531,6 +534,7 @@ pub const fn carries_services(protocol: AppId) -> bool {
             | AppId::POP3S
             | AppId::SMTPS
             | AppId::MQTTS
+            | AppId::FTPS
             | AppId::DTLS
             | AppId::QUIC
             | AppId::DNS

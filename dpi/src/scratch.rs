@@ -106,7 +106,8 @@ pub struct HelloTrack {
     pub client: Option<Direction>,
     /// What the `ClientHello` was named, so that reading the answer does not name it anew.
     pub app: AppId,
-    /// The service that the server's certificate is for.
+    /// The service that the server's certificate is for, or that an HTTP request's path or program
+    /// tells.
     pub service: AppId,
     /// Packets read that did not complete the `ClientHello`.
     pub tries: u8,

@@ -71,10 +71,9 @@ pub(crate) fn dotted(master: u16, app: u16) -> Cow<'static, str> {
     }
 }
 
-/// What the flow is for: the category of the service, or of the protocol where there is none.
+/// What the flow is for.
 pub(crate) fn category(master: u16, app: u16) -> &'static str {
-    let id = if app == 0 { master } else { app };
-    app::describe(AppId(id)).category.name()
+    app::category(AppId(master), AppId(app)).name()
 }
 
 #[cfg(test)]

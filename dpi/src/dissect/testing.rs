@@ -23,6 +23,8 @@ pub(crate) struct Flow {
     pub(crate) now_ns: u64,
     /// Whether nothing can follow what is asked about next.
     pub(crate) last: bool,
+    /// The server's address.
+    pub(crate) server: [u8; 16],
     /// What the flow's shard knows.
     pub(crate) knowledge: Knowledge,
     scratch: Scratch,
@@ -41,6 +43,7 @@ impl Flow {
             meta: Meta::default(),
             now_ns: NOW_NS,
             last: false,
+            server: SERVER,
             scratch: Scratch::default(),
             knowledge: Knowledge::default(),
             crypto: CryptoPool::new(4),
@@ -83,7 +86,7 @@ impl Flow {
             direction,
             transport: self.transport,
             client: Endpoint { address: CLIENT, port: self.ports.0 },
-            server: Endpoint { address: SERVER, port: self.ports.1 },
+            server: Endpoint { address: self.server, port: self.ports.1 },
             last: self.last,
             packets_before: self.packets,
             now_ns: self.now_ns,

@@ -279,7 +279,7 @@ impl Inspector {
         for stream in &mut state.streams {
             stream.clear(&mut self.streams);
         }
-        let lost = self.metas.found(state.meta, *slot).map_or(0, |meta| meta.lost());
+        let lost = self.metas.found(state.meta, *slot).map_or(0, crate::meta::Meta::lost);
         self.counters.metadata_lost += u64::from(lost);
         self.metas.give_back(&mut state.meta, *slot);
         self.states.give_back(*slot);
@@ -391,10 +391,10 @@ impl Inspector {
             let verdict = Verdict::protocol(app, Confidence::PeerKnowledge);
             return (verdict, Why::of(Rule::Peer, app.0));
         }
-        if let Some(app) = self.knowledge.service_of(server.address) {
+        if let Some((app, rule)) = naming::at_server(&self.knowledge, server) {
             let confidence = Confidence::PeerKnowledge;
             let verdict = Verdict { master: AppId::UNKNOWN, app, confidence };
-            return (verdict, Why::of(Rule::Peer, app.0));
+            return (verdict, Why::of(rule, app.0));
         }
         let guess = |port| ports::guess(transport, port).map(|app| (app, port));
         match guess(server.port).or_else(|| guess(client.port)) {

@@ -19,7 +19,10 @@ pub(super) fn name(
     segment: &Segment<'_>,
     knowledge: &Knowledge,
 ) -> Verdict {
-    if meta.tidy_host_name() {
+    // An address in place of a name tells no more than the server's does.
+    let hosted =
+        meta.tidy_host_name() && meta.get(&HOST_NAME).is_some_and(|host| !is_address(host));
+    if hosted {
         state.named_as = protocol;
         // A DNS message is judged name by name.
         if protocol != AppId::DNS {
@@ -38,7 +41,6 @@ pub(super) fn name(
             meta.why.rule = Rule::ContentAndPort;
         }
     }
-    let hosted = meta.get(&HOST_NAME).is_some();
     if protocol == AppId::TLS && !hosted && is_apple_push(segment) {
         // Records of a session that began before the capture are all the same protocol's.
         let begun = state.scratch.hello.client.is_some();
@@ -51,28 +53,46 @@ pub(super) fn name(
     }
     // What rides on another protocol and carries a service gives its place to the service.
     let master = app::carrier(protocol);
-    if let Some(host) = meta.get(&HOST_NAME) {
-        return match services::by_host_name(host) {
-            // Asking for the address of a DoH server is plain DNS still.
-            Some(AppId::DOH) if protocol == AppId::DNS => plain,
-            Some(app) => {
-                meta.why.rule = Rule::HostName;
-                Verdict { master, app, confidence: Confidence::HostName }
-            }
-            None => plain,
-        };
+    let named = meta.get(&HOST_NAME).filter(|_| hosted);
+    match named.and_then(services::by_host_name) {
+        // Asking for the address of a DoH server is plain DNS still.
+        Some(AppId::DOH) if protocol == AppId::DNS => return plain,
+        Some(app) => {
+            meta.why.rule = Rule::HostName;
+            return Verdict { master, app, confidence: Confidence::HostName };
+        }
+        None => {}
     }
     let app = state.scratch.hello.service;
+    if app != AppId::UNKNOWN && master == AppId::HTTP {
+        return Verdict { master, app, confidence: Confidence::Content };
+    }
+    if hosted {
+        return plain;
+    }
     if app != AppId::UNKNOWN {
+        meta.why.rule = Rule::Certificate;
         return Verdict { master, app, confidence: Confidence::Certificate };
     }
-    match knowledge.service_of(segment.server.address) {
-        Some(app) if protocol != AppId::DNS => {
-            meta.why.rule = Rule::Peer;
+    match at_server(knowledge, segment.server) {
+        Some((app, rule)) if protocol != AppId::DNS => {
+            meta.why.rule = rule;
             Verdict { master, app, confidence: Confidence::PeerKnowledge }
         }
         _ => plain,
     }
+}
+
+/// The service that is at `server`, and what says so.
+pub(super) fn at_server(knowledge: &Knowledge, server: Endpoint) -> Option<(AppId, Rule)> {
+    let told = knowledge.service_of(server.address).map(|app| (app, Rule::Peer));
+    told.or_else(|| services::surely_at(server.address).map(|app| (app, Rule::Address)))
+}
+
+/// Whether `host` is an address: IPv6 stands in brackets, or has colons, which no name has.
+fn is_address(host: &[u8]) -> bool {
+    let digits = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+    host.iter().all(digits) || host.contains(&b':') || host.starts_with(b"[")
 }
 
 /// Apple's push service has a port of its own in 17.0.0.0/8, all of which is Apple's.
@@ -86,6 +106,16 @@ fn is_apple_push(segment: &Segment<'_>) -> bool {
 mod tests {
     use super::*;
     use crate::view::Direction;
+
+    #[test]
+    fn addresses_are_no_names() {
+        for host in [&b"192.0.2.1"[..], b"[2001:db8::1]", b"2001:db8::1"] {
+            assert!(is_address(host));
+        }
+        for host in [&b"1.example"[..], b"a", b"1e100.net"] {
+            assert!(!is_address(host));
+        }
+    }
 
     #[test]
     fn apples_push_is_its_port_in_its_network() {

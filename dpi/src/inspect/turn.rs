@@ -339,10 +339,12 @@ fn found(
     view: &View<'_>,
 ) -> bool {
     let meta = shared.metas.of(state.meta, state.slot);
-    let carrier = app::carrier(app);
     if !meta.layers().layers().contains(&app) {
-        meta.add_layer(carrier);
-        meta.add_layer(app);
+        let carrier = app::carrier(app);
+        // What carries may be carried itself (gRPC by HTTP/2).
+        for layer in [app::carrier(carrier), carrier, app] {
+            meta.add_layer(layer);
+        }
         let by = if dissector.app == AppId::UNKNOWN { app } else { dissector.app };
         meta.why = Why::of(Rule::Content, by.0);
         meta.why.packet = state.packets;

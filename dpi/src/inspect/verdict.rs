@@ -13,8 +13,8 @@ pub enum Confidence {
     PortGuess = 1,
     /// On how the flow behaves.
     Behaviour = 2,
-    /// On what other flows said: a DNS answer named the server, or a control flow announced this
-    /// one.
+    /// On what is known of the server: a DNS answer or another flow named it, a control flow
+    /// announced this one, or its address is in a block where nothing but the service is.
     PeerKnowledge = 3,
     /// The protocol on its content, the application on the host name in it.
     HostName = 4,

@@ -55,10 +55,21 @@ pub fn by_certificate_name(name: &[u8]) -> Option<AppId> {
 /// The service that publishes a block with `address` in it, the narrowest one where several do.
 /// IPv4 is mapped (`::ffff:192.0.2.1`).
 pub fn by_address(address: [u8; 16]) -> Option<AppId> {
+    block_of(address).map(|(app, _)| app)
+}
+
+/// The same where nothing but that service is in the block, so that a flow with it is the
+/// service's, whatever it holds.
+pub fn surely_at(address: [u8; 16]) -> Option<AppId> {
+    block_of(address).filter(|(_, surely)| *surely).map(|(app, _)| app)
+}
+
+/// The service of the narrowest block, and whether it is there alone.
+fn block_of(address: [u8; 16]) -> Option<(AppId, bool)> {
     let address = u128::from_be_bytes(address);
-    let after = BLOCKS.partition_point(|(first, _)| *first <= address);
-    let (_, app) = BLOCKS.get(after.checked_sub(1)?)?;
-    (*app != AppId::UNKNOWN).then_some(*app)
+    let after = BLOCKS.partition_point(|(first, ..)| *first <= address);
+    let (_, app, surely) = *BLOCKS.get(after.checked_sub(1)?)?;
+    (app != AppId::UNKNOWN).then_some((app, surely))
 }
 
 /// A name and what it stands for.

@@ -39,6 +39,8 @@ pub(super) struct Host {
 pub(super) struct Block {
     pub first: u128,
     pub bits: u32,
+    /// Whether nothing but the service is there, so that an address alone tells it.
+    pub surely: bool,
 }
 
 impl Block {
@@ -143,12 +145,16 @@ fn property(line: &str, row: &mut Row) -> Result<(), String> {
             }
         }
         "certificates" => row.certificates.extend(values.split(';').map(|v| v.trim().to_owned())),
-        "addresses" => {
+        "addresses" | "surely" => {
             for word in values.split_whitespace() {
-                row.blocks.push(block(word)?);
+                row.blocks.push(Block { surely: key == "surely", ..block(word)? });
             }
         }
-        _ => return Err(format!("`{key}` is none of `hosts`, `certificates`, `addresses`")),
+        _ => {
+            return Err(format!(
+                "`{key}` is none of `hosts`, `certificates`, `addresses`, `surely`"
+            ));
+        }
     }
     Ok(())
 }
@@ -183,7 +189,7 @@ fn block(word: &str) -> Result<Block, String> {
     if !(8..=of).contains(&bits) {
         return Err(wrong());
     }
-    let block = Block { first: first.to_bits(), bits: before + bits };
+    let block = Block { first: first.to_bits(), bits: before + bits, surely: false };
     if block.first & !u128::MAX.checked_shl(128 - block.bits).unwrap_or(0) != 0 {
         return Err(format!("`{word}` has bits set beyond its length"));
     }

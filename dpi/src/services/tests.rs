@@ -35,10 +35,18 @@ fn slowly_by_host(host: &str) -> Option<AppId> {
 }
 
 /// The plain twin of the blocks laid flat: every block compared.
-fn slowly_by_address(address: u128) -> Option<AppId> {
+fn slowly_by_address(address: u128) -> Option<(AppId, bool)> {
     let rows = TABLE.iter().flat_map(|row| row.blocks.iter().map(move |block| (block, row)));
     let fitting = rows.filter(|(block, _)| (block.first..=block.last()).contains(&address));
-    fitting.max_by_key(|(block, _)| block.bits).map(|(_, row)| app_of(row))
+    fitting.max_by_key(|(block, _)| block.bits).map(|(block, row)| (app_of(row), block.surely))
+}
+
+/// What the index says, in the twin's form.
+fn by_index(address: u128) -> Option<(AppId, bool)> {
+    let address = address.to_be_bytes();
+    let app = by_address(address)?;
+    assert!(surely_at(address).is_none_or(|surely| surely == app));
+    Some((app, surely_at(address).is_some()))
 }
 
 /// The plain twin of the certificate index.
@@ -102,7 +110,7 @@ fn every_name_and_block_of_a_row_tells_it() {
             assert_eq!(by_host_name(name.as_bytes()), None, "{name} is told as a host already");
         }
         for block in &row.blocks {
-            assert_eq!(by_address(block.first.to_be_bytes()), slowly_by_address(block.first));
+            assert_eq!(by_index(block.first), slowly_by_address(block.first));
         }
     }
 }
@@ -122,6 +130,23 @@ fn reserved_addresses_are_of_no_service() {
         [0xFF; 16],
     ] {
         assert_eq!(by_address(address), None, "{address:?}");
+    }
+}
+
+#[test]
+fn an_address_tells_a_service_only_where_nothing_else_is() {
+    assert_eq!(surely_at(mapped(149, 154, 167, 91)), Some(AppId::TELEGRAM));
+    for (rented, owner) in [
+        (mapped(104, 16, 0, 1), AppId::CLOUDFLARE),
+        (mapped(157, 240, 0, 1), AppId::FACEBOOK),
+        (mapped(142, 250, 0, 1), AppId::GOOGLE),
+    ] {
+        assert_eq!((by_address(rented), surely_at(rented)), (Some(owner), None));
+    }
+    // Of clouds, and of networks that deliver for many, nothing is sure.
+    let surely = TABLE.iter().filter(|row| row.blocks.iter().any(|block| block.surely));
+    for row in surely {
+        assert!(!row.place.starts_with("clouds.txt"), "{}", row.place);
     }
 }
 
@@ -162,7 +187,8 @@ fn a_wrong_row_is_told_with_its_line() {
 #[test]
 fn a_row_reads_as_it_is_written() {
     let text = "# Things.\n1000 A A-B Web Safe # why\n    hosts a.example x.*.a.example\n\
-                \x20   certificates A, Inc.; B\n    addresses 192.0.2.0/24 2001:db8::/32 192.0.2.1";
+                \x20   certificates A, Inc.; B\n    addresses 192.0.2.0/24 2001:db8::/32\n\
+                \x20   surely 192.0.2.1";
     let mut rows = Vec::new();
     parse("t.txt", text, &mut rows).unwrap();
     check(&rows).unwrap();
@@ -173,7 +199,8 @@ fn a_row_reads_as_it_is_written() {
     assert_eq!(row.certificates, ["A, Inc.", "B"]);
     let v4 = 0xFFFF_C000_0200;
     let v6 = 0x2001_0db8 << 96;
-    let blocks = [(v4, 120), (v6, 32), (v4 + 1, 128)].map(|(first, bits)| Block { first, bits });
+    let blocks = [(v4, 120, false), (v6, 32, false), (v4 + 1, 128, true)];
+    let blocks = blocks.map(|(first, bits, surely)| Block { first, bits, surely });
     assert_eq!(row.blocks, blocks);
 }
 
@@ -235,7 +262,7 @@ proptest! {
         let near = if end { block.last() } else { block.first };
         let within = block.first | (offset & (block.first ^ block.last()));
         for address in [near.wrapping_add_signed(edge), within, offset, 0xFFFF << 32 | offset >> 96] {
-            prop_assert_eq!(by_address(address.to_be_bytes()), slowly_by_address(address));
+            prop_assert_eq!(by_index(address), slowly_by_address(address));
         }
     }
 

@@ -41,6 +41,10 @@ impl Kind {
     }
 }
 
+/// The reference's word for a flow that it has no name for. A row for it says that the name here is
+/// right by the protocol's published format; such flows are counted apart.
+const NAMELESS: &str = "unknown";
+
 /// One row of a file of names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rule {
@@ -125,6 +129,10 @@ impl Mapping {
         if names.0 == names.1 {
             bail!("{theirs} needs no row");
         }
+        // Where the reference has no name there is nothing to spell or to split.
+        if names.0 == NAMELESS && kind != Kind::MoreCorrect {
+            bail!("{theirs} for {ours}: only more_correct");
+        }
         if self.by_names.insert(names, kind).is_some() {
             bail!("{theirs} for {ours}: twice");
         }
@@ -146,13 +154,15 @@ impl Mapping {
         self.by_names.get(&names).copied()
     }
 
-    /// Compares dotted names. A row for whole names makes them equal in every part.
+    /// Compares dotted names. A row for whole names makes them equal in every part, those parts that
+    /// are the same without it as they are.
     pub fn compare(&self, theirs: &str, ours: &str) -> Levels {
-        if let Some(kind) = self.one(theirs, ours) {
-            return Levels { full: Some(kind), app: Some(kind), master: Some(kind) };
-        }
         let (their, our) = (parts(theirs), parts(ours));
         let (master, app) = (self.one(their.0, our.0), self.one(their.1, our.1));
+        if let Some(kind) = self.one(theirs, ours) {
+            let or_whole = |part: Option<Kind>| part.or(Some(kind));
+            return Levels { full: Some(kind), app: or_whole(app), master: or_whole(master) };
+        }
         let full = master.and_then(|master| app.map(|app| master.max(app)));
         Levels { full, app, master }
     }
@@ -204,6 +214,10 @@ mod tests {
         assert_eq!(error("A\tB\tsame\tone two three"), "line 1: kind \"same\"");
         assert_eq!(error("A\ta\tspelling\tone two three"), "line 1: A needs no row");
         assert_eq!(error("A\t\tspelling\tone two three"), "line 1: a name is missing");
+        assert_eq!(
+            error("Unknown\tA\tmerged\tone two three"),
+            "line 1: Unknown for A: only more_correct"
+        );
         let twice = "A\tB\tspelling\tone two three\na\tb\tmerged\tone two three";
         assert_eq!(error(twice), "line 2: a for b: twice");
     }

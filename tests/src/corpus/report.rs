@@ -132,11 +132,13 @@ pub struct Report {
     pub all: Totals,
     /// By the reference's name, over rows by content.
     pub names: BTreeMap<String, NameRow>,
-    /// Rows that the reference does not name, and we do.
+    /// Rows that the reference does not name, and we do without a reason in `names.tsv`.
     pub unknown: Share,
+    /// Those of them that we name, and rightly by the format: `names.tsv` says why.
+    pub named_rightly: usize,
     /// Those of them that are a guess from the port.
     pub unknown_guesses: usize,
-    /// Rows of which both have no name.
+    /// Names of rows that the reference does not name, those named rightly left out.
     pub false_names: Vec<Difference>,
     /// Full names that differ, over rows by content.
     pub differences: Vec<Difference>,
@@ -179,7 +181,9 @@ impl Report {
         let nameless: Vec<&Pair> = keep(&all, |pair| pair.row.is_unknown());
         let named = |pair: &Pair| pair.confidence() != Confidence::Unknown;
         let guess = |pair: &Pair| pair.confidence() == Confidence::PortGuess;
-        let false_names = keep(&nameless, |pair| named(pair) && !guess(pair));
+        let named_here = keep(&nameless, |pair| named(pair) && !guess(pair));
+        let rightly = |pair: &Pair| pair.levels.full == Some(Kind::MoreCorrect);
+        let false_names = keep(&named_here, |pair| !rightly(pair));
         Report {
             captures: scored.captures,
             unread: scored.unread.clone(),
@@ -188,6 +192,7 @@ impl Report {
             all: totals(&all),
             names: names(&content),
             unknown: Share { of: false_names.len(), all: nameless.len() },
+            named_rightly: named_here.len() - false_names.len(),
             unknown_guesses: nameless.iter().filter(|pair| guess(pair)).count(),
             false_names: differences(&false_names, by_confidence, Pair::our_name),
             differences: names_that_differ(&content),
@@ -235,6 +240,7 @@ impl Report {
             "names": names.collect::<Vec<_>>(),
             "expected_unknown": {
                 "named_by_more_than_the_port": self.unknown.json(),
+                "named_rightly_by_the_format": self.named_rightly,
                 "guessed_from_the_port": self.unknown_guesses,
                 "names": list_json(&self.false_names),
             },

@@ -75,9 +75,10 @@ impl Pair {
         format!("{}{mark}", ours.name)
     }
 
-    /// Whether our name is a guess where the reference has content.
+    /// Whether our name is a guess where the reference has content, or no name at all.
     pub fn is_discounted(&self) -> bool {
-        self.row.by_content() && self.confidence() == Confidence::PortGuess
+        let counts = self.row.by_content() || self.row.is_unknown();
+        counts && self.confidence() == Confidence::PortGuess
     }
 
     /// On what our name rests.
@@ -206,7 +207,7 @@ fn ours(flow: &Flow) -> Ours {
     Ours {
         name: flow.verdict.to_string(),
         confidence: flow.verdict.confidence,
-        category: app::describe(flow.verdict.app).category.name(),
+        category: app::category(flow.verdict.master, flow.verdict.app).name(),
         host: first(HOSTS),
         ja4: first(FINGERPRINTS),
         inspected: flow.inspected,

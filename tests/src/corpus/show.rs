@@ -100,6 +100,7 @@ fn others(lines: &mut Vec<String>, report: &Report) {
     lines.extend([
         "\nOTHER FIGURES".to_owned(),
         format!("expected Unknown, named here        {}", report.unknown),
+        format!("    and right by the format         {:>5}", report.named_rightly),
         format!("    and guessed from the port       {guesses:>5}"),
         format!("host name equal                     {}", report.hosts),
         format!("    and host names beyond those     {:>5}", report.hosts_beyond),

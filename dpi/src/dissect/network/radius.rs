@@ -20,6 +20,8 @@ pub(super) const RADIUS: Dissector = Dissector {
 const HEADER_BYTES: usize = 20;
 /// RFC 2865 section 3.
 const MAX_BYTES: usize = 4096;
+/// Attributes of a packet that is believed away from the own ports.
+const ATTRIBUTES_LEAST: usize = 3;
 
 fn radius(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     parse(view, notes).unwrap_or(Outcome::NotMine)
@@ -46,21 +48,51 @@ fn parse(view: &View<'_>, notes: &mut Notes<'_>) -> Option<Outcome> {
     if attributes.left() == 0 && !own_port {
         return None;
     }
-    // On the own ports an exact length is proof enough, whatever the attributes look like.
+    // On the own ports an exact length is proof enough, whatever the attributes look like. Elsewhere
+    // there must be several, each of the size that its kind has.
     let exact = own_port && length == view.data.len();
-    if walk(&mut attributes, notes).is_none() && !exact {
+    let walked = walk(&mut attributes, notes);
+    let proven =
+        walked.is_some_and(|walk| own_port || (walk.sized && walk.count >= ATTRIBUTES_LEAST));
+    if !proven && !exact {
         return None;
     }
     Some(Outcome::Found { app: AppId::RADIUS, more: is_request })
 }
 
-fn walk(attributes: &mut Reader<'_>, notes: &mut Notes<'_>) -> Option<()> {
+/// What a walk over attributes that fill the packet found.
+struct Walk {
+    count: usize,
+    /// Each has the size that its kind has.
+    sized: bool,
+}
+
+fn walk(attributes: &mut Reader<'_>, notes: &mut Notes<'_>) -> Option<Walk> {
+    let mut walk = Walk { count: 0, sized: true };
     while attributes.left() > 0 {
         let kind = attributes.u8()?;
         let size = usize::from(attributes.u8()?).checked_sub(2)?;
+        walk.count += 1;
+        walk.sized &= has_size(kind, size);
         attribute(kind, attributes.take(size)?, notes);
     }
-    Some(())
+    Some(walk)
+}
+
+/// Whether an attribute of this kind may have a value of `size` bytes: integers and addresses have
+/// four (RFC 2865 section 5), a vendor's has its number and something more, the authenticator sixteen
+/// (RFC 3579 section 3.2), a password blocks of as many.
+fn has_size(kind: u8, size: usize) -> bool {
+    match kind {
+        4..=10 | 12..=16 | 23 | 27..=29 | 37 | 38 | 40..=43 | 45..=49 | 51..=53 | 55 | 61 | 62 => {
+            size == 4
+        }
+        2 => size >= 16 && size.is_multiple_of(16),
+        3 => size == 17,
+        26 => size > 4,
+        80 => size == 16,
+        _ => size > 0,
+    }
 }
 
 fn attribute(kind: u8, value: &[u8], notes: &mut Notes<'_>) {

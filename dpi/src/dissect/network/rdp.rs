@@ -4,6 +4,7 @@
 use super::{TCP, UDP};
 use crate::app::AppId;
 use crate::attr;
+use crate::dissect::web;
 use crate::reader::Reader;
 use crate::view::{Dissector, First, Notes, Outcome, View};
 
@@ -59,10 +60,16 @@ fn rdp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     if reader.skip(4).is_none() || reader.u8() != Some(0) {
         return Outcome::NotMine;
     }
-    if kind == CONNECTION_REQUEST {
+    let outcome = if kind == CONNECTION_REQUEST {
         request(reader.rest(), view, notes)
     } else {
         confirm(reader, view, notes)
+    };
+    // Once TLS was chosen (MS-RDPBCGR 5.4.5), it follows in both directions.
+    let chosen = notes.meta.get(&attr::RDP_SELECTED).is_some_and(|value| value.first() != Some(&0));
+    match outcome {
+        Outcome::Found { .. } if chosen => web::tls_inside(view, notes, length, AppId::RDP),
+        other => other,
     }
 }
 

@@ -38,6 +38,8 @@ fn ssdp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         let (name, value) = line.split_at(colon);
         let value = value.get(1..).unwrap_or_default().trim_ascii();
         let attr = match name.trim_ascii() {
+            // To a group the search goes there and nowhere else; an answer has none.
+            name if name.eq_ignore_ascii_case(b"host") => &attr::HOST_NAME,
             name if name.eq_ignore_ascii_case(b"st") => &attr::SSDP_TARGET,
             name if name.eq_ignore_ascii_case(b"nt") => &attr::SSDP_TARGET,
             name if name.eq_ignore_ascii_case(b"user-agent") => &attr::SSDP_AGENT,

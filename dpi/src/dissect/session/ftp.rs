@@ -5,9 +5,11 @@
 //! replies 227 and 229 are announced, so that they are known at their first packet. Passwords are
 //! never read.
 
+use super::mailbox::answered_in_tls;
 use super::text::{self, Match};
 use crate::app::AppId;
 use crate::attr;
+use crate::dissect::web;
 use crate::risk::Risk;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
@@ -40,6 +42,9 @@ const REPLIES: &[&[u8]] =
     &[b"331 ", b"331-", b"230 ", b"230-", b"215 ", b"211-", b"227 ", b"229 ", b"234 "];
 
 fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    if let Some(outcome) = answered_in_tls(view, notes, AppId::FTPS) {
+        return outcome;
+    }
     let known =
         notes.meta.get(&attr::FTP_SERVER).is_some() || notes.meta.get(&attr::FTP_USER).is_some();
     let from_server = view.data.first().is_some_and(u8::is_ascii_digit);
@@ -82,10 +87,8 @@ fn read_replies(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     if greeted {
         notes.meta.put(&attr::FTP_SERVER, greeting.get(4..).unwrap_or_default());
     }
-    if encrypted {
-        return Outcome::found(AppId::FTPS);
-    }
-    Outcome::found_more(AppId::FTP_CONTROL)
+    let app = if encrypted { AppId::FTPS } else { AppId::FTP_CONTROL };
+    Outcome::found_more(app)
 }
 
 fn read_commands(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
@@ -105,6 +108,10 @@ fn read_commands(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         Match::Yes(_) => proven = true,
         Match::Partly => return Outcome::NeedMore,
         Match::No => {}
+    }
+    let asks = |line: &[u8]| line.get(..5).is_some_and(|word| word.eq_ignore_ascii_case(b"AUTH "));
+    if let text::Upgrade::Done(at) = text::upgrade(view.data, asks) {
+        return web::tls_inside(view, notes, at, AppId::FTPS);
     }
     if proven || (begun && notes.meta.get(&attr::FTP_SERVER).is_some()) {
         for command in text::lines(view.data) {

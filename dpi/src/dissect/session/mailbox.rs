@@ -4,6 +4,7 @@
 use super::text::{self, Match};
 use crate::app::AppId;
 use crate::attr;
+use crate::dissect::web;
 use crate::risk::Risk;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
@@ -43,6 +44,9 @@ const IMAP_COMMANDS: &[&[u8]] = &[
 ];
 
 fn imap(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    if let Some(outcome) = answered_in_tls(view, notes, AppId::IMAPS) {
+        return outcome;
+    }
     let greeting = [&b"* OK"[..], b"* PREAUTH", b"* BYE", b"* CAPABILITY IMAP4"];
     match text::any_keyword(view.data, &greeting) {
         Match::Partly => return Outcome::NeedMore,
@@ -76,6 +80,20 @@ fn imap(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     imap_commands(view, notes)
 }
 
+/// What the server says once the client changed to TLS, which is `app` then.
+pub(super) fn answered_in_tls(
+    view: &View<'_>,
+    notes: &mut Notes<'_>,
+    app: AppId,
+) -> Option<Outcome> {
+    let begun = notes.scratch.hello.client.is_some_and(|client| client != view.direction);
+    if !begun {
+        return None;
+    }
+    let at = text::handshake_at(view.data);
+    Some(at.map_or(Outcome::found_more(app), |at| web::tls_inside(view, notes, at, app)))
+}
+
 fn is_tag(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'$')
 }
@@ -99,9 +117,9 @@ fn imap_commands(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     match text::upgrade(view.data, |line| text::word(line).1.eq_ignore_ascii_case(b"STARTTLS")) {
         text::Upgrade::No => {}
         text::Upgrade::Asked => notes.meta.put_number(&attr::IMAP_STARTTLS, 1),
-        text::Upgrade::Done => {
+        text::Upgrade::Done(at) => {
             notes.meta.put_number(&attr::IMAP_STARTTLS, 1);
-            return Outcome::found(AppId::IMAPS);
+            return web::tls_inside(view, notes, at, AppId::IMAPS);
         }
     }
     Outcome::found_more(AppId::IMAP)
@@ -120,6 +138,9 @@ fn note_imap_refusal(replies: &[u8], notes: &mut Notes<'_>) {
 }
 
 fn pop3(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    if let Some(outcome) = answered_in_tls(view, notes, AppId::POP3S) {
+        return outcome;
+    }
     if view.data.first() == Some(&b'+') {
         return pop3_replies(view, notes);
     }
@@ -151,8 +172,8 @@ fn pop3(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     if upgrade != text::Upgrade::No {
         notes.meta.put_number(&attr::POP3_STARTTLS, 1);
     }
-    if upgrade == text::Upgrade::Done {
-        return Outcome::found(AppId::POP3S);
+    if let text::Upgrade::Done(at) = upgrade {
+        return web::tls_inside(view, notes, at, AppId::POP3S);
     }
     if proven { Outcome::found_more(AppId::POP3) } else { Outcome::NeedMore }
 }
@@ -202,7 +223,7 @@ mod tests {
         assert_eq!(outcome, Outcome::found_more(AppId::IMAP));
         let hello = [&starttls[..], b"\x16\x03\x01"].concat();
         let (outcome, _) = run(&IMAP, ToServer, Transport::Tcp, &hello, (5000, 143));
-        assert_eq!(outcome, Outcome::found(AppId::IMAPS));
+        assert_eq!(outcome, Outcome::found_more(AppId::IMAPS));
     }
 
     #[test]
@@ -219,7 +240,7 @@ mod tests {
         check_prefixes(&POP3, ToServer, Transport::Tcp, b"CAPA\r\n", (5000, 110));
         for (stream, outcome) in [
             (&b"CAPA\r\nSTLS\r\n"[..], Outcome::found_more(AppId::POP3)),
-            (b"CAPA\r\nSTLS\r\n\x16\x03", Outcome::found(AppId::POP3S)),
+            (b"CAPA\r\nSTLS\r\n\x16\x03", Outcome::found_more(AppId::POP3S)),
             (b"CAPA\r\nSTLS\r\nUSER joe\r\n", Outcome::found_more(AppId::POP3)),
         ] {
             assert_eq!(run(&POP3, ToServer, Transport::Tcp, stream, (5000, 110)).0, outcome);

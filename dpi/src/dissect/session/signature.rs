@@ -6,6 +6,8 @@
 
 use super::text::{self, Match};
 use crate::app::AppId;
+use crate::attr;
+use crate::reader::Reader;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 /// One application's beginning.
@@ -46,7 +48,7 @@ pub(super) const UDP: Dissector = Dissector {
     run: datagram,
 };
 
-const STREAM_ROWS: [Signature; 52] = [
+const STREAM_ROWS: [Signature; 54] = [
     // Chat and clouds.
     row(AppId::WHATSAPP, b"ED\0\x01"),
     check(AppId::WHATSAPP, b"WA", |view| {
@@ -108,8 +110,8 @@ const STREAM_ROWS: [Signature; 52] = [
     row(AppId::HAPROXY, b"PROXY UNKNOWN"),
     row(AppId::HAPROXY, b"\r\n\r\n\0\r\nQUIT\n"),
     check(AppId::FASTCGI, b"\x01\x01\0\x01\0\x08\0", |view| {
-        // A role of 1 to 3, one flag, five reserved bytes.
-        let body = view.data.get(8..16)?;
+        // A role of 1 to 3, one flag, five reserved bytes. Parameters follow.
+        let body = view.data.get(8..16).filter(|_| view.data.len() > 16 || view.last)?;
         Some(matches!(body, [0, 1..=3, 0 | 1, 0, 0, 0, 0, 0]))
     }),
     check(AppId::AJP, b"\x12\x34", |view| framed(view, 4)),
@@ -147,6 +149,20 @@ const STREAM_ROWS: [Signature; 52] = [
     // Data.
     check(AppId::OPENWIRE, b"\0\0", |view| Some(view.data.get(5..13)? == b"ActiveMQ")),
     check(AppId::CASSANDRA, b"\xca\x55\x2d\xfa", |_| Some(true)),
+    check(AppId::SPEEDTEST, b"HELLO ", |view| {
+        // The version, which may be there once more in brackets, and the day it was made on.
+        let (line, _) = text::line(view.data)?;
+        let is = |word: &[u8], form: &[u8]| {
+            word.iter().zip(form).all(|(byte, of)| match of {
+                b'0' => byte.is_ascii_digit(),
+                of => byte == of,
+            })
+        };
+        let dated = line.windows(11).any(|word| is(word, b" 0000-00-00"));
+        Some(dated && line.get(6..10).is_some_and(|word| is(word, b"0.0 ")))
+    }),
+    // The client's word, which proves nothing: the server's does.
+    check(AppId::SPEEDTEST, b"HI\n", |view| (view.data.len() > 3).then_some(false)),
     check(AppId::SPEEDTEST, b"HI ", |view| {
         // A UUID and a line feed.
         let rest = view.data.get(3..40)?;
@@ -222,11 +238,82 @@ pub(super) const fn first_bytes<const N: usize>(rows: &[Signature; N]) -> [u8; N
 
 fn stream(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let outcome = ask_stream(&STREAM_ROWS, view);
-    if outcome == Outcome::found(AppId::TINC) {
-        // Its datagrams, all of them random bytes, go to the same port.
-        notes.knowledge.expect_flow(view.server.address, view.server.port, AppId::TINC);
+    match outcome {
+        Outcome::Found { app: AppId::TINC, .. } => {
+            // Its datagrams, all of them random bytes, go to the same port.
+            notes.knowledge.expect_flow(view.server.address, view.server.port, AppId::TINC);
+        }
+        Outcome::Found { app: app @ (AppId::FASTCGI | AppId::XIAOMI), .. } => {
+            let host =
+                if app == AppId::XIAOMI { xiaomi_host(view.data) } else { cgi_host(view.data) };
+            notes.meta.put(&attr::HOST_NAME, host.unwrap_or_default());
+        }
+        _ => {}
     }
     outcome
+}
+
+/// Values read of one message that is searched for a host name.
+const VALUES_MOST: usize = 64;
+
+/// The host that a web server's request is for (`FastCGI` specification, sections 3.3 and 3.4): a
+/// parameter's name and value, after the lengths of both.
+fn cgi_host(data: &[u8]) -> Option<&[u8]> {
+    const BEGIN_BYTES: usize = 16;
+    const PARAMS: u8 = 4;
+    let mut reader = Reader::new(data.get(BEGIN_BYTES..)?);
+    let [_, kind, _, _] = reader.array()?;
+    let length = usize::from(reader.u16()?);
+    reader.skip(2)?;
+    let mut params =
+        Reader::new(if kind == PARAMS { reader.take_up_to(length) } else { return None });
+    for _ in 0..VALUES_MOST {
+        let mut size = || {
+            let first = u32::from(params.u8()?);
+            let size = if first < 0x80 { first } else { (first & 0x7f) << 24 | params.u24()? };
+            usize::try_from(size).ok()
+        };
+        let (name, value) = (size()?, size()?);
+        let (name, value) = (params.take(name)?, params.take(value)?);
+        if name == b"HTTP_HOST" {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// The host that a telephone connects to for its messages: behind a header of sixteen bytes and a
+/// first message, whose length is at 10, the seventh field of the second, as Protocol Buffers write
+/// it.
+fn xiaomi_host(data: &[u8]) -> Option<&[u8]> {
+    const HOST: u64 = 7;
+    let first = usize::from(u16::from_be_bytes(*data.get(10..12)?.first_chunk()?));
+    let mut reader = Reader::new(data.get(16 + first..)?);
+    let varint = |reader: &mut Reader<'_>| {
+        let mut value = 0_u64;
+        for at in 0..9 {
+            let byte = reader.u8()?;
+            value |= u64::from(byte & 0x7f) << (7 * at);
+            if byte < 0x80 {
+                return Some(value);
+            }
+        }
+        None
+    };
+    for _ in 0..VALUES_MOST {
+        let key = varint(&mut reader)?;
+        let value = varint(&mut reader)?;
+        if key & 7 == 2 {
+            let text = reader.take(usize::try_from(value).ok()?)?;
+            if key >> 3 == HOST {
+                let is_host = text.contains(&b'.') && text.iter().all(u8::is_ascii_graphic);
+                return is_host.then_some(text);
+            }
+        } else if key & 7 != 0 {
+            return None;
+        }
+    }
+    None
 }
 
 /// Which of `rows` a stream begins like.
@@ -324,9 +411,26 @@ mod tests {
         is(&TCP, tcp, b"\x12\x34\0\x01\x0a", 8009, AppId::AJP);
         is(&TCP, tcp, b"\0\0\0\xda\x01ActiveMQ", 61616, AppId::OPENWIRE);
         is(&TCP, tcp, b"HI 8e17cb65-c6b5-4b39-adcc-97006a1e4537\n", 8080, AppId::SPEEDTEST);
+        is(&TCP, tcp, b"HELLO 2.9 (2.9.0) 2020-01-02.1234.0123456\n", 8080, AppId::SPEEDTEST);
         is(&TCP, tcp, b"\x17\x24\x0a\x20\0", 5938, AppId::TEAMVIEWER);
         is(&UDP, udp, b"\x13\x37\xca\xfe\x0e\0\0\0", 50004, AppId::DISCORD);
         is(&UDP, udp, b"{\"version\": [2, 0]", 17500, AppId::DROPBOX);
+    }
+
+    #[test]
+    fn hosts_within() {
+        let host = |bytes: &[u8]| {
+            let (outcome, meta) = run(&TCP, ToServer, Transport::Tcp, bytes, (4000, 4001));
+            assert!(matches!(outcome, Outcome::Found { .. }));
+            meta.get(&attr::HOST_NAME).map(<[u8]>::to_vec)
+        };
+        let begin = b"\x01\x01\0\x01\0\x08\0\0\0\x01\x01\0\0\0\0\0";
+        let params = b"\x01\x04\0\x01\0\x1d\0\0\x01\x80\0\0\x01ab\x09\x0bHTTP_HOSTexample.org";
+        assert_eq!(host(&[&begin[..], params].concat()), Some(b"example.org".to_vec()));
+        let head = b"\xc2\xfe\0\x05\0\0\0\x1b\0\x02\0\x02\0\0\0\x11\x08\0";
+        let body = b"\x08\x6a\x12\x01a\x3a\x0bexample.org";
+        assert_eq!(host(&[&head[..], body].concat()), Some(b"example.org".to_vec()));
+        assert_eq!(host(head), None);
     }
 
     #[test]
@@ -365,7 +469,9 @@ mod tests {
     #[test]
     fn near_misses() {
         let (tcp, udp) = (Transport::Tcp, Transport::Udp);
-        for near in [&b"WAIT\r\n"[..], b"\x12\x34\0\x09\x0a", b"HELO x\r\n", b"HI there\n"] {
+        for near in
+            [&b"WAIT\r\n"[..], b"\x12\x34\0\x09\x0a", b"HELO x\r\n", b"HI there\n", b"HELLO 2 u\n"]
+        {
             check_never(&TCP, ToServer, tcp, near, (4000, 4001));
         }
         for near in [&b"\x13\x37\xca\xfe\x0e"[..], b"{\"version\": 2}", b"B\x03\x01\x02\x03"] {

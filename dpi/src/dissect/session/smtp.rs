@@ -1,9 +1,11 @@
 //! SMTP and LMTP (RFC 5321, RFC 2033; STARTTLS RFC 3207): the server's greeting, the client's
 //! name, the domain of the sender. Mailboxes are not kept, only their domain.
 
+use super::mailbox::answered_in_tls;
 use super::text::{self, Match};
 use crate::app::AppId;
 use crate::attr;
+use crate::dissect::web;
 use crate::risk::Risk;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
@@ -17,6 +19,9 @@ pub(super) const DISSECTOR: Dissector = Dissector {
 };
 
 fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    if let Some(outcome) = answered_in_tls(view, notes, AppId::SMTPS) {
+        return outcome;
+    }
     if view.data.first().is_some_and(u8::is_ascii_digit) {
         return read_replies(view, notes);
     }
@@ -48,8 +53,8 @@ fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     if upgrade != text::Upgrade::No {
         notes.meta.put_number(&attr::SMTP_STARTTLS, 1);
     }
-    if upgrade == text::Upgrade::Done {
-        return Outcome::found(AppId::SMTPS);
+    if let text::Upgrade::Done(at) = upgrade {
+        return web::tls_inside(view, notes, at, AppId::SMTPS);
     }
     Outcome::found_more(AppId::SMTP)
 }
@@ -79,11 +84,21 @@ fn read_replies(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         notes.meta.set_risk(Risk::LoginRefused);
     }
     notes.meta.put(&attr::SMTP_SERVER, greeting);
+    // The domain comes first (RFC 5321 section 4.2). Without a dot it is a machine's name only if it
+    // is numbered: other greetings begin with a word.
     let host = text::word(greeting).0;
-    if host.contains(&b'.') {
+    if host.contains(&b'.') || is_numbered(host) {
         notes.meta.put(&attr::HOST_NAME, host);
     }
     Outcome::found_more(AppId::SMTP)
+}
+
+/// Whether `host` is one label with a digit in it.
+fn is_numbered(host: &[u8]) -> bool {
+    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    host.iter().all(fits)
+        && host.first().is_some_and(u8::is_ascii_alphabetic)
+        && host.iter().any(u8::is_ascii_digit)
 }
 
 #[cfg(test)]
@@ -116,13 +131,13 @@ mod tests {
     }
 
     #[test]
-    fn a_handshake_behind_starttls_ends_the_reading() {
+    fn a_handshake_behind_starttls_is_read_on() {
         let mut flow = Flow::new(Transport::Tcp, (5000, 587));
         let stream = b"EHLO client.example.org\r\nSTARTTLS\r\n\x16\x03\x01";
         let asked = &stream[..stream.len() - 3];
         assert_eq!(flow.ask(&DISSECTOR, ToServer, asked), Outcome::found_more(AppId::SMTP));
         assert!(flow.meta.get(&attr::SMTP_STARTTLS).is_some());
-        assert_eq!(flow.ask(&DISSECTOR, ToServer, stream), Outcome::found(AppId::SMTPS));
+        assert_eq!(flow.ask(&DISSECTOR, ToServer, stream), Outcome::found_more(AppId::SMTPS));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::app::{self, AppId};
 use crate::attr;
 use crate::dissect::web;
 use crate::reader::Reader;
+use crate::services;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 pub(super) const DISSECTOR: Dissector = Dissector {
@@ -32,13 +33,15 @@ const PACKETS: u8 = 6;
 
 fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let outcome = read_packet(view, notes);
-    let Outcome::Found { app, .. } = outcome else { return outcome };
+    let Outcome::Found { app, more } = outcome else { return outcome };
+    // The service's own server: what it says of itself is worth reading still.
+    let at_server = services::surely_at(view.server.address).and_then(call_with);
     let call = match app {
         AppId::STUN => {
             let media = (19305..=19309).any(|port| view.port_is(port));
             let call = notes.knowledge.call_of(view.client, view.server);
             // Google's media relays have ports of their own.
-            call.or_else(|| media.then_some(AppId::GOOGLE_CALL))
+            call.or_else(|| media.then_some(AppId::GOOGLE_CALL)).or(at_server)
         }
         app if app::carrier(app) == AppId::STUN => Some(app),
         _ => None,
@@ -53,7 +56,17 @@ fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
             notes.knowledge.note_caller(view.server, call);
         }
     }
-    Outcome::found(call)
+    Outcome::Found { app: call, more: more && at_server.is_some() }
+}
+
+/// The calls of a service, whose relays and media servers are at its own addresses.
+fn call_with(service: AppId) -> Option<AppId> {
+    Some(match service {
+        AppId::TELEGRAM => AppId::TELEGRAM_CALL,
+        AppId::ZOOM => AppId::ZOOM_CALL,
+        AppId::TEAMS => AppId::TEAMS_CALL,
+        _ => return None,
+    })
 }
 
 fn read_packet(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
@@ -71,7 +84,11 @@ fn read_packet(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
             notes.scratch.stun.dtls |= matches!(outcome, Outcome::Found { .. });
             return outcome;
         }
-        Some(0x80..=0xbf) => return still_undecided(view),
+        Some(0x80..=0xbf) => {
+            // Media, encrypted as a rule (RFC 3711), on the same flow (RFC 7983).
+            notes.meta.add_layer(AppId::RTP);
+            return still_undecided(view);
+        }
         _ => return Outcome::NotMine,
     }
     let short = data.len() < HEADER_BYTES;
@@ -332,6 +349,17 @@ mod tests {
         let signal = Outcome::found(AppId::SIGNAL_CALL);
         assert_eq!(flow.ask(&DISSECTOR, ToClient, &refused), signal);
         assert_eq!(flow.ask(&DISSECTOR, ToServer, &request(1, &[])), signal);
+    }
+
+    #[test]
+    fn a_services_own_server_names_the_call_and_is_read_on() {
+        let mut flow = Flow::new(Transport::Udp, (5000, 1400));
+        flow.server = std::net::Ipv4Addr::new(91, 108, 9, 35).to_ipv6_mapped().octets();
+        let telegram = Outcome::found_more(AppId::TELEGRAM_CALL);
+        assert_eq!(flow.ask(&DISSECTOR, ToServer, &request(1, &[])), telegram);
+        let refused = request(0x0113, b"\0\x14\0\x0ctelegram.org");
+        flow.ask(&DISSECTOR, ToClient, &refused);
+        assert_eq!(flow.meta.get(&attr::STUN_REALM), Some(&b"telegram.org"[..]));
     }
 
     #[test]

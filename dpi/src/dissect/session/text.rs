@@ -76,8 +76,8 @@ pub(in crate::dissect) enum Upgrade {
     No,
     /// It asked, and has sent nothing since.
     Asked,
-    /// What it sent next is a handshake record (RFC 8446 section 5.1).
-    Done,
+    /// What it sent next is a handshake record (RFC 8446 section 5.1); where that begins.
+    Done(usize),
 }
 
 /// Whether one of the lines asks for TLS, as `asks` tells, and what follows it.
@@ -89,12 +89,24 @@ pub(in crate::dissect) fn upgrade(data: &[u8], asks: impl Fn(&[u8]) -> bool) -> 
         if asks(first) {
             match rest.first() {
                 None => return Upgrade::Asked,
-                Some(0x16) => return Upgrade::Done,
+                Some(0x16) => return Upgrade::Done(data.len() - rest.len()),
                 Some(_) => {}
             }
         }
     }
     Upgrade::No
+}
+
+/// Where, behind whole lines, a server's first handshake record begins.
+pub(in crate::dissect) fn handshake_at(data: &[u8]) -> Option<usize> {
+    let mut rest = data;
+    for _ in 0..LINES {
+        (_, rest) = line(rest)?;
+        if rest.starts_with(&[0x16, 3]) {
+            return Some(data.len() - rest.len());
+        }
+    }
+    None
 }
 
 /// Bytes of a stream's end that are looked at for what was said last.

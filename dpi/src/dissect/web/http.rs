@@ -6,6 +6,7 @@
 //! added as their lines are complete.
 
 use super::http_risk::{Answer, Request};
+use super::{http_service, inside};
 use crate::app::AppId;
 use crate::attr;
 use crate::dissect::credentials;
@@ -40,6 +41,9 @@ fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         return Outcome::found(AppId::ICECAST);
     }
     let known = if answers { track.response_done } else { track.request_done };
+    if known && track.app == AppId::HTTP_CONNECT {
+        return behind_connect(view, notes);
+    }
     if known {
         // The body of what was read.
         return Outcome::found_more(track.app);
@@ -50,6 +54,18 @@ fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         Outcome::NotMine if begun => Outcome::found(notes.scratch.http.app),
         Outcome::NeedMore if begun => Outcome::found_more(notes.scratch.http.app),
         other => other,
+    }
+}
+
+/// Bytes in which the end of the header before a tunnel's bytes is looked for.
+const CONNECT_MOST: usize = 2048;
+
+/// The tunnel that a proxy opened (RFC 9110 section 9.3.6): TLS, as a rule.
+fn behind_connect(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    let head = view.data.get(..CONNECT_MOST).unwrap_or(view.data);
+    match head.windows(4).position(|end| end == b"\r\n\r\n") {
+        Some(end) => inside::tls_inside(view, notes, end + 4, AppId::HTTP_CONNECT),
+        None => Outcome::found(AppId::HTTP_CONNECT),
     }
 }
 
@@ -128,8 +144,10 @@ fn request(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let mut kept = [0; VALUE_BYTES];
     notes.meta.put(&attr::HTTP_PATH, credentials::without_secrets(target, &mut kept));
     let mut app = by_target(method, target, notes.meta);
+    let mut service = http_service::by_target(target);
     let mut header = Request::default();
     let complete = read_fields(&mut rest, |line| {
+        service = service.or_else(|| by_program(line));
         header.line(line, notes.meta);
         note_request_field(line, &mut app, notes.meta);
     });
@@ -139,13 +157,15 @@ fn request(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         notes.meta.put(&attr::HOST_NAME, host);
     }
     notes.scratch.http.app = app;
+    notes.scratch.hello.service = service.unwrap_or_default();
     if complete && version.ends_with(b"1.1") && header.lacks_host() {
         // RFC 9112 section 3.2.
         notes.meta.set_risk(Risk::Malformed);
     }
     notes.scratch.http.authorised = header.is_authorised();
     notes.scratch.http.request_done = complete && !wanting;
-    if notes.scratch.http.request_done {
+    // What is behind CONNECT is another protocol's.
+    if notes.scratch.http.request_done && method != Method::Connect {
         notes.scratch.set_read(view.direction);
     }
     Outcome::found_more(app)
@@ -281,6 +301,12 @@ fn split_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((name, value.get(1..)?.trim_ascii()))
 }
 
+/// What a line of a request's header tells of its program.
+fn by_program(line: &[u8]) -> Option<AppId> {
+    let (name, value) = split_field(line)?;
+    name.eq_ignore_ascii_case(b"user-agent").then(|| http_service::by_program(value)).flatten()
+}
+
 fn note_request_field(line: &[u8], app: &mut AppId, meta: &mut Meta) {
     let Some((name, value)) = split_field(line) else { return };
     let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
@@ -363,6 +389,9 @@ fn response(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         let authorised = notes.scratch.http.authorised;
         let wanting = complete && header.judge(code, authorised, rest, notes.meta);
         notes.scratch.http.response_done = (complete && !wanting) || view.last;
+        if app == AppId::HTTP_CONNECT && (200..300).contains(&code) && complete {
+            return behind_connect(view, notes);
+        }
         if notes.scratch.http.response_done {
             notes.scratch.set_read(view.direction);
         }

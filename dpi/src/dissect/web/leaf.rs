@@ -88,8 +88,13 @@ pub(super) fn note(
         _ => None,
     };
     let by_certificate = service(&certificate);
-    notes.scratch.hello.service = by_certificate.unwrap_or_default();
-    if let Some(app) = by_name.or(by_certificate).filter(|app| has_own_addresses(*app)) {
+    let by_owner = || certificate.subject.organization().and_then(services::by_certificate_name);
+    notes.scratch.hello.service = by_certificate.or_else(by_owner).unwrap_or_default();
+    // Behind a proxy it is not the certificate of the address that is spoken to.
+    let is_proxy = |layer: &AppId| matches!(*layer, AppId::HTTP_CONNECT | AppId::SOCKS);
+    let direct = !notes.meta.layers().layers().iter().any(is_proxy);
+    let own = |app: &AppId| has_own_addresses(*app) && direct;
+    if let Some(app) = by_name.or(by_certificate).filter(own) {
         // Whoever sent it is the server, also where it passes for the client.
         let sender = if view.from_client() { view.client } else { view.server };
         notes.knowledge.learn_host(sender.address, app, LEARNED_S);
@@ -101,10 +106,11 @@ fn note_name(meta: &mut Meta, attr: &Attr, name: Name<'_>) {
     meta.put(attr, name.write(&mut text));
 }
 
-/// The service that a certificate is for: that of its common name, or the only one among its
-/// other names. Of a certificate that many share nothing follows.
+/// The service that a certificate is for: that of its common name, which may be a program's rather
+/// than a host's, or the only one among its other names. Of a certificate that many share nothing
+/// follows.
 fn service(certificate: &Certificate<'_>) -> Option<AppId> {
-    let plain = |name: &[u8]| services::by_host_name(name.strip_prefix(b"*.").unwrap_or(name));
+    let plain = services::by_certificate_name;
     let common = certificate.subject.common_name();
     if let Some(app) = common.and_then(plain) {
         return Some(app);

@@ -8,7 +8,9 @@ mod hpack;
 mod http;
 mod http2;
 mod http_risk;
+mod http_service;
 mod ike;
+mod inside;
 mod ja4;
 mod leaf;
 mod openvpn;
@@ -26,11 +28,13 @@ use crate::view::Dissector;
 
 /// For flows that begin with STUN and go on with DTLS (RFC 7983).
 pub(crate) use dtls::DTLS;
+pub(crate) use inside::tls_inside;
 
 /// The family's dissectors.
 pub(crate) const DISSECTORS: &[Dissector] = &[
     tls::TLS,
     quic::QUIC,
+    quic::QUIC_SHORT,
     http::HTTP,
     http2::HTTP2,
     DTLS,

@@ -3,6 +3,7 @@
 //! A greeting of three bytes proves little away from the usual port; then the server's answer, or
 //! the request behind the greeting, must agree.
 
+use super::inside::tls_inside;
 use crate::app::AppId;
 use crate::attr;
 use crate::reader::Reader;
@@ -65,10 +66,10 @@ fn version_5(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
             return Outcome::NeedMore;
         }
     }
-    request_5(reader, notes)
+    request_5(view, reader, notes)
 }
 
-fn request_5(mut reader: Reader<'_>, notes: &mut Notes<'_>) -> Outcome {
+fn request_5(view: &View<'_>, mut reader: Reader<'_>, notes: &mut Notes<'_>) -> Outcome {
     let fits = reader.rest().iter().zip(0..).take(4).all(|(byte, at)| match at {
         0 => *byte == 5,
         1 => matches!(byte, 1..=3),
@@ -93,7 +94,7 @@ fn request_5(mut reader: Reader<'_>, notes: &mut Notes<'_>) -> Outcome {
     if kind == 3 && address.iter().all(u8::is_ascii_graphic) {
         notes.meta.put(&attr::HOST_NAME, address);
     }
-    Outcome::found(AppId::SOCKS)
+    tls_inside(view, notes, view.data.len() - reader.left(), AppId::SOCKS)
 }
 
 /// The server's choice: after a greeting, or with a reply (section 6) behind it.
@@ -105,11 +106,26 @@ fn answer_5(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
             notes.meta.set_risk(Risk::LoginRefused);
             Outcome::found(AppId::SOCKS)
         }
-        [_, 0..=3 | 0xff] if greeted => Outcome::found_more(AppId::SOCKS),
+        [_, 0..=3 | 0xff] | [_, 2, 1] | [_, 2, 1, 0] if greeted => {
+            Outcome::found_more(AppId::SOCKS)
+        }
+        [_, 2, 1, 0, 5, 0, 0, ..] if greeted => behind_reply(view, notes, 4),
+        [_, 0, 5, 0, 0, 1 | 3 | 4, ..] => behind_reply(view, notes, 2),
         [_, 0, 5, reply, 0, 1 | 3 | 4, ..] if reply <= 8 => Outcome::found(AppId::SOCKS),
         [_] | [_, 0] | [_, 0, 5] | [_, 0, 5, _] | [_, 0, 5, _, 0] => Outcome::NeedMore,
         _ => Outcome::NotMine,
     }
+}
+
+/// What a server of version 5 passes on behind its reply, which is at `at` and says that it worked.
+fn behind_reply(view: &View<'_>, notes: &mut Notes<'_>, at: usize) -> Outcome {
+    let address = match view.data.get(at + 3..).unwrap_or_default() {
+        [1, ..] => 4,
+        [4, ..] => 16,
+        [3, length, ..] => 1 + usize::from(*length),
+        _ => return Outcome::found_more(AppId::SOCKS),
+    };
+    tls_inside(view, notes, at + 4 + address + 2, AppId::SOCKS)
 }
 
 /// `CONNECT` or `BIND`: port, address, user id, and in 4a a host name; each text ends in zero.
@@ -181,7 +197,7 @@ mod tests {
         assert_eq!(flow.ask(&SOCKS, ToServer, &[5, 2, 0, 1]), Outcome::NeedMore);
         assert_eq!(flow.ask(&SOCKS, ToClient, &[5, 0]), Outcome::found_more(AppId::SOCKS));
         let request = b"\x05\x02\x00\x01\x05\x01\x00\x03\x0bexample.com\x01\xbb";
-        assert_eq!(flow.ask(&SOCKS, ToServer, request), Outcome::found(AppId::SOCKS));
+        assert_eq!(flow.ask(&SOCKS, ToServer, request), Outcome::found_more(AppId::SOCKS));
         assert_eq!(flow.meta.get(&attr::HOST_NAME), Some(&b"example.com"[..]));
         // A choice that answers nothing proves nothing.
         assert_eq!(run(&SOCKS, ToClient, Transport::Tcp, &[5, 0], PORTS).0, Outcome::NeedMore);
@@ -210,7 +226,7 @@ mod tests {
             b"\x05\x01\x02\x01\x04user\x04pass\x05\x01\x00\x01\x01\x02\x03\x04\x00\x50",
         ] {
             let outcome = run(&SOCKS, ToServer, Transport::Tcp, bytes, PORTS).0;
-            assert_eq!(outcome, Outcome::found(AppId::SOCKS));
+            assert_eq!(outcome, Outcome::found_more(AppId::SOCKS));
             check_prefixes(&SOCKS, ToServer, Transport::Tcp, bytes, PORTS);
         }
         check_prefixes(&SOCKS, ToClient, Transport::Tcp, &hex("0500050000010a0000010050"), PORTS);

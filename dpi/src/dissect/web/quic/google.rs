@@ -40,6 +40,24 @@ pub(super) fn read_public(data: &[u8], meta: &mut Meta) -> Option<Google> {
     Some(read_after_version(version, reader, meta))
 }
 
+/// Whether a datagram without a version is a server's: flags, a connection id of eight bytes, and in
+/// the clear a message of the handshake, refusing or greeting: its tag, how many values it has, two
+/// zeros, and the first value's tag.
+pub(super) fn is_servers(data: &[u8]) -> bool {
+    let is_message = |bytes: &[u8]| match bytes {
+        [b'R', b'E', b'J', 0, low, 0, 0, 0, first @ ..]
+        | [b'S', b'H', b'L', b'O', low, 0, 0, 0, first @ ..] => {
+            let tag = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == 0;
+            usize::from(*low) <= TAGS_MOST && *low > 0 && first.iter().all(tag)
+        }
+        _ => false,
+    };
+    let behind_id = data.get(9..).unwrap_or_default();
+    let head = behind_id.get(..HELLO_WITHIN).unwrap_or(behind_id);
+    // Bit 0: no version follows; bit 3: a connection id; bits 6 and 7 are unused.
+    data.first().is_some_and(|flags| flags & 0xc9 == 0x08) && head.windows(12).any(is_message)
+}
+
 /// Reads a datagram of versions Q044 to Q046, whose header begins as in the later drafts.
 pub(super) fn read_long(version: [u8; 4], reader: Reader<'_>, meta: &mut Meta) -> Google {
     read_after_version(version, reader, meta)
@@ -81,4 +99,32 @@ pub(super) fn read_hello(message: &[u8], meta: &mut Meta) -> Option<()> {
         start = end;
     }
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_servers_refusal_is_a_message_in_the_clear() {
+        let packet = |flags: u8, message: &[u8]| {
+            [&[flags][..], &[7; 8], &[1], &[0x9c; 12], &[0x80, 1], message].concat()
+        };
+        let refusal = b"REJ\0\x07\0\0\0STK\0\x38\0\0\0";
+        assert!(is_servers(&packet(0x08, refusal)));
+        assert!(is_servers(&packet(0x0c, b"SHLO\x02\0\0\0VER\0\0\0\0\0")));
+        for (flags, message) in [
+            (0x09, &refusal[..]),
+            (0x00, refusal),
+            (0x48, refusal),
+            (0x08, b"REJ\0\0\0\0\0STK\0"),
+            (0x08, b"REJ\0\x07\x01\0\0STK\0"),
+            (0x08, b"REJ\0\x07\0\0\0stk\0"),
+            (0x08, b"REJECTED, STK"),
+        ] {
+            assert!(!is_servers(&packet(flags, message)), "{message:?}");
+        }
+        let whole = packet(0x08, refusal);
+        assert!((0..34).all(|length| !is_servers(&whole[..length])));
+    }
 }

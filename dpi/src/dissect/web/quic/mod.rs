@@ -7,10 +7,12 @@
 mod frames;
 mod google;
 mod keys;
+mod short;
 mod version;
 
 use self::frames::{each_crypto, varint};
 use self::keys::{ClientKeys, Opened};
+pub(super) use self::short::QUIC_SHORT;
 use self::version::{Handshake, Version};
 use super::hello::{CLIENT_HELLO, Carrier, ClientHello};
 use crate::app::AppId;
@@ -26,17 +28,17 @@ pub(super) const QUIC: Dissector = Dissector {
     over: &[Transport::Udp],
     ports: &[443, 80, 784, 853, 8853, 8443],
     ports_only: false,
-    // Long headers; Google's public headers with a version.
+    // Long headers; Google's public headers with a connection id, with a version or without.
     first: First::Ranges(&[
         (0x80, 0xff),
-        (0x09, 0x09),
-        (0x0d, 0x0d),
-        (0x19, 0x19),
-        (0x1d, 0x1d),
-        (0x29, 0x29),
-        (0x2d, 0x2d),
-        (0x39, 0x39),
-        (0x3d, 0x3d),
+        (0x08, 0x09),
+        (0x0c, 0x0d),
+        (0x18, 0x19),
+        (0x1c, 0x1d),
+        (0x28, 0x29),
+        (0x2c, 0x2d),
+        (0x38, 0x39),
+        (0x3c, 0x3d),
     ]),
     run,
 };
@@ -59,6 +61,7 @@ fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         return long(view, notes);
     }
     match google::read_public(view.data, notes.meta) {
+        None if google::is_servers(view.data) => Outcome::found(AppId::QUIC),
         None => unless_found(notes),
         Some(google::Google::Hello) => finish(view, notes, AppId::QUIC),
         Some(google::Google::Packet) => again(notes),
