@@ -37,6 +37,9 @@ pub struct Attr {
     pub many: bool,
 }
 
+/// The group of what is said of a flow as a whole.
+pub const FLOW: &str = "flow";
+
 macro_rules! attributes {
     (@many many) => { true };
     (@many one) => { false };

@@ -172,7 +172,8 @@ impl Field {
         if let Some(row) = FIELDS.iter().find(|row| same(row.name) || same(row.long)) {
             return Some(Field::Known(row));
         }
-        let (group, key) = name.split_once('.')?;
+        // What is said of the flow as a whole goes by its key alone.
+        let (group, key) = name.split_once('.').unwrap_or((attr::FLOW, name));
         let is_it = |attr: &&Attr| {
             attr.group.eq_ignore_ascii_case(group) && attr.key.eq_ignore_ascii_case(key)
         };
@@ -183,6 +184,7 @@ impl Field {
     pub(crate) fn name(self) -> String {
         match self {
             Field::Known(def) => def.name.to_owned(),
+            Field::Attr(attr) if is_known_by_key(attr) => attr.key.to_owned(),
             Field::Attr(attr) => format!("{}.{}", attr.group, attr.key),
         }
     }
@@ -407,6 +409,12 @@ fn known_text(def: &'static Def, seen: &Seen<'_>, style: Style) -> String {
             found
         }
     }
+}
+
+/// Whether an attribute goes by its key alone: what is said of the flow as a whole, but for the host
+/// name, which has a row of its own.
+fn is_known_by_key(attr: &Attr) -> bool {
+    attr.group == attr::FLOW && attr.id != attr::HOST_NAME.id
 }
 
 /// The risks of an attribute of that kind.

@@ -97,6 +97,12 @@ fn findings<M: SerializeMap>(flow: &Flow<'_>, map: &mut M) -> Result<(), M::Erro
         .collect();
     for (at, finding) in all.iter().enumerate() {
         let group = group_of(finding);
+        if let (Some(attr), attr::FLOW) = (finding.0, group) {
+            if all.iter().take(at).all(|earlier| earlier.1 != finding.1) {
+                map.serialize_entry(attr.key, &Value(attr.kind, finding.2))?;
+            }
+            continue;
+        }
         if all.iter().take(at).all(|earlier| group_of(earlier) != group) {
             map.serialize_entry(group, &Group { name: group, all: &all })?;
         }

@@ -265,6 +265,20 @@ impl Custom {
             rules.explain(meta, best);
         }
     }
+
+    /// The name of a flow that ends before its inspection does.
+    pub(super) fn ended(
+        &self,
+        state: &mut FlowState,
+        metas: &mut Metas,
+        ends: [Endpoint; 2],
+    ) -> Verdict {
+        // Of one that was recognised all has been said.
+        if state.dissector().is_none() {
+            self.gave_up(state, metas, ends);
+        }
+        state.verdict
+    }
 }
 
 impl Verdict {
@@ -293,4 +307,170 @@ fn ends(transport: Transport, segment: &Segment<'_>) -> Ends {
 
 fn is_ja4(id: u16) -> bool {
     [attr::TLS_JA4.id, attr::DTLS_JA4.id, attr::QUIC_JA4.id].contains(&id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attr::HOST_NAME;
+    use crate::inspect::{Inspector, Limits, Slot, TcpSegment};
+    use crate::risk::Risk;
+    use crate::rules::Compiler;
+    use crate::view::{Direction, Dissector, First, Notes, Outcome};
+
+    const RULES: &str = "app Backup category Cloud\napp Probe category System\n\
+        app Lab category Web\nhost *.backup.example -> Backup\n\
+        address 192.0.2.9 -> Lab\nport tcp/7777 -> Lab\n\
+        bytes any offset 0 \"Probe\" -> Probe\nbytes any offset 0 \"SSH-9\" -> SSH\n\
+        list bad domains \"bad\"\nlist ends addresses \"ends\"\n";
+    const BACKUP: AppId = AppId(FIRST_CUSTOM);
+    const PROBE: AppId = AppId(FIRST_CUSTOM + 1);
+    const LAB: AppId = AppId(FIRST_CUSTOM + 2);
+
+    /// `Q` and a host name.
+    fn named(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+        match view.data {
+            [b'Q', name @ ..] if !name.is_empty() => {
+                notes.meta.put(&HOST_NAME, name);
+                Outcome::found(AppId::TLS)
+            }
+            _ => Outcome::NotMine,
+        }
+    }
+
+    const DISSECTORS: &[Dissector] = &[Dissector {
+        app: AppId::TLS,
+        over: &[Transport::Tcp, Transport::Udp],
+        ports: &[],
+        ports_only: false,
+        first: First::OneOf(b"Q"),
+        run: named,
+    }];
+
+    fn rules(text: &str) -> Arc<RuleSet> {
+        let mut compiler = Compiler::new();
+        compiler.read("test.rules", text.as_bytes());
+        let lists = ["bad.example\n", "198.51.100.0/24\n"].iter();
+        for (number, list) in (0..compiler.wanted().len()).zip(lists) {
+            compiler.supply(number, Arc::new(list.as_bytes().to_vec()));
+        }
+        Arc::new(compiler.finish().unwrap().0)
+    }
+
+    fn inspector(text: &str) -> Inspector {
+        let limits = Limits { flows: 4, stream_buffers: 4, ..Limits::default() };
+        let mut inspector = Inspector::with_dissectors(&limits, &[DISSECTORS]);
+        assert!(inspector.set_rules(Some(rules(text))).is_none());
+        inspector
+    }
+
+    fn end(address: [u8; 4], port: u16) -> Endpoint {
+        Endpoint { address: std::net::Ipv4Addr::from(address).to_ipv6_mapped().octets(), port }
+    }
+
+    fn segment(payload: &[u8], server: Endpoint, seq: u32) -> Segment<'_> {
+        Segment {
+            payload,
+            direction: Direction::ToServer,
+            client: end([203, 0, 113, 1], 40_000),
+            server,
+            protocol: 6,
+            tcp: Some(TcpSegment { seq, syn_seen: true, fin: false, rst: false }),
+            now_ns: 1,
+            payload_missing: false,
+        }
+    }
+
+    /// The name after one packet, with its list, risk and reason.
+    fn one(payload: &[u8], server: Endpoint) -> (Verdict, Vec<u8>) {
+        let mut inspector = inspector(RULES);
+        let mut slot = Slot::NONE;
+        let segment = segment(payload, server, 0);
+        let verdict = match inspector.inspect(&mut slot, &segment) {
+            Step::Ended(verdict) | Step::Refined(verdict) => verdict,
+            Step::More => inspector.end(&mut slot, 6, segment.client, server),
+        };
+        (verdict, inspector.meta(slot).to_vec())
+    }
+
+    fn value(report: &[u8], attr: &Attr) -> Vec<u8> {
+        let mut all = decode(report).filter(|(id, _)| *id == attr.id);
+        all.next().map(|(_, value)| value.to_vec()).unwrap_or_default()
+    }
+
+    #[test]
+    fn rules_name_what_content_recognises() {
+        let plain = end([192, 0, 2, 1], 443);
+        let (verdict, report) = one(b"Qa.backup.example", plain);
+        let tls = |app, confidence| Verdict { master: AppId::TLS, app, confidence };
+        assert_eq!(verdict, tls(BACKUP, Confidence::HostName));
+        let why = Why::decode(&value(&report, &attr::WHY)).unwrap();
+        assert_eq!((why.rule, why.packet), (Rule::Custom, 1));
+        assert_eq!(one(b"Qbackup.example", plain).0, tls(AppId::TLS, Confidence::Content));
+        // What is known by the address alone is still recognised.
+        let lab = end([192, 0, 2, 9], 443);
+        assert_eq!(one(b"Qx.example", lab).0, tls(LAB, Confidence::PeerKnowledge));
+        assert_eq!(
+            one(b"Qx.example", end([192, 0, 2, 1], 7777)).0,
+            tls(LAB, Confidence::PortGuess)
+        );
+        // A host name is better than an address, and a rule better than a service.
+        assert_eq!(one(b"Qa.backup.example", lab).0.app, BACKUP);
+    }
+
+    #[test]
+    fn rules_name_what_nothing_recognises() {
+        let plain = end([192, 0, 2, 1], 443);
+        let unknown = AppId::UNKNOWN;
+        let alone = |app, confidence| Verdict { master: unknown, app, confidence };
+        assert_eq!(one(b"Probe 1", plain).0, alone(PROBE, Confidence::Content));
+        assert_eq!(one(b"SSH-9.9", plain).0.master, AppId::SSH);
+        let lab = end([192, 0, 2, 9], 443);
+        let (verdict, report) = one(b"other", lab);
+        assert_eq!(verdict, alone(LAB, Confidence::PeerKnowledge));
+        let why = Why::decode(&value(&report, &attr::WHY)).unwrap();
+        assert_eq!((why.rule, why.packet), (Rule::Custom, 0));
+        // Nor what has no payload.
+        let mut slot = Slot::NONE;
+        let mut inspector = inspector(RULES);
+        assert_eq!(inspector.end(&mut slot, 6, end([203, 0, 113, 1], 9), lab).app, LAB);
+        let icmp = inspector.without_payload(1, lab, lab);
+        assert_eq!((icmp.master, icmp.app), (AppId::ICMP, LAB));
+    }
+
+    #[test]
+    fn lists_give_risks() {
+        let (verdict, report) = one(b"Qwww.bad.example", end([192, 0, 2, 1], 443));
+        assert_eq!(verdict.app, AppId::TLS);
+        let risks = |report: &[u8]| {
+            let bytes = value(report, &attr::RISKS);
+            Risks(u64::from_le_bytes(bytes.try_into().unwrap_or_default()))
+        };
+        assert!(risks(&report).has(Risk::ListedHost));
+        assert_eq!(value(&report, &attr::LIST), b"bad");
+        for payload in [&b"Qa.example"[..], b"Probe", b"other"] {
+            let (_, report) = one(payload, end([198, 51, 100, 7], 443));
+            assert!(risks(&report).has(Risk::ListedAddress), "{payload:?}");
+            assert_eq!(value(&report, &attr::LIST), b"ends");
+        }
+    }
+
+    #[test]
+    fn rules_are_exchanged_while_flows_are_inspected() {
+        let mut inspector = inspector(RULES);
+        let lab = end([192, 0, 2, 9], 443);
+        let mut slot = Slot::NONE;
+        let step = inspector.inspect(&mut slot, &segment(b"a", lab, 0));
+        assert!(matches!(step, Step::Refined(verdict) if verdict.app == LAB), "{step:?}");
+        let old = inspector.set_rules(Some(rules("host a.example -> SSH\n"))).unwrap();
+        assert_eq!(Arc::strong_count(&old), 1);
+        let step = inspector.inspect(&mut slot, &segment(b"b", lab, 1));
+        assert_eq!(step, Step::More, "the rule's number means nothing any more");
+        assert_eq!(inspector.end(&mut slot, 6, lab, lab).app, LAB, "the name stays");
+        inspector.release(&mut slot);
+        assert!(inspector.set_rules(None).is_some());
+        let step = inspector.inspect(&mut slot, &segment(b"a", lab, 0));
+        assert_eq!(step, Step::More);
+        assert_eq!(inspector.flows_in_progress(), 1);
+    }
 }

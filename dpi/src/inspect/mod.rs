@@ -9,6 +9,7 @@
 mod counters;
 mod custom;
 mod dispatch;
+mod judge;
 mod metas;
 mod naming;
 mod ports;
@@ -22,6 +23,7 @@ mod verdict;
 mod tests;
 
 pub use counters::Counters;
+pub use report::BYTES as REPORT_BYTES;
 pub use state::Slot;
 pub use turn::UNNAMED_PACKETS;
 pub use verdict::{Confidence, Verdict};
@@ -229,11 +231,14 @@ impl Inspector {
             UDP => self.without_slot(Transport::Udp, client, server),
             other => self.by_ip_protocol(other).unwrap_or_default(),
         };
-        if let Some(state) = self.states.get_mut(*slot).filter(|_| !known.is_known()) {
-            state.verdict = verdict;
-            self.custom.gave_up(state, &mut self.metas, [client, server]);
-        }
-        let verdict = self.states.get(*slot).map_or(verdict, |state| state.verdict);
+        let verdict = match self.states.get_mut(*slot) {
+            Some(state) => {
+                state.verdict = verdict;
+                self.custom.ended(state, &mut self.metas, [client, server])
+            }
+            None => verdict,
+        };
+        self.judge(*slot, verdict, client, server);
         self.count(verdict);
         verdict
     }
@@ -299,7 +304,7 @@ impl Inspector {
         for stream in &mut state.streams {
             stream.clear(&mut self.streams);
         }
-        let lost = self.metas.found(state.meta, *slot).map_or(0, |meta| meta.lost());
+        let lost = self.metas.found(state.meta, *slot).map_or(0, crate::meta::Meta::lost);
         self.counters.metadata_lost += u64::from(lost);
         self.metas.give_back(&mut state.meta, *slot);
         self.states.give_back(*slot);
@@ -376,12 +381,12 @@ impl Inspector {
                 match (more, verdict != before) {
                     (true, true) => Step::Refined(verdict),
                     (true, false) => Step::More,
-                    (false, _) => self.ended(verdict),
+                    (false, _) => self.over(slot, verdict, segment),
                 }
             }
             Asked::Finished => {
                 let verdict = state.verdict;
-                self.ended(verdict)
+                self.over(slot, verdict, segment)
             }
             Asked::GaveUp => {
                 self.counters.gave_up += 1;
@@ -399,7 +404,8 @@ impl Inspector {
                     self.custom.gave_up(state, &mut self.metas, ends);
                     verdict = state.verdict;
                 }
-                self.ended(verdict)
+                self.judge_payload(slot, verdict, segment.payload);
+                self.over(slot, verdict, segment)
             }
         }
     }
@@ -435,6 +441,11 @@ impl Inspector {
     fn without_slot(&self, transport: Transport, client: Endpoint, server: Endpoint) -> Verdict {
         let (verdict, _) = self.without_content(transport, client, server);
         self.custom.by_ends(Some(transport), client, server, verdict)
+    }
+
+    fn over(&mut self, slot: Slot, verdict: Verdict, segment: &Segment<'_>) -> Step {
+        self.judge(slot, verdict, segment.client, segment.server);
+        self.ended(verdict)
     }
 
     fn ended(&mut self, verdict: Verdict) -> Step {

@@ -6,6 +6,7 @@ use crate::app::{self, AppId};
 use crate::attr::HOST_NAME;
 use crate::knowledge::Knowledge;
 use crate::meta::Meta;
+use crate::risk::names;
 use crate::services;
 use crate::view::Endpoint;
 use crate::why::Rule;
@@ -20,6 +21,11 @@ pub(super) fn name(
 ) -> Verdict {
     if meta.tidy_host_name() {
         state.named_as = protocol;
+        // A DNS message is judged name by name.
+        if protocol != AppId::DNS {
+            let host = meta.get(&HOST_NAME).unwrap_or_default();
+            meta.set_risks(names::judge_host_of(protocol, host));
+        }
     }
     let mut plain = Verdict::protocol(protocol, Confidence::Content);
     let mut protocol = protocol;

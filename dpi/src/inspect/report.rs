@@ -9,8 +9,8 @@ use crate::stack::{DEPTH, Stack};
 use crate::view::Transport;
 use crate::why::{EVIDENCE_BYTES, Rule};
 
-/// A report is never longer.
-pub(super) const BYTES: usize = META_BYTES + (4 + 2 * DEPTH) + (4 + 8) + (4 + 8 + EVIDENCE_BYTES);
+/// What [`Inspector::meta`](super::Inspector::meta) gives is never longer.
+pub const BYTES: usize = META_BYTES + (4 + 2 * DEPTH) + (4 + 8) + (4 + 8 + EVIDENCE_BYTES);
 
 /// Writes the report of a flow; `out` has room for [`BYTES`].
 pub(super) fn write(out: &mut Vec<u8>, meta: &Meta, state: &FlowState, limits: &Limits) {

@@ -344,15 +344,14 @@ pub mod flag {
 
 /// What the flags of one segment show: those that no stack sends (RFC 9293 section 3.10.7), which
 /// scanners use.
-pub fn judge_flags(flags: u8) -> Risks {
+pub const fn judge_flags(flags: u8) -> Risks {
     use flag::{ACK, FIN, PSH, RST, SYN, URG};
     let flags = flags & (FIN | SYN | RST | PSH | ACK | URG);
-    let both = |pair: u8| flags & pair == pair;
     let odd = flags == 0
-        || both(SYN | FIN)
-        || both(SYN | RST)
-        || both(FIN | RST)
-        || both(SYN | URG)
+        || flags & (SYN | FIN) == SYN | FIN
+        || flags & (SYN | RST) == SYN | RST
+        || flags & (FIN | RST) == FIN | RST
+        || flags & (SYN | URG) == SYN | URG
         || flags & (SYN | RST | ACK) == 0;
     Risks::when(Risk::TcpIssues, odd)
 }

@@ -1,10 +1,10 @@
 //! From files of rules, and the lists that they name, to a [`RuleSet`].
 
+use super::RuleSet;
 use super::apps::CustomApp;
 use super::compiler::Compiler;
 use super::lists::Text;
 use super::text::Problem;
-use super::RuleSet;
 
 /// The end of the name of a file in the format of nDPI.
 const PROTOS: &str = "protos.txt";

@@ -36,6 +36,10 @@ const BLOCKED: u64 = 8 << STATE_SHIFT;
 const ALLOWED: u64 = 16 << STATE_SHIFT;
 /// Some group of packet readers wants no more of it; the engine alone keeps which.
 const SHUNTED: u64 = 32 << STATE_SHIFT;
+/// Some packet's TCP flags do not belong together.
+pub(crate) const ODD_FLAGS: u64 = 64 << STATE_SHIFT;
+/// Such flows come again and again at the same distance.
+pub(crate) const PERIODIC: u64 = 128 << STATE_SHIFT;
 
 /// Whether the slot holds this key.
 #[inline(always)]
@@ -106,6 +110,43 @@ pub(crate) fn set_client(slot: &FlowSlot, client_is_hi: bool) {
     slot.begin();
     slot.store(VERDICT, slot.load(VERDICT) & !CLIENT_IS_HI | state);
     slot.commit();
+}
+
+/// Adds bits of the flow's state.
+#[cold]
+pub(crate) fn mark(slot: &FlowSlot, state: u64) {
+    slot.begin();
+    slot.store(VERDICT, slot.load(VERDICT) | state);
+    slot.commit();
+}
+
+/// Writes the handle of the flow's metadata.
+pub(crate) fn set_metadata(slot: &FlowSlot, meta_ref: u32) {
+    slot.begin();
+    slot.set_meta_ref(meta_ref);
+    slot.commit();
+}
+
+/// Packets and TCP flags, from lo to hi and from hi to lo.
+pub(crate) struct BySide {
+    pub(crate) packets: [u64; 2],
+    pub(crate) flags: [u8; 2],
+}
+
+/// What went which way.
+pub(crate) fn by_side(slot: &FlowSlot) -> BySide {
+    let [.., lo_hi, hi_lo, _, _] = slot.load(VERDICT).to_le_bytes();
+    BySide { packets: COUNTS.map(|base| slot.load(base + PACKETS)), flags: [lo_hi, hi_lo] }
+}
+
+/// What inspection found.
+pub(crate) fn verdict(slot: &FlowSlot) -> weir_dpi::Verdict {
+    let [m0, m1, a0, a1, _, _, confidence, _] = slot.load(VERDICT).to_le_bytes();
+    weir_dpi::Verdict {
+        master: AppId(u16::from_le_bytes([m0, m1])),
+        app: AppId(u16::from_le_bytes([a0, a1])),
+        confidence: weir_dpi::Confidence::from_u8(confidence).unwrap_or_default(),
+    }
 }
 
 /// Writes what a packet reader thinks of the flow.

@@ -81,7 +81,9 @@ impl<S: Source> Shard<S> {
     }
 
     fn end_counted(&mut self, index: u32, reason: EndReason, now_ns: u64) {
+        let silent = self.is_silent(index);
         self.end_inspection(index);
+        self.judge_course(index, silent);
         let slot = self.table.slot(index);
         self.export.flow(RecordKind::Ended, reason, now_ns, slot);
         let metadata = slot.meta_ref();

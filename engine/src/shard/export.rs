@@ -147,6 +147,11 @@ impl Export {
         self.arena.store(metadata).unwrap_or(0)
     }
 
+    /// Reads stored metadata; nothing for the handle 0.
+    pub(super) fn read(&self, handle: u32, into: &mut Vec<u8>) {
+        self.arena.read(handle, into);
+    }
+
     /// Frees metadata that no slot refers to any more.
     pub(super) fn forget(&mut self, handle: u32) {
         if handle != 0 {

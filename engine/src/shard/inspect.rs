@@ -1,6 +1,7 @@
 //! Stage: a packet of a flow whose application is still being looked for.
 
 use weir_dpi::inspect::{Segment, Step, TcpSegment};
+use weir_dpi::risk::flow;
 use weir_dpi::view::Direction;
 use weir_shm::records::{EndReason, RecordKind};
 
@@ -46,10 +47,19 @@ impl<S: Source> Shard<S> {
             Step::Refined(found) => (found, false),
             Step::Ended(found) => (found, true),
         };
+        if packet.fragment != Fragment::No {
+            self.inspector.note_risks(*inspection, flow::judge_fragment(found.master));
+        }
         self.note_verdict(index, found, ended);
         // Readers are told what the flow turned out to be.
         let slot = self.table.slot(index);
         self.export.flow(RecordKind::Updated, EndReason::None, frame.timestamp_ns, slot);
+    }
+
+    /// Whether no packet of a flow had payload.
+    pub(super) fn is_silent(&self, index: u32) -> bool {
+        let inspected = record::verdict_word(self.table.slot(index)) & record::INSPECTED != 0;
+        !inspected && self.sides[index as usize].inspection.is_none()
     }
 
     /// Ends the inspection of a flow that ends, with the best guess at hand.

@@ -5,6 +5,7 @@
 //! holds no lock, and a turn makes no allocation, no system call but the source's own, and no
 //! atomic read-modify-write.
 
+mod course;
 mod expire;
 mod export;
 mod fanout;
@@ -14,6 +15,7 @@ mod plan;
 use std::time::Duration;
 
 use weir_dpi::Inspector;
+use weir_dpi::risk::periodic::Periodic;
 use weir_shm::ShardWriter;
 use weir_shm::flow::FlowSlot;
 use weir_shm::records::{EndReason, RecordKind};
@@ -61,6 +63,9 @@ pub struct Shard<S> {
     sides: Box<[Side]>,
     wheel: Wheel,
     inspector: Inspector,
+    periodic: Periodic,
+    /// Metadata on its way from one place to another.
+    scratch: Vec<u8>,
     export: Export,
     fanout: Fanout,
     books: Books,
@@ -130,6 +135,8 @@ impl<S: Source> Shard<S> {
             wheel: Wheel::new(table.capacity()),
             table,
             inspector: Inspector::new(&plan.inspection),
+            periodic: course::periodic(plan.depth),
+            scratch: Vec::with_capacity(weir_dpi::inspect::REPORT_BYTES + 12),
             export,
             fanout: Fanout::new(packets, outlet, lendable),
             books: Books::default(),
@@ -322,6 +329,9 @@ impl<S: Source> Shard<S> {
             };
             let slot = self.table.slot(index);
             let verdict = record::account(slot, &packet, frame.bytes_on_wire(), frame.timestamp_ns);
+            if course::has_odd_flags(&packet) {
+                record::mark(slot, record::ODD_FLAGS);
+            }
             if record::packets(slot) == 1 {
                 let now_ns = frame.timestamp_ns;
                 self.export.flow(RecordKind::Started, EndReason::None, now_ns, slot);
@@ -377,6 +387,7 @@ impl<S: Source> Shard<S> {
         record::open(slot, &packet.key, flow_id, client_state(packet));
         self.sides[index as usize] = Side::new(seconds(frame.timestamp_ns));
         self.books.one(Count::FlowsCreated);
+        self.note_beginning(index, packet, frame.timestamp_ns);
         self.watch(index, frame.timestamp_ns);
         index
     }
