@@ -22,6 +22,23 @@ pub enum Kind {
     Why,
 }
 
+impl Kind {
+    /// What a value of this kind is, for people.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Kind::Text => "text, as sent; shown as UTF-8",
+            Kind::Number => "number, eight bytes",
+            Kind::Hex => "bytes, shown in hexadecimal",
+            Kind::Address => "address, IPv6 or IPv4 in its mapped form",
+            Kind::Stack => "protocols, outermost first, two bytes each",
+            Kind::Risks => "set of [risks](RISKS.md), eight bytes, a bit each",
+            Kind::Why => {
+                "why the flow has its name: rule, packet, direction, length of the evidence (a byte each), number, offset (two bytes each), evidence"
+            }
+        }
+    }
+}
+
 /// One attribute.
 #[derive(Clone, Copy, Debug)]
 pub struct Attr {
@@ -293,6 +310,35 @@ pub fn describe(id: u16) -> Option<&'static Attr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `docs/METADATA.md`, made from the table.
+    fn page() -> String {
+        let mut page = String::from(
+            "# Metadata\n\nWhat inspection finds in a flow beside its name. In JSON an attribute stands as `key` in the \
+             object\n`group`, those of the group `flow` beside the flow's other fields; filters and columns call it\n\
+             `group.key` or, of the group `flow`, `key`. In shared memory it is `[id u16][length u16][bytes]`, little\n\
+             endian, repeated ([SHM_FORMAT.md](SHM_FORMAT.md)). Values are cut to 255 bytes, a flow's attributes to\n768 \
+             bytes in all; what did not fit is counted (`metadata_lost`). Passwords are never kept.\n\n\
+             This page is made from `dpi/src/attr.rs`.\n\n| id | attribute | kind | times |\n| ---: | --- | --- | --- |\n",
+        );
+        for Attr { id, group, key, kind, many } in ATTRIBUTES {
+            let times = if *many { "any" } else { "once" };
+            page += &format!("| {id} | `{group}.{key}` | {} | {times} |\n", kind.meaning());
+        }
+        page
+    }
+
+    #[test]
+    fn the_page_is_committed() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/METADATA.md");
+        if std::env::var_os("WEIR_WRITE_DOCS").is_some() {
+            std::fs::write(path, page()).unwrap();
+        }
+        assert!(
+            std::fs::read_to_string(path).unwrap_or_default() == page(),
+            "run WEIR_WRITE_DOCS=1 cargo test -p weir-dpi the_page_is_committed"
+        );
+    }
 
     #[test]
     fn ids_ascend_and_places_in_json_are_unique() {

@@ -1,12 +1,16 @@
 //! Parts of the crate by themselves, for fuzzers and tests of robustness. No part of its interface.
 
-use crate::dissect::{network, session, web};
+use crate::dissect::{infra, network, session, web};
 use crate::inspect::{Inspector, Limits};
 use crate::view::Dissector;
 
 /// The families of dissectors, by name.
-pub const FAMILIES: &[(&str, &[Dissector])] =
-    &[("web", web::DISSECTORS), ("network", network::DISSECTORS), ("session", session::DISSECTORS)];
+pub const FAMILIES: &[(&str, &[Dissector])] = &[
+    ("web", web::DISSECTORS),
+    ("network", network::DISSECTORS),
+    ("session", session::DISSECTORS),
+    ("infra", infra::DISSECTORS),
+];
 
 /// An inspector that knows these dissectors alone.
 pub fn inspector(limits: &Limits, dissectors: &[Dissector]) -> Inspector {

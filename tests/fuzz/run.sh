@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${FUZZ_SECONDS:-60}
 targets=("$@")
-[ $# != 0 ] || targets=(web network session inspector metadata)
+[ $# != 0 ] || targets=(web network session infra inspector metadata rules)
 place=${CARGO_TARGET_DIR:-target}/fuzz
 mkdir -p "$place/seeds"
 place=$(realpath "$place")

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use weir_dpi::inspect::UNNAMED_PACKETS;
 use weir_dpi::{
     AppId, Direction, Dissector, Endpoint, First, Inspector, Limits, Notes, Outcome, Segment, Slot,
-    Step, TcpSegment, Transport, View, fuzzing,
+    Step, TcpSegment, Transport, View, app, fuzzing,
 };
 use weir_tests::allocations::{self, Counting};
 use weir_tests::drive;
@@ -102,6 +102,24 @@ fn damaged_conversations_are_borne_by_all_together_and_by_each_family() {
     for (name, dissectors) in fuzzing::FAMILIES {
         bear(name, &mut fuzzing::inspector(&drive::limits(), dissectors), &seeds);
     }
+}
+
+/// As many protocols as this are told by content, each shown by a message of a unit test.
+const PROTOCOLS: usize = 220;
+
+#[test]
+fn protocols_are_told_by_content() {
+    if std::env::var_os("WEIR_SEEDS").is_none() {
+        eprintln!(
+            "SKIPPED protocols_are_told_by_content: needs WEIR_SEEDS, as tests/run.sh sets it"
+        );
+        return;
+    }
+    let seeds = seeds::all().unwrap();
+    let names = seeds.iter().filter_map(|seed| app::by_name(&seed.name));
+    let names: std::collections::BTreeSet<_> = names.collect();
+    eprintln!("{} protocols told by content", names.len());
+    assert!(names.len() >= PROTOCOLS, "{}", names.len());
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, doctor, exit, extcap, feed, flows, readers, run, shunt, stats, top, with};
+use crate::{
+    apps, bench, doctor, exit, extcap, feed, flows, readers, run, shunt, stats, top, with,
+};
 
 /// Weir: a packet engine whose flows any program may read.
 ///
@@ -25,6 +27,7 @@ enum Command {
     Flows(flows::FlowsArgs),
     Stats(stats::StatsArgs),
     Top(top::TopArgs),
+    Apps(apps::AppsArgs),
     Readers(readers::ReadersArgs),
     With(with::WithArgs),
     Feed(feed::FeedArgs),
@@ -42,6 +45,7 @@ impl Cli {
             Command::Flows(args) => flows::run(args),
             Command::Stats(args) => stats::run(args),
             Command::Top(args) => top::run(args),
+            Command::Apps(args) => apps::run(args),
             Command::Readers(args) => readers::run(args),
             Command::With(args) => with::run(args),
             Command::Feed(args) => feed::run(args),

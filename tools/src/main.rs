@@ -4,6 +4,7 @@
 //! memory and need no privilege; `extcap` and `feed` read its packets, and `shunt` tells it which
 //! flows others want no more of. `doctor` looks at the machine and changes nothing.
 
+mod apps;
 mod bench;
 mod cli;
 mod community;

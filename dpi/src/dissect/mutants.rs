@@ -10,7 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::testing::{Flow, admits};
-use crate::app;
+use crate::app::{self, AppId};
 use crate::meta::{META_BYTES, decode};
 use crate::view::{Direction, Dissector, Outcome, Transport};
 
@@ -26,18 +26,18 @@ pub(crate) struct Sound<'a> {
     pub(crate) ports: (u16, u16),
 }
 
-/// Asks `dissector` about mutants of `sound`, once for each message: no panic, names that exist,
+/// Asks `dissector` about mutants of `sound`, which it `found` to be that, once for each message: no panic, names that exist,
 /// metadata that can be read back.
-pub(crate) fn bear(dissector: &Dissector, sound: Sound<'_>) {
+pub(crate) fn bear(dissector: &Dissector, found: AppId, sound: Sound<'_>) {
     static DONE: OnceLock<Mutex<HashSet<u64>>> = OnceLock::new();
     let mut hasher = DefaultHasher::new();
-    (dissector.app, sound).hash(&mut hasher);
+    (dissector.app, found, sound).hash(&mut hasher);
     let hash = hasher.finish();
     let done = DONE.get_or_init(Mutex::default);
     if !done.lock().unwrap_or_else(PoisonError::into_inner).insert(hash) {
         return;
     }
-    leave(dissector, sound, hash);
+    leave(found, sound, hash);
     let mut random = Random(hash | 1);
     for _ in 0..MUTANTS {
         let mutant = mutant(sound.data, &mut random);
@@ -71,11 +71,11 @@ fn ask(dissector: &Dissector, flow: &mut Flow, direction: Direction, data: &[u8]
 }
 
 /// Leaves the message where `WEIR_SEEDS` says, as a row of the fuzzers' table of seeds.
-fn leave(dissector: &Dissector, sound: Sound<'_>, hash: u64) {
+fn leave(found: AppId, sound: Sound<'_>, hash: u64) {
     let Some(folder) = std::env::var_os("WEIR_SEEDS") else { return };
     let mut row = format!(
         "{}\t{}\t{}\t{}\t{}\t",
-        app::describe(dissector.app).name,
+        app::describe(found).name,
         if sound.tcp { "TCP" } else { "UDP" },
         if sound.to_server { "client" } else { "server" },
         sound.ports.0,

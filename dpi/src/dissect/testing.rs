@@ -96,10 +96,10 @@ impl Flow {
             crypto: &mut self.crypto,
         };
         let outcome = (dissector.run)(&view, &mut notes);
-        if self.watched && matches!(outcome, Outcome::Found { .. }) {
+        if let (true, Outcome::Found { app, .. }) = (self.watched, outcome) {
             let to_server = direction == Direction::ToServer;
             let tcp = self.transport == Transport::Tcp;
-            mutants::bear(dissector, Sound { data, to_server, tcp, ports: self.ports });
+            mutants::bear(dissector, app, Sound { data, to_server, tcp, ports: self.ports });
         }
         outcome
     }

@@ -20,6 +20,8 @@ mod turn;
 mod verdict;
 
 #[cfg(test)]
+mod peer_tests;
+#[cfg(test)]
 mod tests;
 
 pub use counters::Counters;

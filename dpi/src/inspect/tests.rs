@@ -6,8 +6,8 @@ use crate::attr::HOST_NAME;
 use crate::view::{First, Notes, Outcome, View};
 use proptest::prelude::*;
 
-const CLIENT: Endpoint = Endpoint { address: [1; 16], port: 40_000 };
-const SERVER: Endpoint = Endpoint { address: [2; 16], port: 9 };
+pub(super) const CLIENT: Endpoint = Endpoint { address: [1; 16], port: 40_000 };
+pub(super) const SERVER: Endpoint = Endpoint { address: [2; 16], port: 9 };
 const BOTH: &[Transport] = &[Transport::Tcp, Transport::Udp];
 
 /// A message: `M`, its length, that many bytes, the last of which is the sum of those before.
@@ -67,7 +67,7 @@ const DISSECTORS: &[Dissector] = &[
     made(AppId::FTP_CONTROL, First::OneOf(b"T"), teller),
 ];
 
-fn limits() -> Limits {
+pub(super) fn limits() -> Limits {
     Limits { flows: 4, stream_buffers: 4, stream_bytes: 1024, ..Limits::default() }
 }
 
@@ -75,7 +75,7 @@ fn inspector(limits: &Limits) -> Inspector {
     Inspector::with_dissectors(limits, &[DISSECTORS])
 }
 
-fn tcp(seq: u32, direction: Direction, payload: &[u8]) -> Segment<'_> {
+pub(super) fn tcp(seq: u32, direction: Direction, payload: &[u8]) -> Segment<'_> {
     let tcp = Some(TcpSegment { seq, syn_seen: true, fin: false, rst: false });
     Segment {
         payload,
@@ -89,7 +89,7 @@ fn tcp(seq: u32, direction: Direction, payload: &[u8]) -> Segment<'_> {
     }
 }
 
-fn udp(payload: &[u8]) -> Segment<'_> {
+pub(super) fn udp(payload: &[u8]) -> Segment<'_> {
     Segment { protocol: UDP, tcp: None, ..tcp(0, ToServer, payload) }
 }
 
@@ -433,96 +433,6 @@ fn announced_flows_and_learned_addresses_are_known() {
     let counters = inspector.counters();
     assert_eq!((counters.names_learned, counters.flows_announced), (1, 1));
     assert_empty(&inspector, &limits());
-}
-
-/// With the dissectors as listed: what flows say of others, each time through the whole of it.
-struct Shard(Inspector);
-
-impl Shard {
-    fn new() -> Shard {
-        Shard(Inspector::new(&limits()))
-    }
-
-    /// One packet of a flow of its own, and what the flow is named by it, or at its end.
-    fn flow(&mut self, segment: &Segment<'_>) -> Verdict {
-        let mut slot = Slot::NONE;
-        self.packet(&mut slot, segment);
-        let verdict = self.0.end(&mut slot, segment.protocol, segment.client, segment.server);
-        self.0.release(&mut slot);
-        verdict
-    }
-
-    fn packet(&mut self, slot: &mut Slot, segment: &Segment<'_>) {
-        self.0.inspect(slot, segment);
-    }
-}
-
-fn by_peer(app: AppId) -> Verdict {
-    Verdict { confidence: Confidence::PeerKnowledge, ..Verdict::protocol(app, Confidence::Content) }
-}
-
-#[test]
-fn encrypted_flows_to_peers_that_a_tracker_named_are_known() {
-    let mut shard = Shard::new();
-    let tracker = Endpoint { port: 6969, ..SERVER };
-    let peer = Endpoint { address: mapped([198, 51, 100, 7]), port: 6881 };
-    let noise = Segment { server: peer, ..tcp(1, ToServer, b"\xee\x1f\x90\x03") };
-    assert_eq!(shard.flow(&noise).confidence, Confidence::PortGuess);
-    let mut slot = Slot::NONE;
-    let mut says = |direction, payload: &[u8]| {
-        let segment = Segment { direction, server: tracker, ..udp(payload) };
-        shard.packet(&mut slot, &segment);
-    };
-    says(ToServer, b"\0\0\x04\x17\x27\x10\x19\x80\0\0\0\0abcd");
-    says(ToClient, b"\0\0\0\0abcdconnects");
-    says(ToServer, b"connects\0\0\0\x01abce");
-    let peers = b"\0\0\0\x01abce\0\0\x07\x08\0\0\0\0\0\0\0\x01\xc6\x33\x64\x07\x1a\xe1";
-    says(ToClient, peers);
-    shard.0.release(&mut slot);
-    assert_eq!(shard.flow(&noise), by_peer(AppId::BITTORRENT));
-    // Whoever spoke to the tracker listens at the port it came from.
-    let back = Segment { server: CLIENT, client: peer, ..udp(b"\xee\x1f\x90\x03") };
-    assert_eq!(shard.flow(&back), by_peer(AppId::BITTORRENT));
-    // What the content says goes before what is known of the peer.
-    let ssh = Segment { server: peer, ..tcp(1, ToServer, b"SSH-2.0-OpenSSH_9.6\r\n") };
-    assert_eq!(shard.flow(&ssh).app, AppId::SSH);
-}
-
-#[test]
-fn media_of_a_session_is_known_at_its_first_packet() {
-    let mut shard = Shard::new();
-    let mut slot = Slot::NONE;
-    let rtsp = Endpoint { port: 554, ..SERVER };
-    let setup = b"SETUP rtsp://192.0.2.2/a RTSP/1.0\r\nCSeq: 3\r\n\
-        Transport: RTP/AVP;unicast;client_port=4588-4589\r\n\r\n";
-    shard.packet(&mut slot, &Segment { server: rtsp, ..tcp(1, ToServer, setup) });
-    shard.0.release(&mut slot);
-    let media = |port| Segment {
-        client: Endpoint { port: 6256, ..SERVER },
-        server: Endpoint { port, ..CLIENT },
-        ..udp(b"\x24\0\x01")
-    };
-    assert_eq!(shard.flow(&media(4588)), by_peer(AppId::RTP));
-    assert_eq!(shard.flow(&media(4589)), by_peer(AppId::RTCP));
-    assert_eq!(shard.flow(&media(4590)), Verdict::UNKNOWN);
-}
-
-#[test]
-fn a_transfer_is_known_by_the_port_that_asked_for_it() {
-    let mut shard = Shard::new();
-    let tftp = Endpoint { port: 69, ..SERVER };
-    let request = Segment { server: tftp, ..udp(b"\0\x01boot.bin\0octet\0") };
-    assert_eq!(shard.flow(&request).app, AppId::TFTP);
-    let block = Segment {
-        client: Endpoint { port: 3445, ..SERVER },
-        server: CLIENT,
-        ..udp(b"\0\x03\0\x02short")
-    };
-    assert_eq!(shard.flow(&block), by_peer(AppId::TFTP));
-}
-
-fn mapped([a, b, c, d]: [u8; 4]) -> [u8; 16] {
-    std::net::Ipv4Addr::new(a, b, c, d).to_ipv6_mapped().octets()
 }
 
 #[test]
