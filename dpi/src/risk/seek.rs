@@ -128,8 +128,8 @@ const fn place(head: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use proptest::prelude::*;
+    use super::{Words, any, has_pair};
+    use proptest::prelude::{prop, prop_assert_eq, proptest};
 
     const WORDS: &[&[u8]] = &[b"aab", b"aabb", b"bab", b"abba", b"bbb"];
     static SOUGHT: Words<{ WORDS.len() }> = Words::new(WORDS, 3);
