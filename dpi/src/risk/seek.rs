@@ -128,7 +128,7 @@ const fn place(head: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Words, any, has_pair};
+    use super::{Bytes, Words, any, has_pair};
     use proptest::prelude::{prop, prop_assert_eq, proptest};
 
     const WORDS: &[&[u8]] = &[b"aab", b"aabb", b"bab", b"abba", b"bbb"];
