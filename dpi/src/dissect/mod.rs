@@ -6,6 +6,7 @@ pub(crate) mod infra;
 pub(crate) mod network;
 pub(crate) mod ntlm;
 pub(crate) mod session;
+mod shape;
 pub(crate) mod web;
 
 #[cfg(test)]

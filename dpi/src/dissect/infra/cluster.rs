@@ -1,11 +1,11 @@
 //! What keeps the members of a cluster together.
 
-use super::shape::{
+use super::{BOTH, TCP, UDP, bound, table};
+use crate::app::AppId;
+use crate::dissect::shape::{
     PortRow, Row, all_ports, alone, at, be32, by_port, by_prefix, check, count_ports, first_bytes,
     le32, on, row,
 };
-use super::{BOTH, TCP, UDP, bound, table};
-use crate::app::AppId;
 use crate::reader::Reader;
 use crate::view::{Dissector, Transport, View};
 

@@ -1,11 +1,11 @@
 //! Instruments, ships, trains, and flying things.
 
-use super::shape::{
+use super::{TCP, UDP, bound, table};
+use crate::app::AppId;
+use crate::dissect::shape::{
     PortRow, Row, all_ports, at, be16, be32, by_port, by_prefix, check, count_ports, first_bytes,
     line, on, row,
 };
-use super::{TCP, UDP, bound, table};
-use crate::app::AppId;
 use crate::view::{Dissector, View};
 
 pub(super) const STREAMS: Dissector =

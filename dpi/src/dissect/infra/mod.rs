@@ -11,7 +11,6 @@ mod netctl;
 mod plant;
 mod queue;
 mod rpc;
-mod shape;
 mod storage;
 
 use crate::app::AppId;

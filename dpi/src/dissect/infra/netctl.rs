@@ -1,12 +1,12 @@
 //! The control of networks: clocks, routes, tunnels, sessions, addresses.
 
-use super::shape::{
-    PortRow, Row, all_ports, alone, at, be16, be32, by_port, by_prefix, check, count_ports,
-    first_bytes, le32, on,
-};
 use super::{TCP, UDP, bound, table};
 use crate::app::AppId;
 use crate::dissect::session::text;
+use crate::dissect::shape::{
+    PortRow, Row, all_ports, alone, at, be16, be32, by_port, by_prefix, check, count_ports,
+    first_bytes, le32, on,
+};
 use crate::view::{Dissector, Notes, View};
 
 pub(super) const STREAMS: Dissector =

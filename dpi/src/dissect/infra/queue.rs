@@ -1,12 +1,12 @@
 //! Message queues and event buses: how their connections begin.
 
-use super::shape::{
-    PortRow, Row, all_ports, alone, at, be32, by_port, by_prefix, check, count_ports, first_bytes,
-    is_label, line_fits, on,
-};
 use super::{BOTH, TCP, bound, table};
 use crate::app::AppId;
 use crate::dissect::session::text;
+use crate::dissect::shape::{
+    PortRow, Row, all_ports, alone, at, be32, by_port, by_prefix, check, count_ports, first_bytes,
+    is_label, line_fits, on,
+};
 use crate::view::{Dissector, Notes, Transport, View};
 
 pub(super) const STREAMS: Dissector =

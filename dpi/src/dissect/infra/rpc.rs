@@ -1,9 +1,9 @@
 //! Remote calls and what runs them: the first message of a connection or a datagram.
 
-use super::shape::{Row, alone, at, be32, by_prefix, check, first_bytes, le32, row};
 use super::{TCP, UDP, table};
 use crate::app::AppId;
 use crate::dissect::session::text;
+use crate::dissect::shape::{Row, alone, at, be32, by_prefix, check, first_bytes, le32, row};
 use crate::reader::Reader;
 use crate::view::{Dissector, Notes, View};
 

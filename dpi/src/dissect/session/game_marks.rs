@@ -1,9 +1,9 @@
-//! Games told by the fixed bytes with which their first message begins: rows of the kind that
-//! `signature` describes.
+//! Games told by the fixed bytes with which their first message begins: rows as
+//! `shape` describes them.
 
-use super::signature::{Signature, ask_datagram, ask_stream, check, first_bytes, row};
 use super::text;
 use crate::app::AppId;
+use crate::dissect::shape::{Row, by_prefix, check, first_bytes, row};
 use crate::view::{Dissector, First, Transport};
 
 pub(super) const TCP: Dissector = Dissector {
@@ -12,7 +12,7 @@ pub(super) const TCP: Dissector = Dissector {
     ports: &[],
     ports_only: false,
     first: First::OneOf(&STREAM_FIRST),
-    run: |view, _| ask_stream(&STREAM_ROWS, view),
+    run: |view, notes| by_prefix(&STREAM_ROWS, view, notes),
 };
 
 pub(super) const UDP: Dissector = Dissector {
@@ -21,10 +21,10 @@ pub(super) const UDP: Dissector = Dissector {
     ports: &[],
     ports_only: false,
     first: First::OneOf(&DATAGRAM_FIRST),
-    run: |view, _| ask_datagram(&DATAGRAM_ROWS, view),
+    run: |view, notes| by_prefix(&DATAGRAM_ROWS, view, notes),
 };
 
-const STREAM_ROWS: [Signature; 16] = [
+const STREAM_ROWS: [Row; 16] = [
     row(AppId::WORLD_OF_WARCRAFT, b"\x30\0WORLD OF WARCRAFT CONNECTION"),
     row(AppId::TENCENT_GAMES, b"\x33\x66\0\x0b\0\x0b"),
     row(AppId::TENCENT_GAMES, b"\x43\x66\xaa\0\0"),
@@ -36,23 +36,23 @@ const STREAM_ROWS: [Signature; 16] = [
     ),
     row(AppId::TERRARIA, b"\x0f\0\x01\x0bTerraria"),
     row(AppId::TERRARIA, b"\x0e\0\x01\x0aTerraria"),
-    check(AppId::BLIZZARD, b"\x01\xff\x50", |view| {
+    check(AppId::BLIZZARD, b"\x01\xff\x50", |view, _| {
         // The game's protocol is chosen; then the first message, with the length of the whole.
         let length = u16::from_le_bytes(*view.data.get(3..5)?.first_chunk()?);
         Some((20..=256).contains(&length) && usize::from(length) + 1 == view.data.len())
     }),
     row(AppId::STARCRAFT, b"\x49\0\0\x0a\x66\x02\x0a\xed\x2d\x66"),
     row(AppId::BLIZZARD, b"\x41\0\0\x0a\x66\x52\xed\xc6"),
-    check(AppId::NEXON, b"\x18\0\0\0\x64\0\0\0", |view| Some(view.data.len() == 24)),
+    check(AppId::NEXON, b"\x18\0\0\0\x64\0\0\0", |view, _| Some(view.data.len() == 24)),
     row(AppId::WORLD_OF_KUNG_FU, b"\x0c\0\0\0\xd2\0\x0c\0"),
-    check(AppId::PATH_OF_EXILE, b"\0\x03\0", |view| {
+    check(AppId::PATH_OF_EXILE, b"\0\x03\0", |view, _| {
         // The character's name stands between the head and the end.
         let kind = view.data.get(6..9)?;
         let end = view.data.last_chunk::<8>()?;
         Some(kind == [0, 2, 0] && *end == [0, 0, 0, 0, 0x40, 0, 0, 1] && view.data.len() < 50)
     }),
-    check(AppId::FREE_FIRE, b"\xa0", |view| Some(view.data.get(5..10)? == b"vj73p")),
-    check(AppId::TES_ONLINE, b"\0\0", |view| {
+    check(AppId::FREE_FIRE, b"\xa0", |view, _| Some(view.data.get(5..10)? == b"vj73p")),
+    check(AppId::TES_ONLINE, b"\0\0", |view, _| {
         // The length twice, around a fixed kind.
         let [outer, kind, inner] = [0, 4, 8].map(|at| view.data.get(at..at + 4));
         let outer = u32::from_be_bytes(*outer?.first_chunk()?);
@@ -61,55 +61,55 @@ const STREAM_ROWS: [Signature; 16] = [
     }),
 ];
 
-const DATAGRAM_ROWS: [Signature; 32] = [
+const DATAGRAM_ROWS: [Row; 32] = [
     row(AppId::STEAM, b"\xff\xff\xff\xff\x21\x4c\x5f\xa0"),
     row(AppId::STEAM_RELAY, b"\x01\x81sdping"),
-    check(AppId::STEAM, b"VS01", |view| {
+    check(AppId::STEAM, b"VS01", |view, _| {
         let length = u16::from_le_bytes(*view.data.get(4..6)?.first_chunk()?);
         Some(view.data.len() == 36 + usize::from(length))
     }),
-    check(AppId::HALF_LIFE, b"\xff\xff\xff\xff", |view| {
+    check(AppId::HALF_LIFE, b"\xff\xff\xff\xff", |view, _| {
         Some(view.data.len() >= 20 && view.data.ends_with(b"000\0"))
     }),
-    check(AppId::PHOTON, b"\x7d\x7d\x7d\x7d\x7d\x7d\x7d\x7d\x7d\x7d\x7d\x7d", |view| {
+    check(AppId::PHOTON, b"\x7d\x7d\x7d\x7d\x7d\x7d\x7d\x7d\x7d\x7d\x7d\x7d", |view, _| {
         // The reachability probe: twelve times the same, then its number.
         Some(view.data.len() == 13)
     }),
     // A session is asked for, granted, closed: a fixed word at both ends.
-    check(AppId::GENSHIN_IMPACT, b"\0\0\0\xff", |view| {
+    check(AppId::GENSHIN_IMPACT, b"\0\0\0\xff", |view, _| {
         Some(view.data.len() == 20 && view.data.ends_with(b"\xff\xff\xff\xff"))
     }),
-    check(AppId::GENSHIN_IMPACT, b"\0\0\x01\x45", |view| {
+    check(AppId::GENSHIN_IMPACT, b"\0\0\x01\x45", |view, _| {
         Some(view.data.len() == 20 && view.data.ends_with(b"\x14\x51\x45\x45"))
     }),
-    check(AppId::GENSHIN_IMPACT, b"\0\0\x01\x94", |view| {
+    check(AppId::GENSHIN_IMPACT, b"\0\0\x01\x94", |view, _| {
         Some(view.data.len() == 20 && view.data.ends_with(b"\x19\x41\x94\x94"))
     }),
-    check(AppId::SAMP, b"SAMP", |view| {
+    check(AppId::SAMP, b"SAMP", |view, _| {
         // The server's address and port, then what is asked.
         let asked = view.data.get(10)?;
         Some(view.data.len() != 12 && b"ircdxpo".contains(asked))
     }),
-    check(AppId::GAMESPY, b"\xfe\xfd", |view| {
+    check(AppId::GAMESPY, b"\xfe\xfd", |view, _| {
         // Challenge, or status with session and maybe challenge and padding.
         let kind = view.data.get(2)?;
         let asks = matches!((kind, view.data.len()), (9, 7) | (0, 7 | 10..=15));
         Some(asks && !view.port_is(25565))
     }),
-    check(AppId::MINECRAFT, b"\xfe\xfd", |view| {
+    check(AppId::MINECRAFT, b"\xfe\xfd", |view, _| {
         let kind = view.data.get(2)?;
         Some(matches!((kind, view.data.len()), (9, 7) | (0, 11 | 15)) && view.port_is(25565))
     }),
     row(AppId::GAMESPY, b"\\status\\"),
     row(AppId::GAMESPY, b"\\basic\\"),
     row(AppId::GAMESPY, b"\\info\\"),
-    check(AppId::BATTLEYE, b"BE", |view| {
+    check(AppId::BATTLEYE, b"BE", |view, _| {
         // The sum of what follows it, which begins with all ones.
         let (sum, rest) = view.data.get(2..)?.split_first_chunk()?;
         Some(rest.first() == Some(&0xff) && crc32(rest) == u32::from_le_bytes(*sum))
     }),
     row(AppId::NINTENDO, b"\x32\xab\x98\x64"),
-    check(AppId::NINTENDO, b"\xea\xd0\x01", |view| {
+    check(AppId::NINTENDO, b"\xea\xd0\x01", |view, _| {
         // Length of the options and of the payload; the header and its signature take 30 bytes.
         let options = usize::from(*view.data.get(3)?);
         let payload = u16::from_le_bytes(*view.data.get(4..6)?.first_chunk()?);
@@ -119,13 +119,13 @@ const DATAGRAM_ROWS: [Signature; 32] = [
     row(AppId::PLAYSTATION, b"WAKEUP * HTTP/1.1\n"),
     row(AppId::PLAYSTATION, b"LAUNCH * HTTP/1.1\n"),
     row(AppId::PLAYSTATION, b"HTTP/1.1 620 Server Standby"),
-    check(AppId::GAIJIN, b"\x8f\xff", |view| {
+    check(AppId::GAIJIN, b"\x8f\xff", |view, _| {
         // The ports that its games are documented to use.
         let usual = (20010..=20500).contains(&view.server.port);
         Some(usual && view.data.get(4..6)? == [0x82, 0xff])
     }),
-    check(AppId::ENET, b"\x8f\xff", |view| Some(view.data.get(4..6)? == [0x82, 0xff])),
-    check(AppId::CRYENGINE, b"\x3c\0\0", |view| {
+    check(AppId::ENET, b"\x8f\xff", |view, _| Some(view.data.get(4..6)? == [0x82, 0xff])),
+    check(AppId::CRYENGINE, b"\x3c\0\0", |view, _| {
         let zeros = view.data.get(6..16)?;
         Some(view.data.len() == 70 && zeros == [0; 10] && view.data.get(16..20)? == [1, 0, 0, 0])
     }),
@@ -134,16 +134,16 @@ const DATAGRAM_ROWS: [Signature; 32] = [
     row(AppId::GAIJIN, b"app.start,env="),
     row(AppId::YOJIMBO, b"\0NETCODE "),
     row(AppId::BLIZZARD, b"\xff\xff\xff\xff\xa3\x1f\xb6\x1e\0\0\x40\x01"),
-    check(AppId::CROSSFIRE, b"\xc7\xd9\x19\x99\x02\0", |view| {
+    check(AppId::CROSSFIRE, b"\xc7\xd9\x19\x99\x02\0", |view, _| {
         Some(view.data.len() == 25 && view.data.get(22..24)? == [0x7d, 0])
     }),
-    check(AppId::ARMAGETRON, b"\0\x0b\0\0", |view| {
+    check(AppId::ARMAGETRON, b"\0\x0b\0\0", |view, _| {
         // A login: how many words of data, then the data, then no sender yet.
         let words = usize::from(u16::from_be_bytes(*view.data.get(4..6)?.first_chunk()?));
         let fits = words > 0 && view.data.len() == 8 + 2 * words;
         Some(fits && view.data.get(6..8)? == [0, 8] && view.data.ends_with(&[0, 0]))
     }),
-    check(AppId::COD_MOBILE, b"\xce", |view| {
+    check(AppId::COD_MOBILE, b"\xce", |view, _| {
         Some(text::contains(view.data, b"LOC_PREFAB_LOADOUTNAME_"))
     }),
 ];

@@ -4,31 +4,12 @@
 //! The bytes are published ones, or those of the captures of the corpus. A row's prefix has four
 //! bytes at least, or a check behind it.
 
-use super::text::{self, Match};
+use super::text;
 use crate::app::AppId;
 use crate::attr;
+use crate::dissect::shape::{Row, by_prefix, check, first_bytes, row};
 use crate::reader::Reader;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
-
-/// One application's beginning.
-pub(super) struct Signature {
-    pub(super) app: AppId,
-    pub(super) prefix: &'static [u8],
-    /// What else must hold; nothing where more bytes are needed to tell.
-    then: fn(&View<'_>) -> Option<bool>,
-}
-
-pub(super) const fn row(app: AppId, prefix: &'static [u8]) -> Signature {
-    Signature { app, prefix, then: |_| Some(true) }
-}
-
-pub(super) const fn check(
-    app: AppId,
-    prefix: &'static [u8],
-    then: fn(&View<'_>) -> Option<bool>,
-) -> Signature {
-    Signature { app, prefix, then }
-}
 
 pub(super) const TCP: Dissector = Dissector {
     app: AppId::UNKNOWN,
@@ -48,16 +29,16 @@ pub(super) const UDP: Dissector = Dissector {
     run: datagram,
 };
 
-const STREAM_ROWS: [Signature; 54] = [
+const STREAM_ROWS: [Row; 54] = [
     // Chat and clouds.
     row(AppId::WHATSAPP, b"ED\0\x01"),
-    check(AppId::WHATSAPP, b"WA", |view| {
+    check(AppId::WHATSAPP, b"WA", |view, _| {
         let version = view.data.get(2..4)?;
         Some(matches!(version, [1..=9, 0..=9]))
     }),
     row(AppId::XIAOMI, b"\xc2\xfe\0\x05\0\0"),
     row(AppId::DINGTALK, b"\x10\x64\x87\x80\x01"),
-    check(AppId::PALTALK, b"\0", |view| {
+    check(AppId::PALTALK, b"\0", |view, _| {
         let (kind, end) = (view.data.get(8..12)?, view.data.get(16..20)?);
         Some(view.data.len() == 20 && kind == [0, 2, 0, 1] && end == [0x5a, 0xfd, 0xff, 0xff])
     }),
@@ -67,11 +48,11 @@ const STREAM_ROWS: [Signature; 54] = [
     row(AppId::RADMIN, b"\x01\0\0\0\x01\0\0\0\x08\x08"),
     row(AppId::CITRIX, b"\x7f\x7fICA\0"),
     row(AppId::CITRIX, b"\x1aCGP/01"),
-    check(AppId::TEAMVIEWER, b"\x17\x24", |view| {
+    check(AppId::TEAMVIEWER, b"\x17\x24", |view, _| {
         let command = view.data.get(2..5)?;
         Some(matches!(command, [0x0a..=0x47, ..]) && view.port_is(5938))
     }),
-    check(AppId::TEAMVIEWER, b"\x11\x30", |view| Some(view.port_is(5938))),
+    check(AppId::TEAMVIEWER, b"\x11\x30", |view, _| Some(view.port_is(5938))),
     // Peer to peer and tunnels.
     row(AppId::IPFS, b"\x13/multistream/1.0.0\n"),
     row(AppId::DIRECT_CONNECT, b"$MyNick "),
@@ -81,15 +62,15 @@ const STREAM_ROWS: [Signature; 54] = [
     row(AppId::VTUN, b"VTUN server ver"),
     row(AppId::ULTRASURF, b"\xcc\x1c\x30\x41\x5b\xa4\x38\x66"),
     row(AppId::MUDFISH, b"UN v2\r\n"),
-    check(AppId::HAMACHI, b"\0\0", |view| {
+    check(AppId::HAMACHI, b"\0\0", |view, _| {
         // The length of the rest, and a fixed word behind two others.
         let length = u32::from_be_bytes(*view.data.get(..4)?.first_chunk()?);
         let whole = usize::try_from(length).ok()?.checked_add(4)?;
         Some(view.data.get(12..16)? == [0x7b, 0x7a, 0x0d, 0xad] && view.data.len() == whole)
     }),
-    check(AppId::FRP, b"o\0\0\0\0\0\0", |view| Some(view.data.get(9..19)? == b"{\"version\"")),
+    check(AppId::FRP, b"o\0\0\0\0\0\0", |view, _| Some(view.data.get(9..19)? == b"{\"version\"")),
     // Music and cameras.
-    check(AppId::SPOTIFY, b"\0\x04\0\0", |view| {
+    check(AppId::SPOTIFY, b"\0\x04\0\0", |view, _| {
         // The length of the whole, then a field of bytes with number 10.
         let length = u16::from_be_bytes(*view.data.get(4..6)?.first_chunk()?);
         Some(*view.data.get(6)? == 0x52 && usize::from(length) == view.data.len())
@@ -109,35 +90,35 @@ const STREAM_ROWS: [Signature; 54] = [
     row(AppId::HAPROXY, b"PROXY TCP6 "),
     row(AppId::HAPROXY, b"PROXY UNKNOWN"),
     row(AppId::HAPROXY, b"\r\n\r\n\0\r\nQUIT\n"),
-    check(AppId::FASTCGI, b"\x01\x01\0\x01\0\x08\0", |view| {
+    check(AppId::FASTCGI, b"\x01\x01\0\x01\0\x08\0", |view, _| {
         // A role of 1 to 3, one flag, five reserved bytes. Parameters follow.
         let body = view.data.get(8..16).filter(|_| view.data.len() > 16 || view.last)?;
         Some(matches!(body, [0, 1..=3, 0 | 1, 0, 0, 0, 0, 0]))
     }),
-    check(AppId::AJP, b"\x12\x34", |view| framed(view, 4)),
-    check(AppId::AJP, b"AB\0", |view| {
+    check(AppId::AJP, b"\x12\x34", |view, _| framed(view, 4)),
+    check(AppId::AJP, b"AB\0", |view, _| {
         // Body chunk, headers, end, pong, get body.
         Some(matches!(view.data.get(4)?, 3..=6 | 9) && framed(view, 4)?)
     }),
-    check(AppId::HISLIP, b"HS\0", |view| {
+    check(AppId::HISLIP, b"HS\0", |view, _| {
         let sub_address = view.data.get(8..16)?;
         Some(matches!(sub_address, [0, 0, 0, 0, 0, 0, 0, 0..=64]))
     }),
-    check(AppId::HISLIP, b"HS\x11\0", |view| Some(view.data.get(8..16)? == [0; 8])),
-    check(AppId::RAFT, b"\x01\0\0\0\0\0\0\0", |view| {
+    check(AppId::HISLIP, b"HS\x11\0", |view, _| Some(view.data.get(8..16)? == [0; 8])),
+    check(AppId::RAFT, b"\x01\0\0\0\0\0\0\0", |view, _| {
         // Connect: the node's number, the length of its address, the address.
         let length = u64::from_le_bytes(*view.data.get(16..24)?.first_chunk()?);
         let address = view.data.get(24..32)?;
         Some((8..=64).contains(&length) && address.iter().all(u8::is_ascii_graphic))
     }),
-    check(AppId::TINC, b"0 ", |view| {
+    check(AppId::TINC, b"0 ", |view, _| {
         // Identification: request 0, the node's name, the protocol's version.
         let (name, version) = text::word(text::line(view.data)?.0.get(2..)?);
         let of_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
         Some(!name.is_empty() && name.iter().all(of_name) && version.starts_with(b"17"))
     }),
     // Coins.
-    check(AppId::NANO, b"R", |view| {
+    check(AppId::NANO, b"R", |view, _| {
         // The network's letter; versions at most, in use, at least; the kind of message.
         let [_, network, most, used, least, kind] = *view.data.first_chunk()?;
         let versions = most < 40 && (least..=most).contains(&used) && least > 16;
@@ -147,9 +128,9 @@ const STREAM_ROWS: [Signature; 54] = [
     row(AppId::TIVO, b"tivoconnect=1"),
     row(AppId::MONERO, b"\x01\x21\x01\x01\x01\x01\x01\x01"),
     // Data.
-    check(AppId::OPENWIRE, b"\0\0", |view| Some(view.data.get(5..13)? == b"ActiveMQ")),
-    check(AppId::CASSANDRA, b"\xca\x55\x2d\xfa", |_| Some(true)),
-    check(AppId::SPEEDTEST, b"HELLO ", |view| {
+    check(AppId::OPENWIRE, b"\0\0", |view, _| Some(view.data.get(5..13)? == b"ActiveMQ")),
+    check(AppId::CASSANDRA, b"\xca\x55\x2d\xfa", |_, _| Some(true)),
+    check(AppId::SPEEDTEST, b"HELLO ", |view, _| {
         // The version, which may be there once more in brackets, and the day it was made on.
         let (line, _) = text::line(view.data)?;
         let is = |word: &[u8], form: &[u8]| {
@@ -162,16 +143,16 @@ const STREAM_ROWS: [Signature; 54] = [
         Some(dated && line.get(6..10).is_some_and(|word| is(word, b"0.0 ")))
     }),
     // The client's word, which proves nothing: the server's does.
-    check(AppId::SPEEDTEST, b"HI\n", |view| (view.data.len() > 3).then_some(false)),
-    check(AppId::SPEEDTEST, b"HI ", |view| {
+    check(AppId::SPEEDTEST, b"HI\n", |view, _| (view.data.len() > 3).then_some(false)),
+    check(AppId::SPEEDTEST, b"HI ", |view, _| {
         // A UUID and a line feed.
         let rest = view.data.get(3..40)?;
         Some(rest.get(8) == Some(&b'-') && rest.ends_with(b"\n"))
     }),
-    check(AppId::ZEROMQ, b"\xff\0\0\0\0\0\0\0", |view| Some(view.data.get(9)? & 0xfe == 0x7e)),
+    check(AppId::ZEROMQ, b"\xff\0\0\0\0\0\0\0", |view, _| Some(view.data.get(9)? & 0xfe == 0x7e)),
 ];
 
-const DATAGRAM_ROWS: [Signature; 28] = [
+const DATAGRAM_ROWS: [Row; 28] = [
     row(AppId::SPOTIFY, b"SpotUdp0"),
     row(AppId::SYNCTHING, b"\x2e\xa7\xd9\x0b"),
     row(AppId::TEAMSPEAK, b"TS3INIT1\0"),
@@ -180,13 +161,13 @@ const DATAGRAM_ROWS: [Signature; 28] = [
     row(AppId::CORBA, b"MIOP\x10"),
     row(AppId::ZUG, b"\0zUG\x10"),
     // Voice servers tell the client its own address: type, length 70, source.
-    check(AppId::DISCORD, b"\0\x01\0\x46", |view| Some(view.data.len() == 74)),
-    check(AppId::DISCORD, b"\0\x02\0\x46", |view| Some(view.data.len() == 74)),
-    check(AppId::DISCORD, b"\x13\x37\xca\xfe", |view| Some(view.data.len() == 8)),
+    check(AppId::DISCORD, b"\0\x01\0\x46", |view, _| Some(view.data.len() == 74)),
+    check(AppId::DISCORD, b"\0\x02\0\x46", |view, _| Some(view.data.len() == 74)),
+    check(AppId::DISCORD, b"\x13\x37\xca\xfe", |view, _| Some(view.data.len() == 8)),
     // Dropbox: announcements in JSON, on its port.
-    check(AppId::DROPBOX, b"{\"", |view| Some(view.port_is(17_500))),
+    check(AppId::DROPBOX, b"{\"", |view, _| Some(view.port_is(17_500))),
     // Zoom between two clients: a call's kind and an address in text.
-    check(AppId::ZOOM, b"\x1f\x02\x01\0", |view| {
+    check(AppId::ZOOM, b"\x1f\x02\x01\0", |view, _| {
         Some(matches!(view.data.get(4..12)?, [4 | 8, 0, 1, 0, 4 | 8, 0, ..]))
     }),
     row(AppId::TEAMSPEAK, b"\xf4\xbe\x03\0"),
@@ -196,48 +177,36 @@ const DATAGRAM_ROWS: [Signature; 28] = [
     row(AppId::RESILIO, b"BSYNC\0"),
     row(AppId::JELLYFIN, b"who is JellyfinServer?"),
     row(AppId::KODI, b"XBMC\x02\0"),
-    check(AppId::SRT, b"\x80\0\0\0\0\0\0\0", |view| {
+    check(AppId::SRT, b"\x80\0\0\0\0\0\0\0", |view, _| {
         // A handshake (Secure Reliable Transport, section 3.2.1): to socket 0, version 4 or 5.
         let fixed = view.data.get(12..20)?;
         Some(view.data.len() >= 64 && matches!(fixed, [0, 0, 0, 0, 0, 0, 0, 4 | 5]))
     }),
-    check(AppId::MPEG_TS, b"\x47", |view| Some(is_transport_stream(view.data))),
-    check(AppId::IQIYI, b"\x1c\x40", |view| Some(is_iqiyi(view.data))),
-    check(AppId::IQIYI, b"\x9c\x60", |view| Some(is_iqiyi(view.data))),
+    check(AppId::MPEG_TS, b"\x47", |view, _| Some(is_transport_stream(view.data))),
+    check(AppId::IQIYI, b"\x1c\x40", |view, _| Some(is_iqiyi(view.data))),
+    check(AppId::IQIYI, b"\x9c\x60", |view, _| Some(is_iqiyi(view.data))),
     // Tunnels. What a server saw of the client; the client's name in a pack of one value.
-    check(AppId::SOFTETHER, b"IP=", |view| {
+    check(AppId::SOFTETHER, b"IP=", |view, _| {
         Some(view.data.len() < 64 && text::contains(view.data, b",PORT="))
     }),
-    check(AppId::SOFTETHER, b"\0\0\0", |view| {
+    check(AppId::SOFTETHER, b"\0\0\0", |view, _| {
         Some(view.data.get(4..17)? == b"\0\0\0\x0ahost_name")
     }),
-    check(AppId::LAGOFAST, b"\0\x6e\x5d\x03", |view| {
+    check(AppId::LAGOFAST, b"\0\x6e\x5d\x03", |view, _| {
         let length = u16::from_be_bytes(*view.data.get(4..6)?.first_chunk()?);
         Some(view.data.len() == 6 + usize::from(length))
     }),
     row(AppId::CISCO_VPN, b"\xfe\x57\x7e\x2b"),
     // Version and kind, no index yet, the first message.
     row(AppId::NEBULA, b"\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01"),
-    check(AppId::MEGACO, b"!/1 ", |view| Some(matches!(view.data.get(4)?, b'<' | b'['))),
+    check(AppId::MEGACO, b"!/1 ", |view, _| Some(matches!(view.data.get(4)?, b'<' | b'['))),
 ];
 
 const STREAM_FIRST: [u8; STREAM_ROWS.len()] = first_bytes(&STREAM_ROWS);
 const DATAGRAM_FIRST: [u8; DATAGRAM_ROWS.len()] = first_bytes(&DATAGRAM_ROWS);
 
-/// The rows' first bytes, for the filter; repeats do no harm.
-#[expect(clippy::indexing_slicing, reason = "evaluated at compile time; an error would not build")]
-pub(super) const fn first_bytes<const N: usize>(rows: &[Signature; N]) -> [u8; N] {
-    let mut bytes = [0; N];
-    let mut index = 0;
-    while index < N {
-        bytes[index] = rows[index].prefix[0];
-        index += 1;
-    }
-    bytes
-}
-
 fn stream(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
-    let outcome = ask_stream(&STREAM_ROWS, view);
+    let outcome = by_prefix(&STREAM_ROWS, view, notes);
     match outcome {
         Outcome::Found { app: AppId::TINC, .. } => {
             // Its datagrams, all of them random bytes, go to the same port.
@@ -316,35 +285,8 @@ fn xiaomi_host(data: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// Which of `rows` a stream begins like.
-pub(super) fn ask_stream(rows: &[Signature], view: &View<'_>) -> Outcome {
-    let mut open = false;
-    for row in rows {
-        match text::prefix(view.data, row.prefix) {
-            Match::Yes(_) => match (row.then)(view) {
-                Some(true) => return Outcome::found(row.app),
-                Some(false) => {}
-                None => open = true,
-            },
-            Match::Partly => open = true,
-            Match::No => {}
-        }
-    }
-    if open { Outcome::NeedMore } else { Outcome::NotMine }
-}
-
-fn datagram(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
-    ask_datagram(&DATAGRAM_ROWS, view)
-}
-
-/// Which of `rows` a datagram begins like.
-pub(super) fn ask_datagram(rows: &[Signature], view: &View<'_>) -> Outcome {
-    let fits =
-        |row: &&Signature| view.data.starts_with(row.prefix) && (row.then)(view) == Some(true);
-    match rows.iter().find(fits) {
-        Some(row) => Outcome::found(row.app),
-        None => Outcome::NotMine,
-    }
+fn datagram(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    by_prefix(&DATAGRAM_ROWS, view, notes)
 }
 
 /// Whether the two bytes at 2 are the length of what is behind the `header`, to the last byte.

@@ -1,4 +1,4 @@
-//! The tables of this family: rows of a prefix and a check, and rows bound to ports.
+//! Tables of dissectors: rows of a prefix and a check, and rows bound to ports.
 //!
 //! A check answers *yes*, *no*, or nothing where the bytes ended too early. Over UDP the last is
 //! *no*, since nothing can follow.
@@ -7,40 +7,40 @@ use crate::app::AppId;
 use crate::view::{Notes, Outcome, Transport, View};
 
 /// What must hold behind a prefix, or on a port.
-pub(super) type Check = fn(&View<'_>, &mut Notes<'_>) -> Option<bool>;
+pub(crate) type Check = fn(&View<'_>, &mut Notes<'_>) -> Option<bool>;
 
 /// One beginning of a first message.
-pub(super) struct Row {
-    app: AppId,
-    prefix: &'static [u8],
+pub(crate) struct Row {
+    pub(crate) app: AppId,
+    pub(crate) prefix: &'static [u8],
     then: Check,
 }
 
 /// One protocol on its own ports.
-pub(super) struct PortRow {
+pub(crate) struct PortRow {
     app: AppId,
     ports: &'static [u16],
     shape: Check,
 }
 
 /// A prefix that is proof enough: six bytes, or four that are no text.
-pub(super) const fn row(app: AppId, prefix: &'static [u8]) -> Row {
+pub(crate) const fn row(app: AppId, prefix: &'static [u8]) -> Row {
     Row { app, prefix, then: |_, _| Some(true) }
 }
 
 /// A prefix and what must hold behind it.
-pub(super) const fn check(app: AppId, prefix: &'static [u8], then: Check) -> Row {
+pub(crate) const fn check(app: AppId, prefix: &'static [u8], then: Check) -> Row {
     Row { app, prefix, then }
 }
 
 /// A shape that proves something on these ports only.
-pub(super) const fn on(app: AppId, ports: &'static [u16], shape: Check) -> PortRow {
+pub(crate) const fn on(app: AppId, ports: &'static [u16], shape: Check) -> PortRow {
     PortRow { app, ports, shape }
 }
 
 /// The rows' first bytes, for the filter; repeats do no harm.
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time; an error would not build")]
-pub(super) const fn first_bytes<const N: usize>(rows: &[Row; N]) -> [u8; N] {
+pub(crate) const fn first_bytes<const N: usize>(rows: &[Row; N]) -> [u8; N] {
     let mut bytes = [0; N];
     let mut index = 0;
     while index < N {
@@ -52,7 +52,7 @@ pub(super) const fn first_bytes<const N: usize>(rows: &[Row; N]) -> [u8; N] {
 
 /// How many ports the rows name.
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time; an error would not build")]
-pub(super) const fn count_ports(rows: &[PortRow]) -> usize {
+pub(crate) const fn count_ports(rows: &[PortRow]) -> usize {
     let (mut index, mut count) = (0, 0);
     while index < rows.len() {
         count += rows[index].ports.len();
@@ -63,7 +63,7 @@ pub(super) const fn count_ports(rows: &[PortRow]) -> usize {
 
 /// The rows' ports.
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time; an error would not build")]
-pub(super) const fn all_ports<const N: usize>(rows: &[PortRow]) -> [u16; N] {
+pub(crate) const fn all_ports<const N: usize>(rows: &[PortRow]) -> [u16; N] {
     let mut ports = [0; N];
     let (mut index, mut at, mut to) = (0, 0, 0);
     while index < rows.len() {
@@ -78,7 +78,7 @@ pub(super) const fn all_ports<const N: usize>(rows: &[PortRow]) -> [u16; N] {
 }
 
 /// Asks the rows about a first message.
-pub(super) fn by_prefix(rows: &[Row], view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+pub(crate) fn by_prefix(rows: &[Row], view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let mut open = false;
     for row in rows {
         if view.data.starts_with(row.prefix) {
@@ -95,7 +95,7 @@ pub(super) fn by_prefix(rows: &[Row], view: &View<'_>, notes: &mut Notes<'_>) ->
 }
 
 /// Asks the rows of the flow's ports.
-pub(super) fn by_port(rows: &[PortRow], view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+pub(crate) fn by_port(rows: &[PortRow], view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let mut open = false;
     for row in rows {
         if !row.ports.iter().any(|&port| view.port_is(port)) {
@@ -115,27 +115,27 @@ fn undecided(view: &View<'_>, open: bool) -> Outcome {
 }
 
 /// The bytes `at..at + N`.
-pub(super) fn at<const N: usize>(data: &[u8], at: usize) -> Option<[u8; N]> {
+pub(crate) fn at<const N: usize>(data: &[u8], at: usize) -> Option<[u8; N]> {
     data.get(at..)?.first_chunk().copied()
 }
 
 /// Two bytes at `at`, most significant first.
-pub(super) fn be16(data: &[u8], offset: usize) -> Option<usize> {
+pub(crate) fn be16(data: &[u8], offset: usize) -> Option<usize> {
     at(data, offset).map(|bytes| usize::from(u16::from_be_bytes(bytes)))
 }
 
 /// Four bytes at `at`, most significant first.
-pub(super) fn be32(data: &[u8], offset: usize) -> Option<usize> {
+pub(crate) fn be32(data: &[u8], offset: usize) -> Option<usize> {
     at(data, offset).map(|bytes| size(u32::from_be_bytes(bytes)))
 }
 
 /// Two bytes at `at`, least significant first.
-pub(super) fn le16(data: &[u8], offset: usize) -> Option<usize> {
+pub(crate) fn le16(data: &[u8], offset: usize) -> Option<usize> {
     at(data, offset).map(|bytes| usize::from(u16::from_le_bytes(bytes)))
 }
 
 /// Four bytes at `at`, least significant first.
-pub(super) fn le32(data: &[u8], offset: usize) -> Option<usize> {
+pub(crate) fn le32(data: &[u8], offset: usize) -> Option<usize> {
     at(data, offset).map(|bytes| size(u32::from_le_bytes(bytes)))
 }
 
@@ -148,7 +148,7 @@ const WHOLE_BYTES: usize = 4096;
 
 /// Whether the first message, of `total` bytes as it says, is all there is: over TCP it may still
 /// be on its way.
-pub(super) fn alone(view: &View<'_>, total: usize) -> Option<bool> {
+pub(crate) fn alone(view: &View<'_>, total: usize) -> Option<bool> {
     let there = view.data.len();
     let on_its_way = there < total && total <= WHOLE_BYTES && view.transport == Transport::Tcp;
     (!on_its_way).then_some(there == total)
@@ -156,7 +156,7 @@ pub(super) fn alone(view: &View<'_>, total: usize) -> Option<bool> {
 
 /// The first line without its end, once it is there; `Some(Err(()))` where these bytes are no
 /// line.
-pub(super) fn line(data: &[u8]) -> Option<Result<&[u8], ()>> {
+pub(crate) fn line(data: &[u8]) -> Option<Result<&[u8], ()>> {
     use crate::dissect::session::text;
     match text::line(data) {
         Some((line, _)) if text::is_text(line) => Some(Ok(line)),
@@ -166,17 +166,17 @@ pub(super) fn line(data: &[u8]) -> Option<Result<&[u8], ()>> {
 }
 
 /// Judges the first line.
-pub(super) fn line_fits(data: &[u8], fits: impl FnOnce(&[u8]) -> bool) -> Option<bool> {
+pub(crate) fn line_fits(data: &[u8], fits: impl FnOnce(&[u8]) -> bool) -> Option<bool> {
     line(data).map(|line| line.is_ok_and(fits))
 }
 
 /// Whether `bytes` are printable ASCII or spaces, and at least one.
-pub(super) fn is_label(bytes: &[u8]) -> bool {
+pub(crate) fn is_label(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Whether `bytes` are a number as programs print it: sign, digits, a point.
-pub(super) fn is_decimal(bytes: &[u8]) -> bool {
+pub(crate) fn is_decimal(bytes: &[u8]) -> bool {
     let digits = bytes.strip_prefix(b"-").unwrap_or(bytes);
     digits.first().is_some_and(u8::is_ascii_digit)
         && digits.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'-'))
