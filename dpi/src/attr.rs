@@ -77,6 +77,7 @@ attributes! {
     2 STACK "flow" "stack" Stack one;
     3 RISKS "flow" "risks" Risks one;
     4 WHY "flow" "why" Why one;
+    5 LIST "flow" "list" Text many;
 
     // 10–99: web (family `web`).
     10 HTTP_METHOD "http" "method" Text one;

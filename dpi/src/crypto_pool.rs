@@ -7,6 +7,8 @@
 //! path can leak one. When there are more handshakes in progress than buffers, the oldest loses
 //! its bytes, finds out by the generation, and that is counted.
 
+use crate::digests::Digests;
+
 /// Bytes of one handshake kept; a `ClientHello` with a post-quantum key share and an encrypted
 /// inner hello is about 2.5 KB.
 pub const STREAM_BYTES: usize = 4096;
@@ -15,6 +17,9 @@ pub const STREAM_BYTES: usize = 4096;
 pub const STREAM_RANGES: usize = 24;
 /// Buffers of a pool by default.
 pub const POOL_STREAMS: usize = 64;
+
+/// Certificates whose digests are remembered, a buffer.
+const CERTIFICATES_A_STREAM: usize = 4;
 
 /// Refers to a stream of a [`CryptoPool`]; the default refers to none.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -31,6 +36,7 @@ pub struct CryptoPool {
     next: u16,
     generation: u32,
     lost: u64,
+    digests: Digests,
 }
 
 impl Default for CryptoPool {
@@ -43,8 +49,9 @@ impl CryptoPool {
     /// A pool of `streams` buffers (at least one, at most 65,535).
     pub fn new(streams: usize) -> CryptoPool {
         let streams = streams.clamp(1, usize::from(u16::MAX));
+        let digests = Digests::new(streams * CERTIFICATES_A_STREAM);
         let streams = vec![CryptoStream::EMPTY; streams].into_boxed_slice();
-        CryptoPool { streams, next: 0, generation: 0, lost: 0 }
+        CryptoPool { streams, next: 0, generation: 0, lost: 0, digests }
     }
 
     /// Takes the buffer that was taken longest ago, emptied.
@@ -66,6 +73,18 @@ impl CryptoPool {
         let generation = stream.generation;
         let found = self.streams.get_mut(usize::from(stream.index))?;
         (generation != 0 && found.generation == generation).then_some(found)
+    }
+
+    /// The digests made so far.
+    pub(crate) fn digests(&mut self) -> &mut Digests {
+        &mut self.digests
+    }
+
+    /// What a stream holds without a gap, as far as it is there, and the digests.
+    pub(crate) fn held(&mut self, stream: CryptoRef) -> Option<(&[u8], &mut Digests)> {
+        let found = self.streams.get(usize::from(stream.index))?;
+        let there = stream.generation != 0 && found.generation == stream.generation;
+        there.then(|| (found.contiguous(), &mut self.digests))
     }
 
     /// Says that a stream is read and done with, so that taking its buffer again loses nothing.

@@ -24,6 +24,7 @@ pub mod why;
 #[doc(hidden)]
 pub mod fuzzing;
 
+mod digests;
 mod dissect;
 
 pub use app::{App, AppId, Category};

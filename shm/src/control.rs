@@ -8,6 +8,7 @@ use crate::{
         LIVE_WORDS, Plan, SectionKind, SegmentKind,
     },
     packets::{self, ReaderTable},
+    rules::{self, RulesTable},
     segment::{WORD, WriteMap, WriteWords},
     sync::Ordering,
     writer::{SegmentFd, counter_words},
@@ -59,6 +60,7 @@ pub struct ControlWriter {
     live: WriteWords,
     queues: Vec<CounterWriter>,
     readers: Option<ReaderTable>,
+    rules: Option<RulesTable>,
     map: Arc<WriteMap>,
 }
 
@@ -89,6 +91,8 @@ impl ControlWriter {
         plan.section(SectionKind::Counters, block_bytes, labels.len());
         plan.section(SectionKind::Readers, packets::READER_WORDS * WORD, packets::READERS);
         plan.section(SectionKind::Groups, packets::GROUP_ROW_WORDS * WORD, packets::GROUPS);
+        plan.section(SectionKind::Rules, rules::RULES_WORDS * WORD, 1);
+        plan.section(SectionKind::Apps, rules::APP_WORDS * WORD, rules::APPS);
         let made = plan.create("weir control", false)?;
         made.fill(SectionKind::Engine, engine);
         made.fill(SectionKind::CounterDefs, counter_defs);
@@ -103,7 +107,9 @@ impl ControlWriter {
         let live = made.words(SectionKind::Live);
         let readers =
             ReaderTable::new(made.words(SectionKind::Readers), made.words(SectionKind::Groups));
-        let mut control = Self { live, queues, readers: Some(readers), map: made.map };
+        let rules = RulesTable::new(made.words(SectionKind::Rules), made.words(SectionKind::Apps));
+        let (readers, rules) = (Some(readers), Some(rules));
+        let mut control = Self { live, queues, readers, rules, map: made.map };
         control.heartbeat(layout::unix_ns());
         control.set_state(EngineState::Starting);
         Ok(control)
@@ -141,6 +147,11 @@ impl ControlWriter {
     /// The table of packet readers, to be written by whoever lets them in. There is one.
     pub fn take_readers(&mut self) -> Option<ReaderTable> {
         self.readers.take()
+    }
+
+    /// The table of the rules in force, to be written by whoever puts them there. There is one.
+    pub fn take_rules(&mut self) -> Option<RulesTable> {
+        self.rules.take()
     }
 
     /// The segment, to be handed to readers.

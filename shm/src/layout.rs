@@ -81,6 +81,8 @@ pub(crate) enum SectionKind {
     Queues = 19,
     Readers = 20,
     Groups = 21,
+    Rules = 22,
+    Apps = 23,
 }
 
 /// Words of a definition of a counter or a histogram: unit and role, name, help.
@@ -386,7 +388,7 @@ pub(crate) fn unix_ns() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{arena, flow, histogram, packets, records};
+    use crate::{arena, flow, histogram, packets, records, rules};
 
     const PAGE_TEXT: &str = include_str!("../../docs/SHM_FORMAT.md");
 
@@ -414,6 +416,8 @@ mod tests {
             (K::PacketGroups, packets::GROUP_WORDS * WORD),
             (K::Readers, packets::READER_WORDS * WORD),
             (K::Groups, packets::GROUP_ROW_WORDS * WORD),
+            (K::Rules, rules::RULES_WORDS * WORD),
+            (K::Apps, rules::APP_WORDS * WORD),
         ];
         for (kind, stride) in sections {
             let row = format!("| {} | {kind:?} | ", kind as u32);

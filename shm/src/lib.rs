@@ -47,6 +47,8 @@ mod protocol;
 #[cfg(not(loom))]
 pub mod reader;
 #[cfg(not(loom))]
+pub mod rules;
+#[cfg(not(loom))]
 pub mod server;
 #[cfg(not(loom))]
 mod writer;
@@ -60,6 +62,6 @@ pub use self::{
     paths::{RunningEngine, default_path, list_names},
     reader::{Attached, FlowRead, FlowView, Info, QueueReader, ShardReader},
     segment::{FlowSlots, Shared, WriteSection},
-    server::{Access, Asked, Event, Joined, Offer, Server, What},
+    server::{Access, Asked, Event, Joined, Offer, RulesAsked, RulesClient, Server, What},
     writer::{PacketSpec, SegmentFd, ShardSpec, ShardWriter},
 };

@@ -50,6 +50,8 @@ pub(crate) enum Request {
     Packets(Admission),
     /// The segments, and to be heard about flows without reading packets.
     Control,
+    /// The segments, and to give the engine rules.
+    Rules,
     /// Something that this version does not know.
     Unknown,
 }
@@ -57,6 +59,7 @@ pub(crate) enum Request {
 const REQUEST_SEGMENTS: u32 = 1;
 const REQUEST_PACKETS: u32 = 2;
 const REQUEST_CONTROL: u32 = 3;
+const REQUEST_RULES: u32 = 4;
 /// Bytes of a hello that asks for packets.
 const HELLO_PACKETS_BYTES: usize = 96;
 /// Longest hello that is read.
@@ -94,6 +97,8 @@ pub(crate) enum Status {
     NotAllowed = 2,
     Busy = 3,
     UnknownRequest = 4,
+    /// Not the engine's own user, nor root.
+    NotOwner = 5,
 }
 
 /// A message of the engine, without its descriptors.
@@ -121,6 +126,7 @@ pub(crate) fn encode_hello(request: &Request) -> Vec<u8> {
         Request::Segments | Request::Unknown => REQUEST_SEGMENTS,
         Request::Packets(_) => REQUEST_PACKETS,
         Request::Control => REQUEST_CONTROL,
+        Request::Rules => REQUEST_RULES,
     };
     let mut hello = MAGIC.to_vec();
     for word in [FORMAT_VERSION, number, 0, 0] {
@@ -146,6 +152,7 @@ pub(crate) fn decode_hello(bytes: &[u8]) -> Option<(u32, Request)> {
     let request = match word(rest, 4)? {
         REQUEST_SEGMENTS => Request::Segments,
         REQUEST_CONTROL => Request::Control,
+        REQUEST_RULES => Request::Rules,
         REQUEST_PACKETS => Request::Packets(Admission {
             lease: word(bytes, HELLO_BYTES)? & WANTS_LEASE != 0,
             program: name_in(bytes.get(32..64)?),
@@ -372,6 +379,9 @@ fn check_status(answer: &Answer, path: &Path) -> Result<(), Error> {
         status if status == Status::NotAllowed as u32 => refused(
             "this user may not read it; export.packet_access and export.socket_group say who may",
         ),
+        status if status == Status::NotOwner as u32 => {
+            refused("only its own user and root may give it rules")
+        }
         status if status == Status::Busy as u32 => {
             refused("it has as many readers as it takes, or as many groups; close one")
         }
@@ -469,7 +479,9 @@ mod tests {
     #[test]
     fn requests_survive_the_way() {
         let admission = Admission { program: "tcpdump".into(), lease: true, group: "ids".into() };
-        for request in [Request::Segments, Request::Control, Request::Packets(admission)] {
+        for request in
+            [Request::Segments, Request::Control, Request::Rules, Request::Packets(admission)]
+        {
             let hello = encode_hello(&request);
             assert!(hello.len() <= HELLO_BYTES_MAX);
             assert_eq!(decode_hello(&hello), Some((FORMAT_VERSION, request)));

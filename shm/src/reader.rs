@@ -16,6 +16,7 @@ use crate::{
     paths,
     protocol::{self, Request},
     records::{HEAD_WORDS, RecordReader, StartAt},
+    rules::{self, AppNames},
     segment::{Frames, ReadWords, WORD, WriteWords},
 };
 use std::{
@@ -80,6 +81,7 @@ pub struct Attached {
     queues: Vec<QueueReader>,
     readers: ReadWords,
     groups: ReadWords,
+    names: AppNames,
     shards: Vec<ShardReader>,
 }
 
@@ -159,6 +161,7 @@ impl Attached {
             queues: read_queues(&control)?,
             readers: control.words(SectionKind::Readers, packets::READER_WORDS * WORD)?,
             groups: control.words(SectionKind::Groups, packets::GROUP_ROW_WORDS * WORD)?,
+            names: AppNames::new(rules_words(&control)),
             shards,
         };
         Ok((attached, Rest { frames, page }))
@@ -167,6 +170,11 @@ impl Attached {
     /// The packet readers that the engine has now.
     pub fn packet_readers(&self) -> Vec<ReaderRow> {
         packets::read_readers(&self.readers)
+    }
+
+    /// The names of applications that rules declare, and which rules are in force.
+    pub fn app_names(&self) -> &AppNames {
+        &self.names
     }
 
     /// The groups of packet readers.
@@ -215,6 +223,14 @@ impl Attached {
     pub fn asks_dropped(&self) -> u64 {
         self.live.load(LIVE_ASKS_DROPPED)
     }
+}
+
+/// An engine that knows nothing of rules has no such words.
+fn rules_words(control: &Opened) -> Option<rules::Words> {
+    Some(rules::Words {
+        rules: control.words(SectionKind::Rules, rules::RULES_WORDS * WORD).ok()?,
+        apps: control.words(SectionKind::Apps, rules::APP_WORDS * WORD).ok()?,
+    })
 }
 
 /// The descriptor becomes readable when the engine ends.

@@ -97,6 +97,8 @@ struct Outcome {
     runs: Vec<Row>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stages: Vec<Stage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inspection: Option<Inspection>,
 }
 
 /// What one stage adds to a packet.
@@ -104,6 +106,14 @@ struct Outcome {
 struct Stage {
     stage: &'static str,
     cpu_ns_per_packet: f64,
+}
+
+/// What inspection costs those packets that come to it.
+#[derive(Serialize, Debug)]
+struct Inspection {
+    packets: u64,
+    cpu_ns_per_packet: f64,
+    packets_per_flow: f64,
 }
 
 /// Runs the measurement.
@@ -158,6 +168,8 @@ fn measure_all(args: &BenchArgs, settings: Settings) -> anyhow::Result<Outcome> 
     let shards = first.context("at least one depth is measured")?;
     let sum = |count| shards.iter().map(|shard| shard.books.get(count)).sum::<u64>();
     let flows = sum(Count::FlowsCreated);
+    let stages = stages(&runs, args.stages && !args.no_dpi);
+    let inspected = sum(Count::PacketsInspected);
     let metadata: u64 = shards.iter().map(|shard| shard.metadata_bytes).sum();
     let live: u64 = shards.iter().map(|shard| shard.flows_live).sum();
     Ok(Outcome {
@@ -172,7 +184,12 @@ fn measure_all(args: &BenchArgs, settings: Settings) -> anyhow::Result<Outcome> 
         metadata_bytes_per_flow: ratio(metadata, live),
         finish_seconds: shards.iter().map(|shard| seconds(shard.finish_ns)).fold(0.0, f64::max),
         balanced: shards.iter().all(|shard| shard.books.balanced()),
-        stages: stages(&runs, args.stages && !args.no_dpi),
+        inspection: stages.last().map(|stage| Inspection {
+            packets: inspected,
+            cpu_ns_per_packet: stage.cpu_ns_per_packet * ratio(sum(Count::Processed), inspected),
+            packets_per_flow: ratio(inspected, flows),
+        }),
+        stages,
         runs,
     })
 }
@@ -273,6 +290,14 @@ fn text(outcome: &Outcome) -> String {
             .iter()
             .map(|row| format!("  {:<20} {:>8.1} CPU ns/packet", row.stage, row.cpu_ns_per_packet)),
     );
+    lines.extend(outcome.inspection.iter().map(|inspection| {
+        format!(
+            "  {} packets inspected, {:.0} CPU ns each; {:.2} a flow",
+            count(inspection.packets),
+            inspection.cpu_ns_per_packet,
+            inspection.packets_per_flow
+        )
+    }));
     lines.push(format!(
         "{:.0} bytes a flow, and {:.0} bytes of metadata; ending all flows took {:.3} s; books {}",
         outcome.flow_bytes,

@@ -83,10 +83,11 @@ fn scheme_bytes(url: &[u8]) -> usize {
 pub(crate) fn without_secrets<'a>(target: &[u8], kept: &'a mut [u8; VALUE_BYTES]) -> &'a [u8] {
     let mut used = 0;
     let mut push = |bytes: &[u8]| {
-        for (place, byte) in kept.iter_mut().skip(used).zip(bytes) {
-            *place = *byte;
+        let end = (used + bytes.len()).min(VALUE_BYTES);
+        if let (Some(room), Some(bytes)) = (kept.get_mut(used..end), bytes.get(..end - used)) {
+            room.copy_from_slice(bytes);
         }
-        used = (used + bytes.len()).min(VALUE_BYTES);
+        used = end;
     };
     let (before, rest) = target.split_at(scheme_bytes(target));
     push(before);
@@ -95,39 +96,51 @@ pub(crate) fn without_secrets<'a>(target: &[u8], kept: &'a mut [u8; VALUE_BYTES]
     let authority = if before.is_empty() { &[] } else { rest.get(..end).unwrap_or_default() };
     let host_from = authority.iter().rposition(|byte| *byte == b'@').map_or(0, |at| at + 1);
     let after = rest.get(host_from..).unwrap_or_default();
-    let mut hidden = false;
-    let mut name_from = None;
-    for (at, &byte) in after.iter().enumerate().take(4 * VALUE_BYTES) {
-        match byte {
-            b'?' | b'&' | b';' | b'#' => {
-                name_from = Some(at + 1);
-                hidden = false;
-                push(&[byte]);
-            }
-            b'=' if name_from.is_some_and(|from| is_secret(after.get(from..at))) => {
-                name_from = None;
-                hidden = true;
-                push(b"=");
-                push(HIDDEN);
-            }
-            b'=' => {
-                name_from = None;
-                if !hidden {
-                    push(b"=");
-                }
-            }
-            _ if !hidden => push(&[byte]),
-            _ => {}
+    let mut rest = after.get(..4 * VALUE_BYTES).unwrap_or(after);
+    let (mut hidden, mut named) = (false, false);
+    // Piece by piece: up to the next byte that begins a name or ends it.
+    while let Some(at) = rest.iter().position(|byte| is_joint(*byte)) {
+        let (piece, behind) = rest.split_at(at);
+        let (joint, behind) = behind.split_at(1);
+        rest = behind;
+        if !hidden {
+            push(piece);
         }
+        if joint != b"=" {
+            (hidden, named) = (false, true);
+            push(joint);
+        } else if named && is_secret(piece) {
+            (hidden, named) = (true, false);
+            push(b"=");
+            push(HIDDEN);
+        } else {
+            named = false;
+            if !hidden {
+                push(b"=");
+            }
+        }
+    }
+    if !hidden {
+        push(rest);
     }
     kept.get(..used).unwrap_or_default()
 }
 
-fn is_secret(name: Option<&[u8]>) -> bool {
-    let name = name.unwrap_or_default();
+/// What separates names and values.
+fn is_joint(byte: u8) -> bool {
+    matches!(byte, b'?' | b'&' | b';' | b'#' | b'=')
+}
+
+fn is_secret(name: &[u8]) -> bool {
     SHORT_SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret))
-        || SECRETS.iter().any(|secret| {
-            name.windows(secret.len()).any(|window| window.eq_ignore_ascii_case(secret))
+        || (0..name.len()).any(|at| {
+            let rest = name.get(at..).unwrap_or_default();
+            // The letters with which they begin.
+            let first = rest.first().is_some_and(|byte| b"pstac".contains(&(byte | 0x20)));
+            let begins = |secret: &&[u8]| {
+                rest.get(..secret.len()).is_some_and(|head| head.eq_ignore_ascii_case(secret))
+            };
+            first && SECRETS.iter().any(|secret| begins(secret))
         })
 }
 

@@ -7,6 +7,7 @@
 //! [`Inspector::new`] nothing is allocated.
 
 mod counters;
+mod custom;
 mod dispatch;
 mod judge;
 mod metas;
@@ -29,13 +30,17 @@ pub use state::Slot;
 pub use turn::UNNAMED_PACKETS;
 pub use verdict::{Confidence, Verdict};
 
+use std::sync::Arc;
+
 use crate::app::{self, AppId};
 use crate::crypto_pool::CryptoPool;
 use crate::dissect;
 use crate::knowledge::Knowledge;
 use crate::risk::Risks;
+use crate::rules::RuleSet;
 use crate::view::{Direction, Dissector, Endpoint, Transport};
 use crate::why::{Rule, Why};
+use custom::Custom;
 use dispatch::Dispatch;
 use metas::Metas;
 use state::States;
@@ -142,6 +147,7 @@ pub struct Inspector {
     knowledge: Knowledge,
     crypto: CryptoPool,
     counters: Counters,
+    custom: Custom,
 }
 
 impl Inspector {
@@ -168,6 +174,7 @@ impl Inspector {
             knowledge: Knowledge::new(limits.dns_names),
             crypto: CryptoPool::default(),
             counters: Counters::default(),
+            custom: Custom::default(),
         }
     }
 
@@ -192,16 +199,17 @@ impl Inspector {
         };
         if !begun {
             *slot = Slot::NONE;
-            let verdict = self.without_content(transport, segment.client, segment.server).0;
+            let verdict = self.without_slot(transport, segment.client, segment.server);
             return self.ended(verdict);
         }
+        let rules = self.custom.rules();
         let Inspector { limits, dispatch, states, streams, metas, .. } = self;
         let Some(state) = states.get_mut(*slot) else {
             return Step::Ended(Verdict::UNKNOWN);
         };
         let (knowledge, crypto) = (&mut self.knowledge, &mut self.crypto);
         let shared = Shared { knowledge, crypto, metas, counters: &mut self.counters };
-        let mut turn = Turn { dispatch, state, streams, shared, limits, segment };
+        let mut turn = Turn { dispatch, state, streams, shared, limits, segment, rules };
         let asked = match (transport, segment.tcp) {
             (Transport::Tcp, Some(tcp)) => turn.tcp(tcp),
             _ => turn.udp(),
@@ -221,9 +229,16 @@ impl Inspector {
         let known = self.states.get(*slot).map(|state| state.verdict).unwrap_or_default();
         let verdict = match protocol {
             _ if known.is_known() => known,
-            TCP => self.without_content(Transport::Tcp, client, server).0,
-            UDP => self.without_content(Transport::Udp, client, server).0,
+            TCP => self.without_slot(Transport::Tcp, client, server),
+            UDP => self.without_slot(Transport::Udp, client, server),
             other => self.by_ip_protocol(other).unwrap_or_default(),
+        };
+        let verdict = match self.states.get_mut(*slot) {
+            Some(state) => {
+                state.verdict = verdict;
+                self.custom.ended(state, &mut self.metas, [client, server])
+            }
+            None => verdict,
         };
         self.judge(*slot, verdict, client, server);
         self.count(verdict);
@@ -259,6 +274,18 @@ impl Inspector {
             _ => return None,
         };
         Some(Verdict::protocol(app, Confidence::Content))
+    }
+
+    /// Puts rules in force, or none; gives back those that were, so that the caller decides where
+    /// their memory is freed. Flows that have their name keep it.
+    pub fn set_rules(&mut self, rules: Option<Arc<RuleSet>>) -> Option<Arc<RuleSet>> {
+        self.custom.set(rules)
+    }
+
+    /// The name of a flow of another protocol than TCP and UDP, at its first packet.
+    pub fn without_payload(&self, protocol: u8, client: Endpoint, server: Endpoint) -> Verdict {
+        let verdict = self.by_ip_protocol(protocol).unwrap_or_default();
+        self.custom.by_ends(None, client, server, verdict)
     }
 
     /// What was found out about the flow so far, in the form of [`crate::meta`]: attributes, then
@@ -313,6 +340,7 @@ impl Inspector {
         self.counters.flows_begun += 1;
         state.alive = self.dispatch.possible(transport, turn::hinted(&self.dispatch, segment));
         state.announced = self.knowledge.expected(segment.client, segment.server);
+        self.custom.begin(state, segment);
         true
     }
 
@@ -336,7 +364,7 @@ impl Inspector {
             return Step::Ended(Verdict::UNKNOWN);
         };
         match asked {
-            Asked::Nothing => Step::More,
+            Asked::Nothing => self.custom.not_yet(state, &mut self.metas, segment),
             Asked::Named { app, more } => {
                 if app::tells_of_peers(app) {
                     let Segment { client, server, .. } = *segment;
@@ -345,13 +373,14 @@ impl Inspector {
                         self.knowledge.learn_peer(client.address, client.port, app);
                     }
                 }
-                let changed = state.named_as != app && {
+                let before = state.verdict;
+                if state.named_as != app {
                     let meta = self.metas.of(state.meta, slot);
-                    let verdict = naming::name(state, meta, app, segment, &self.knowledge);
-                    std::mem::replace(&mut state.verdict, verdict) != verdict
-                };
+                    state.verdict = naming::name(state, meta, app, segment, &self.knowledge);
+                }
+                self.custom.named(state, &mut self.metas, app, segment);
                 let verdict = state.verdict;
-                match (more, changed) {
+                match (more, verdict != before) {
                     (true, true) => Step::Refined(verdict),
                     (true, false) => Step::More,
                     (false, _) => self.over(slot, verdict, segment),
@@ -364,7 +393,7 @@ impl Inspector {
             Asked::GaveUp => {
                 self.counters.gave_up += 1;
                 let (announced, place) = (state.announced, state.meta);
-                let (verdict, why) = if announced == AppId::UNKNOWN {
+                let (mut verdict, why) = if announced == AppId::UNKNOWN {
                     self.without_content(transport, segment.client, segment.server)
                 } else {
                     let why = Why::of(Rule::Announced, announced.0);
@@ -373,6 +402,9 @@ impl Inspector {
                 self.metas.of(place, slot).why = why;
                 if let Some(state) = self.states.get_mut(slot) {
                     state.verdict = verdict;
+                    let ends = [segment.client, segment.server];
+                    self.custom.gave_up(state, &mut self.metas, ends);
+                    verdict = state.verdict;
                 }
                 self.judge_payload(slot, verdict, segment.payload);
                 self.over(slot, verdict, segment)
@@ -405,6 +437,12 @@ impl Inspector {
             }
             None => (Verdict::UNKNOWN, Why::default()),
         }
+    }
+
+    /// The name of a flow of which nothing is kept.
+    fn without_slot(&self, transport: Transport, client: Endpoint, server: Endpoint) -> Verdict {
+        let (verdict, _) = self.without_content(transport, client, server);
+        self.custom.by_ends(Some(transport), client, server, verdict)
     }
 
     fn over(&mut self, slot: Slot, verdict: Verdict, segment: &Segment<'_>) -> Step {

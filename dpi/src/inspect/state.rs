@@ -1,5 +1,8 @@
 //! What is kept of a flow while it is being inspected, and the fixed pool of it.
 
+use std::num::NonZeroU16;
+
+use super::custom::Best;
 use super::dispatch::{Index, Mask};
 use super::metas::MetaRef;
 use super::stream::Stream;
@@ -46,7 +49,8 @@ pub(super) struct FlowState {
     /// Bytes of datagrams so far, both directions, saturating.
     pub(super) bytes: u16,
     /// The dissector that recognised the flow and wants to see more of it.
-    pub(super) dissector: Option<Index>,
+    /// Its index and 1, which takes two bytes less than an index or none.
+    dissector: Option<NonZeroU16>,
     /// What a control flow said this one would be.
     pub(super) announced: AppId,
     /// The name so far.
@@ -57,6 +61,8 @@ pub(super) struct FlowState {
     pub(super) scratch: Scratch,
     /// Where its metadata is, once it is recognised and read on.
     pub(super) meta: MetaRef,
+    /// The best rule so far.
+    pub(super) best: Best,
 }
 
 impl FlowState {
@@ -75,7 +81,17 @@ impl FlowState {
             streams: [Stream::default(); 2],
             scratch: Scratch::default(),
             meta: MetaRef::NONE,
+            best: Best::NONE,
         }
+    }
+
+    /// The dissector that recognised the flow and wants to see more of it.
+    pub(super) fn dissector(&self) -> Option<Index> {
+        self.dissector.map(|place| place.get() - 1)
+    }
+
+    pub(super) fn set_dissector(&mut self, index: Option<Index>) {
+        self.dissector = index.and_then(|index| NonZeroU16::new(index + 1));
     }
 }
 
@@ -129,7 +145,8 @@ impl States {
         let from = self.hand;
         self.hand = if from + SAMPLE < self.all.len() { from + SAMPLE } else { 0 };
         let sample = self.all.get(from..)?.iter().take(SAMPLE);
-        let unnamed = sample.filter(|state| !state.verdict.is_known());
+        // What rules say of addresses and ports alone says nothing of how far inspection is.
+        let unnamed = sample.filter(|state| state.verdict.master == AppId::UNKNOWN);
         let oldest = unnamed.max_by_key(|state| self.now.wrapping_sub(state.used_at));
         oldest.map(|state| state.slot)
     }
@@ -223,7 +240,7 @@ mod tests {
         for at in [2, 0, 3, 1] {
             states.get_mut(slots[at]).unwrap();
         }
-        let named = Verdict { app: AppId::TLS, ..Verdict::UNKNOWN };
+        let named = Verdict { master: AppId::TLS, ..Verdict::UNKNOWN };
         states.all[2].verdict = named;
         assert_eq!(states.oldest_unnamed(), Some(slots[0]));
         for state in &mut states.all {

@@ -1,5 +1,6 @@
 //! One packet's inspection: which bytes are looked at, and who is asked about them.
 
+use super::custom::{self, InForce};
 use super::dispatch::{Dispatch, Index, Mask};
 use super::metas::{MetaRef, Metas};
 use super::state::FlowState;
@@ -72,6 +73,7 @@ pub(super) struct Turn<'i> {
     pub(super) shared: Shared<'i>,
     pub(super) limits: &'i Limits,
     pub(super) segment: &'i Segment<'i>,
+    pub(super) rules: Option<InForce<'i>>,
 }
 
 impl Turn<'_> {
@@ -82,10 +84,11 @@ impl Turn<'_> {
         let bytes = u16::try_from(self.segment.payload.len()).unwrap_or(u16::MAX);
         self.state.bytes = self.state.bytes.saturating_add(bytes);
         let view = view(self.segment, self.segment.payload, Transport::Udp, true, packets_before);
-        if let Some(index) = self.state.dissector {
+        if let Some(index) = self.state.dissector() {
             let shared = &mut self.shared;
             return ask_again(self.dispatch, self.state, shared, index, &view, last.of_all);
         }
+        custom::by_payload(self.rules, self.state, &view);
         let candidates = candidates(self.dispatch, self.state, view.data, Transport::Udp);
         let announced = self.state.announced != AppId::UNKNOWN;
         match ask(self.dispatch, self.state, &mut self.shared, candidates, &view).0 {
@@ -101,7 +104,7 @@ impl Turn<'_> {
         if self.state.announced != AppId::UNKNOWN {
             return Asked::GaveUp;
         }
-        let last = self.last(if tcp.syn_seen || self.state.dissector.is_some() {
+        let last = self.last(if tcp.syn_seen || self.state.dissector().is_some() {
             self.limits.packets_tcp
         } else {
             self.limits.packets_tcp.min(MIDSTREAM_PACKETS)
@@ -137,7 +140,7 @@ impl Turn<'_> {
         }
         let payload = self.segment.payload;
         let missing = self.segment.payload_missing;
-        let may_rebase = tcp.syn_seen && self.state.dissector.is_none();
+        let may_rebase = tcp.syn_seen && self.state.dissector().is_none();
         let (stream, pool) = self.stream_mut();
         let taken = stream.take(pool, tcp.seq, payload, may_rebase);
         self.count_taken(taken);
@@ -168,18 +171,19 @@ impl Turn<'_> {
     /// Asks about the stream's beginning: those who may still be it, or the one who was it.
     fn ask_stream(&mut self, taken: Taken, packets_before: u8, last: Last) -> Asked {
         // The view borrows the pool, which `ask` does not need: the fields are taken apart here.
-        let Turn { dispatch, state, streams, shared, segment, .. } = self;
+        let Turn { dispatch, state, streams, shared, segment, rules, .. } = self;
         let stream = of(&mut state.streams, segment.direction);
         let over = last.as_it_is || segment.payload_missing || stream.is_over(streams);
         let data = if taken == Taken::First { segment.payload } else { stream.bytes(streams) };
         let view = view(segment, data, Transport::Tcp, over, packets_before);
-        if let Some(index) = state.dissector {
+        if let Some(index) = state.dissector() {
             return if data.is_empty() {
                 Asked::Finished
             } else {
                 ask_again(dispatch, state, shared, index, &view, last.of_all)
             };
         }
+        custom::by_payload(*rules, state, &view);
         let candidates = candidates(dispatch, state, data, Transport::Tcp);
         let (asked, wanting) = ask(dispatch, state, shared, candidates, &view);
         match asked {
@@ -200,13 +204,13 @@ impl Turn<'_> {
         let in_order: usize = state.streams.iter().map(Stream::in_order).sum();
         let bytes = usize::from(state.bytes).saturating_add(in_order);
         let enough = u32::try_from(bytes).is_ok_and(|bytes| bytes >= self.limits.stream_bytes);
-        let unnamed = state.dissector.is_none() && (state.packets >= UNNAMED_PACKETS || enough);
+        let unnamed = state.dissector().is_none() && (state.packets >= UNNAMED_PACKETS || enough);
         Last { of_all, as_it_is: of_all || unnamed }
     }
 
     /// Whether the dissector that recognised the flow wants no more of this direction.
     fn direction_is_read(&self) -> bool {
-        self.state.dissector.is_some() && self.state.scratch.is_read(self.segment.direction)
+        self.state.dissector().is_some() && self.state.scratch.is_read(self.segment.direction)
     }
 
     /// Forgets this direction's bytes and what was excluded by them.
@@ -247,13 +251,13 @@ impl Turn<'_> {
 impl FlowState {
     /// What the end of inspection means for the flow.
     fn over(&self) -> Asked {
-        if self.dissector.is_some() { Asked::Finished } else { Asked::GaveUp }
+        if self.dissector().is_some() { Asked::Finished } else { Asked::GaveUp }
     }
 
     /// Gives up where no protocol fits any more, and the true first segment is not merely late.
     fn nobody_left(&self, tcp: TcpSegment) -> Option<Asked> {
         let may_be_late = tcp.syn_seen && self.packets < LATE_FIRST_PACKETS;
-        let over = self.dissector.is_none() && self.alive.is_empty() && !may_be_late;
+        let over = self.dissector().is_none() && self.alive.is_empty() && !may_be_late;
         over.then_some(Asked::GaveUp)
     }
 }
@@ -280,7 +284,7 @@ fn ask(
             match run(dissector, state, shared, view) {
                 Outcome::Found { app, more } => {
                     let more = found(state, shared, dissector, app, more, view);
-                    state.dissector = more.then_some(index);
+                    state.set_dissector(more.then_some(index));
                     return (Asked::Named { app, more }, wanting);
                 }
                 Outcome::NeedMore => wanting.insert(index),

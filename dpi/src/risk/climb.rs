@@ -1,6 +1,7 @@
 //! Paths that climb out of their folders, and files that only the system reads.
 
 use super::decode::{around, count, has};
+use super::seek::{any, has_pair};
 
 /// Files that a climb ends at.
 const FILES: &[&[u8]] = &[
@@ -75,12 +76,19 @@ fn is_up(part: &[u8]) -> bool {
 
 /// Steps up.
 pub(super) fn steps(value: &[u8]) -> usize {
+    if !has_pair(value, b'.', b'.') {
+        return 0;
+    }
     value.windows(3).filter(|three| matches!(three, [b'.', b'.', b'/' | b'\\'])).count()
 }
 
 /// Whether a value climbs: three steps up, one step up and a file of the system, or such a file
 /// by its full name.
 pub(super) fn climbs(value: &[u8]) -> bool {
+    // No file is named in full without a slash, and no step is made.
+    if !any(value, |byte| matches!(byte, b'/' | b'\\' | 0xc0)) {
+        return false;
+    }
     let slash = |byte: &u8| if *byte == b'\\' { b'/' } else { *byte };
     let steps = steps(value);
     if steps >= STEPS {
@@ -92,7 +100,15 @@ pub(super) fn climbs(value: &[u8]) -> bool {
     };
     let doubled = around(value, b"....//").next().is_some() || has(value, b"..\xc0\xaf");
     ((steps > 0 || doubled) && FILES.iter().any(|file| names(file)))
-        || WHOLE.iter().any(|file| names(file) && is_start(value, file))
+        || has_folder(value) && WHOLE.iter().any(|file| names(file) && is_start(value, file))
+}
+
+/// Whether there is a folder, or a drive, that all of [`WHOLE`] are in.
+fn has_folder(value: &[u8]) -> bool {
+    value.windows(4).any(|four| {
+        let [b'/' | b'\\', name @ ..] = four else { return false };
+        matches!(name, b"etc" | b"pro" | b"win" | b"boo" | [b'c', b':', _])
+    })
 }
 
 /// Whether the file's name begins the value, or follows a scheme or a wrapper: an article about a

@@ -1,7 +1,8 @@
 //! Commands and code where a value belongs: shells, PHP, Java, Python, and the expression and
 //! template languages that run what they are given.
 
-use super::decode::{around, has, has_any};
+use super::decode::{around, has};
+use super::seek::{Bytes, Words};
 
 /// Commands that take an argument: a word must follow.
 const WITH_ARGUMENT: &[&[u8]] = &[
@@ -197,13 +198,17 @@ const PROGRAMS: &[&[u8]] = &[
     b"ro0abxn",
 ];
 
+static SOUGHT: Words<{ PROGRAMS.len() }> = Words::new(PROGRAMS, 3);
+/// One of these is in every one of them, and in every separator of commands.
+static MARKS: Bytes = Bytes::of(b";|&`$({<[:_/.-\n");
+
 /// Whether `value` carries a command or code. A path is not taken for a command by its separator
 /// alone (`;` has a meaning in it).
 pub(super) fn is_command(value: &[u8]) -> bool {
-    if !value.iter().any(|byte| b";|&`$({<[:_/.-\n".contains(byte)) {
+    if !MARKS.any_of(value) {
         return false;
     }
-    has_any(value, PROGRAMS)
+    SOUGHT.any(value)
         || [&b";"[..], b"|", b"&&", b"`", b"$(", b"\n"].into_iter().any(|separator| {
             around(value, separator).any(|(before, rest)| begins_command(before, rest, separator))
         })

@@ -1,6 +1,7 @@
 //! What a server makes of an encoded value: percent decoding (RFC 3986 section 2.1), the plus of
 //! forms, lower case, and white space brought together.
 
+use super::seek::{any, has_pair};
 use std::io::BufRead;
 
 /// Bytes of a value that are looked at.
@@ -32,6 +33,9 @@ impl Decoded {
 
     /// Decodes `value` once; `plus` is a blank in queries and forms, and itself in paths.
     pub(super) fn once(value: &[u8], plus: bool) -> Decoded {
+        if !any(value, |byte| byte == b'%' || byte == b'+') {
+            return Decoded::lower(value);
+        }
         let mut decoded = Decoded::empty();
         let mut rest = value;
         while let Some((first, behind)) = rest.split_first() {
@@ -155,15 +159,6 @@ pub(super) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     }
 }
 
-/// Whether any of `needles` (of ASCII) is in `bytes`. Most are excluded by a character that is
-/// nowhere in them.
-pub(super) fn has_any(bytes: &[u8], needles: &[&[u8]]) -> bool {
-    let bit = |byte: u8| 1_u128.checked_shl(u32::from(byte)).unwrap_or(0);
-    let seen = bytes.iter().fold(0, |seen, byte| seen | bit(*byte));
-    let possible = |needle: &[u8]| needle.iter().all(|byte| seen & bit(*byte) != 0);
-    needles.iter().any(|needle| possible(needle) && has(bytes, needle))
-}
-
 /// How often `byte` is in `bytes`.
 pub(super) fn count(bytes: &[u8], byte: u8) -> usize {
     bytes.iter().fold(0, |sum, other| sum + usize::from(*other == byte))
@@ -171,7 +166,15 @@ pub(super) fn count(bytes: &[u8], byte: u8) -> usize {
 
 /// Whether `needle` is in `bytes`.
 pub(super) fn has(bytes: &[u8], needle: &[u8]) -> bool {
-    find(bytes, needle).is_some()
+    may_have(bytes, needle) && find(bytes, needle).is_some()
+}
+
+/// Whether the first two bytes of `needle` are in `bytes`: mostly they are not.
+fn may_have(bytes: &[u8], needle: &[u8]) -> bool {
+    match needle {
+        [first, second, ..] => has_pair(bytes, *first, *second),
+        _ => true,
+    }
 }
 
 /// Every place at which `needle` is in `bytes`: what is before it and what is behind it.
@@ -179,7 +182,7 @@ pub(super) fn around<'a>(
     bytes: &'a [u8],
     needle: &'a [u8],
 ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-    let mut from = 0;
+    let mut from = if may_have(bytes, needle) { 0 } else { bytes.len() };
     std::iter::from_fn(move || {
         let at = from + find(bytes.get(from..)?, needle)?;
         from = at + 1;

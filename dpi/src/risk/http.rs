@@ -3,7 +3,8 @@
 //!
 //! All of it looks at bytes as they were sent, a bounded number of them, and answers with risks.
 
-use super::decode::{Decoded, has, has_any};
+use super::decode::{Decoded, has};
+use super::seek::{Bytes, Words, any};
 use super::{Risk, Risks, climb, command, exploit, script, sql};
 use crate::risk::names;
 
@@ -22,7 +23,7 @@ const AGENT_MOST: usize = 1024;
 /// What the target of a request shows.
 pub fn judge_target(target: &[u8]) -> Risks {
     let target = target.get(..TARGET_BYTES).unwrap_or(target);
-    let mut risks = Risks::when(Risk::HttpSuspiciousUrl, target.iter().copied().any(is_foreign));
+    let mut risks = Risks::when(Risk::HttpSuspiciousUrl, any(target, is_foreign));
     let target = origin_form(target);
     let end = target.iter().position(|byte| *byte == b'?').unwrap_or(target.len());
     let (path, query) = target.split_at(end);
@@ -39,7 +40,7 @@ fn origin_form(target: &[u8]) -> &[u8] {
 
 /// Bytes that a browser encodes (RFC 3986 section 2, WHATWG URL section 1.3).
 fn is_foreign(byte: u8) -> bool {
-    byte.is_ascii_control() || matches!(byte, b'<' | b'>' | b'"' | b' ' | b'`' | b'\\')
+    byte <= b' ' || matches!(byte, 0x7f | b'<' | b'>' | b'"' | b'`' | b'\\')
 }
 
 /// Exploits and probes, for which path and query are looked at together.
@@ -53,13 +54,11 @@ fn judge_whole(target: &[u8]) -> Risks {
 }
 
 fn judge_decoded_target(target: &[u8]) -> Risks {
-    let exploit = exploit::is_target(target);
+    let exploit::Known { exploit, probe } = exploit::known(target);
     let mut risks = Risks::when(Risk::KnownExploit, exploit);
     let runs = has(target, b"cmd.exe?/c") || has(target, b"call_user_func_array");
     risks = risks.or(Risks::when(Risk::RemoteCodeExecution, runs));
-    if exploit::is_probe(target) {
-        risks.set(Risk::Probing);
-    }
+    risks = risks.or(Risks::when(Risk::Probing, probe));
     risks.or(Risks::when(Risk::HttpSuspiciousUrl, exploit))
 }
 
@@ -124,11 +123,11 @@ fn judge_decoded(name: &[u8], value: &[u8]) -> Risks {
     let mut risks = judge_value(value, false);
     let run = command::is_command_parameter(name, value);
     risks = risks.or(Risks::when(Risk::RemoteCodeExecution, run));
-    let splits = [&b"\r\n"[..], b"\n"].into_iter().any(|end| {
-        [&b"set-cookie:"[..], b"location:", b"content-length:", b"content-type:", b"http/1."]
+    // A line that ends with both ends with the second.
+    let splits = value.contains(&b'\n')
+        && [&b"set-cookie:"[..], b"location:", b"content-length:", b"content-type:", b"http/1."]
             .iter()
-            .any(|header| has_joined(value, end, header))
-    });
+            .any(|header| has_joined(value, b"\n", header));
     let climbs = climb::climbs(value);
     risks = risks.or(Risks::when(Risk::PathTraversal, climbs));
     risks.or(Risks::when(Risk::HttpSuspiciousUrl, splits || value.contains(&0)))
@@ -138,11 +137,14 @@ fn has_joined(value: &[u8], first: &[u8], second: &[u8]) -> bool {
     super::decode::around(value, first).any(|(_, rest)| rest.starts_with(second))
 }
 
+/// One of these is in every attack by a value.
+static MARKS: Bytes = Bytes::of(b"'\"();|&`$<>{}[*#:\n ");
+
 /// SQL, script and commands in a decoded value.
 fn judge_value(value: &[u8], is_path: bool) -> Risks {
     let zero = is_path && value.contains(&0);
     let mut risks = Risks::when(Risk::HttpSuspiciousUrl, zero);
-    if !value.iter().any(|byte| b"'\"();|&`$<>{}[*#:\n ".contains(byte)) {
+    if !MARKS.any_of(value) {
         return risks;
     }
     if exploit::is_lookup(value) {
@@ -156,56 +158,62 @@ fn judge_value(value: &[u8], is_path: bool) -> Risks {
 
 /// Whether a value as sent cannot be an attack: letters, digits, and what joins them.
 fn is_plain(value: &[u8]) -> bool {
-    let joins = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.~=/,@!".contains(byte);
-    value.iter().all(joins) && !has(value, b"..") && !has(value, b"/etc/") && !has(value, b"/proc/")
+    static JOINS: Bytes = Bytes::alphanumeric_and(b"-_.~=/,@!");
+    JOINS.all_of(value) && !has(value, b"..") && !has(value, b"/etc/") && !has(value, b"/proc/")
 }
 
 /// What the user agent shows.
 pub fn judge_agent(agent: &[u8]) -> Risks {
-    const ODD: &[&[u8]] =
-        &[b"${", b"<?", b"<script", b"%s", b"() {", b"%25", b"\\x", b"union select", b"jndi:"];
+    const ODD: &[&[u8]] = &[b"${", b"<?", b"<script", b"%s", b"() {", b"%25", b"\\x"];
     let agent = agent.get(..AGENT_MOST + 1).unwrap_or(agent);
     let lower = Decoded::lower(agent);
     let lower = lower.as_bytes();
-    let control = agent.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t');
-    let letters = agent.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
-    let tool = names_tool(lower);
-    let wrong = control || letters < AGENT_BYTES || agent.len() > AGENT_MOST || has_any(lower, ODD);
-    let word = lower.iter().all(u8::is_ascii_alphanumeric) && names::is_generated(lower);
-    let crawler = has_any(lower, CRAWLERS);
-    Risks::when(Risk::HttpSuspiciousAgent, wrong || tool || word)
-        .or(Risks::when(Risk::HttpCrawler, crawler || (tool && has(lower, b"+http"))))
-}
-
-/// Whether a tool's name begins a word of the agent.
-fn names_tool(agent: &[u8]) -> bool {
-    let mut before = b' ';
-    agent.windows(4).enumerate().any(|(at, head)| {
-        let [first, ..] = head else { return false };
-        let begins = !before.is_ascii_alphanumeric();
-        before = *first;
-        let head = head.first_chunk().map_or(0, |head| u32::from_le_bytes(*head));
-        // The first four letters decide nearly always.
-        begins && HEADS.contains(&head) && {
-            let rest = agent.get(at..).unwrap_or_default();
-            TOOLS.iter().any(|tool| rest.starts_with(tool))
+    let control = any(agent, |byte| byte < b'\t' || (byte > b'\t' && byte < b' ') || byte == 0x7f);
+    let letters = agent.iter().map(|byte| usize::from(byte.is_ascii_alphabetic())).sum::<usize>();
+    let marks = any(lower, |byte| matches!(byte, b'$' | b'<' | b'%' | b'{' | b'\\'));
+    let mut odd = marks && ODD.iter().any(|word| has(lower, word));
+    let (mut tool, mut crawler) = (false, false);
+    AGENTS.any_where(lower, |start, index| {
+        match index.checked_sub(TOOLS.len()) {
+            // A tool's name begins a word.
+            None => {
+                let before = start.checked_sub(1).and_then(|at| lower.get(at));
+                tool |= before.is_none_or(|byte| !byte.is_ascii_alphanumeric());
+            }
+            Some(index) if index < CRAWLERS.len() => crawler = true,
+            Some(_) => odd = true,
         }
-    })
+        false
+    });
+    let wrong = control || letters < AGENT_BYTES || agent.len() > AGENT_MOST || odd;
+    let word = lower.iter().all(u8::is_ascii_alphanumeric) && names::is_generated(lower);
+    // `+http` is one of the crawlers' words.
+    Risks::when(Risk::HttpSuspiciousAgent, wrong || tool || word)
+        .or(Risks::when(Risk::HttpCrawler, crawler))
 }
 
-/// The first four letters of each of [`TOOLS`].
-const HEADS: [u32; TOOLS.len()] = heads();
+/// What no agent is made of.
+const STATEMENTS: &[&[u8]] = &[b"union select", b"jndi:"];
+
+/// All words that are sought in an agent: tools, crawlers, statements.
+const AGENT_WORDS: [&[u8]; TOOLS.len() + CRAWLERS.len() + STATEMENTS.len()] = agent_words();
+static AGENTS: Words<{ AGENT_WORDS.len() }> = Words::new(&AGENT_WORDS, 4);
 
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time; an error would not build")]
-const fn heads() -> [u32; TOOLS.len()] {
-    let mut heads = [0; TOOLS.len()];
+const fn agent_words() -> [&'static [u8]; TOOLS.len() + CRAWLERS.len() + STATEMENTS.len()] {
+    let mut words: [&[u8]; TOOLS.len() + CRAWLERS.len() + STATEMENTS.len()] = [b""; _];
     let mut at = 0;
-    while at < heads.len() {
-        let tool = TOOLS[at];
-        heads[at] = u32::from_le_bytes([tool[0], tool[1], tool[2], tool[3]]);
+    while at < words.len() {
+        words[at] = if at < TOOLS.len() {
+            TOOLS[at]
+        } else if at < TOOLS.len() + CRAWLERS.len() {
+            CRAWLERS[at - TOOLS.len()]
+        } else {
+            STATEMENTS[at - TOOLS.len() - CRAWLERS.len()]
+        };
         at += 1;
     }
-    heads
+    words
 }
 
 /// Tools that look for weak spots, guess passwords or carry out attacks, by the agents that they
@@ -323,8 +331,7 @@ impl Lines {
             return;
         };
         let value = rest.get(1..).unwrap_or_default();
-        self.wrong |=
-            name.is_empty() || !name.iter().copied().all(is_token) || line.len() > LINE_BYTES;
+        self.wrong |= name.is_empty() || !TOKEN.all_of(name) || line.len() > LINE_BYTES;
         let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
         match name.len() {
             4 if is(b"host") => self.hosts = self.hosts.saturating_add(1),
@@ -341,7 +348,10 @@ impl Lines {
             }
             _ => {}
         }
-        self.wrong |= value.iter().any(|byte| matches!(byte, 0 | b'\r'));
+        if !any(value, |byte| matches!(byte, 0 | b'\r' | b'$' | b'(')) {
+            return;
+        }
+        self.wrong |= any(value, |byte| matches!(byte, 0 | b'\r'));
         if exploit::is_shellshock(value) {
             self.exploit = true;
         } else if value.contains(&b'$') {
@@ -370,9 +380,7 @@ impl Lines {
 }
 
 /// RFC 9110 section 5.6.2.
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
+static TOKEN: Bytes = Bytes::alphanumeric_and(b"!#$%&'*+-.^_`|~");
 
 /// The transfer codings registered with IANA, and the names that they had before.
 fn is_encoding(word: &[u8]) -> bool {
@@ -468,6 +476,11 @@ pub fn has_password(form: &[u8]) -> bool {
     let form = form.get(..FORM_BYTES).unwrap_or(form);
     form.split(|byte| *byte == b'&').take(PARAMETERS).any(|parameter| {
         let Some(at) = parameter.iter().position(|byte| *byte == b'=') else { return false };
+        // All have this letter, which may be encoded.
+        let possible = |byte: u8| matches!(byte, b'p' | b'P' | b'%');
+        if !any(parameter.get(..at).unwrap_or_default(), possible) {
+            return false;
+        }
         let name = Decoded::once(parameter.get(..at).unwrap_or_default(), true);
         // `user[password]=…` of Rails and PHP.
         let name = name.as_bytes();

@@ -11,6 +11,7 @@ mod decode;
 mod exploit;
 mod punycode;
 mod script;
+mod seek;
 mod sql;
 mod table;
 

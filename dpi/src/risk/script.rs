@@ -1,6 +1,7 @@
 //! Script where a value belongs: HTML that runs something once a page repeats it.
 
-use super::decode::{around, find, has, has_any};
+use super::decode::{around, find, has};
+use super::seek::{self, Words};
 
 /// Elements that have no business in a value.
 const ELEMENTS: [&[u8]; 8] = [
@@ -30,12 +31,13 @@ const ELEMENT_BYTES: usize = 256;
 
 /// Whether `value` carries script; a path is not taken for a program because of its words.
 pub(super) fn is_script(value: &[u8], is_path: bool) -> bool {
-    if !value.iter().any(|byte| b"<\"'(:`".contains(byte)) {
+    if !seek::any(value, |byte| matches!(byte, b'<' | b'"' | b'\'' | b'(' | b':' | b'`')) {
         return false;
     }
-    let element = ELEMENTS.iter().any(|element| {
-        around(value, element).any(|(_, rest)| rest.first().is_none_or(|byte| ends_name(*byte)))
-    });
+    let element = value.contains(&b'<')
+        && ELEMENTS.iter().any(|element| {
+            around(value, element).any(|(_, rest)| rest.first().is_none_or(|byte| ends_name(*byte)))
+        });
     element || has_handler(value) || has_address(value) || (!is_path && has_program(value))
 }
 
@@ -111,5 +113,6 @@ fn has_program(value: &[u8]) -> bool {
         b"';alert(",
         b"//javascript:alert(",
     ];
-    has_any(value, PROGRAMS)
+    static SOUGHT: Words<{ PROGRAMS.len() }> = Words::new(PROGRAMS, 4);
+    SOUGHT.any(value)
 }

@@ -3,12 +3,15 @@
 //! One word of SQL is a word of English: it takes a shape that only a statement has. The value
 //! comes decoded, in lower case and with one blank for any white space and comment.
 
-use super::decode::{around, count, has, has_any};
+use super::decode::{around, count, has};
+use super::seek::{Bytes, Words};
+
+/// One of these is in nearly every statement.
+static MARKS: Bytes = Bytes::of(b"'\"();|&#=<>*@");
 
 /// Whether `value` carries SQL.
 pub(super) fn is_injection(value: &[u8]) -> bool {
-    let marks = value.iter().any(|byte| b"'\"();|&#=<>*@".contains(byte));
-    if !marks && !has(value, b"union") && !has(value, b"--") {
+    if !MARKS.any_of(value) && !has(value, b"union") && !has(value, b"--") {
         return false;
     }
     has_union(value)
@@ -236,10 +239,8 @@ fn calls_database(value: &[u8]) -> bool {
         b"gtid_subset(",
         b"randomblob(",
     ];
-    if has_any(value, ALONE) {
-        return true;
-    }
-    sleeps(value) || orders(value)
+    static SOUGHT: Words<{ ALONE.len() }> = Words::new(ALONE, 4);
+    SOUGHT.any(value) || sleeps(value) || orders(value)
 }
 
 /// `sleep(5)` and `benchmark(9,…` are called in every language: here behind a word of SQL.

@@ -17,7 +17,8 @@ pub(super) const APP_BYTES: usize = 32;
 /// An application that rules declare.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CustomApp {
-    /// From [`FIRST_CUSTOM`] on. It depends on the order of declarations: only the name lasts.
+    /// From [`FIRST_CUSTOM`] on. It depends on the order of declarations, and on what was declared
+    /// before ([`Compiler::remember`](super::Compiler::remember)): only the name lasts.
     pub id: AppId,
     /// As it was written first.
     pub name: Box<str>,
@@ -31,10 +32,30 @@ pub struct CustomApp {
 pub(super) struct Apps {
     /// By name in lower case.
     known: HashMap<String, AppId>,
+    /// By the name in lower case: ids that others should not get.
+    remembered: HashMap<String, AppId>,
     pub(super) custom: Vec<CustomApp>,
 }
 
 impl Apps {
+    /// Keeps the ids of `apps` for the same names, as long as there are others.
+    pub(super) fn remember(&mut self, apps: &[CustomApp]) {
+        let ids = apps.iter().map(|app| (app.name.to_ascii_lowercase(), app.id));
+        self.remembered.extend(ids);
+    }
+
+    /// The id of a new application.
+    fn id_for(&self, lower: &str) -> Option<AppId> {
+        if let Some(id) = self.remembered.get(lower) {
+            return Some(*id);
+        }
+        let ids = || (FIRST_CUSTOM..FIRST_CUSTOM + MOST_CUSTOM).map(AppId);
+        let is_used = |id: &AppId| self.custom.iter().any(|app| app.id == *id);
+        let is_remembered = |id: &AppId| self.remembered.values().any(|other| other == id);
+        let fresh = ids().find(|id| !is_used(id) && !is_remembered(id));
+        fresh.or_else(|| ids().find(|id| !is_used(id)))
+    }
+
     /// The application of a line that declares one.
     pub(super) fn declare(&mut self, app: &Declared) -> Result<AppId, Wrong> {
         if let Some(id) = self.find(&app.name) {
@@ -88,13 +109,14 @@ impl Apps {
     }
 
     fn add(&mut self, app: &Declared) -> Result<AppId, Wrong> {
-        let place = u16::try_from(self.custom.len()).ok().filter(|place| *place < MOST_CUSTOM);
-        let Some(place) = place else {
+        let lower = app.name.to_ascii_lowercase();
+        let Some(id) = self.id_for(&lower) else {
             let expected = format!("at most {MOST_CUSTOM}");
             return Err(Wrong::new(app.column, "too many applications", expected));
         };
-        let id = AppId(FIRST_CUSTOM + place);
-        self.known.insert(app.name.to_ascii_lowercase(), id);
+        // A name whose id had to be given to another is a new one from now on.
+        self.remembered.retain(|name, other| *other != id || *name == lower);
+        self.known.insert(lower, id);
         self.custom.push(CustomApp {
             id,
             name: app.name.as_str().into(),
@@ -105,6 +127,6 @@ impl Apps {
     }
 
     fn custom(&self, id: AppId) -> Option<&CustomApp> {
-        self.custom.get(usize::from(id.0.checked_sub(FIRST_CUSTOM)?))
+        self.custom.iter().find(|app| app.id == id)
     }
 }

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::fmt;
 use std::sync::Arc;
 
-use super::apps::Apps;
+use super::apps::{Apps, CustomApp};
 use super::condition::{Condition, HostPattern, Place};
 use super::ends::{EndsTable, longest, narrowest};
 use super::grammar::{self, Declared, Line, ListKind, Listed};
@@ -92,6 +92,18 @@ impl Compiler {
     /// Without rules.
     pub fn new() -> Compiler {
         Compiler::default()
+    }
+
+    /// Has applications that were declared before keep their ids, as flows may be named by them; to
+    /// be called before anything is read.
+    pub fn remember(&mut self, apps: &[CustomApp]) {
+        self.apps.remember(apps);
+    }
+
+    /// Says that a file of rules cannot be read: an error.
+    pub fn unreadable(&mut self, file: &str, why: &dyn fmt::Display) {
+        let wrong = Wrong::new(0, format!("cannot be read: {why}"), "");
+        self.errors.push(problem(&file.into(), 0, wrong));
     }
 
     /// Reads a file of Weir's own rules. What is wrong with it comes out of [`Compiler::finish`].
@@ -221,6 +233,7 @@ impl Compiler {
         }
         let rules = ranked(self.drafts);
         let origins = self.origins.into_boxed_slice();
+        self.apps.custom.sort_by_key(|app| app.id);
         let mut set = RuleSet {
             rules,
             origins,

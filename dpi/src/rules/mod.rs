@@ -19,6 +19,7 @@ mod ends;
 mod grammar;
 mod index;
 mod lists;
+mod load;
 mod names;
 mod needles;
 mod protos;
@@ -34,6 +35,7 @@ pub use compiler::{Compiler, MOST_LISTS, MOST_RULES, Wanted};
 pub use condition::Ends;
 pub use grammar::ListKind;
 pub use lists::{AddressList, DomainList, Fingerprint, FingerprintList, Left, ListHit, Text};
+pub use load::{Loaded, load};
 pub use text::Problem;
 
 use crate::app::{self, AppId, Category};
@@ -190,6 +192,18 @@ impl RuleSet {
         Some(Description { file, line: *line, text, kind: rule.kind, app: rule.app })
     }
 
+    /// What a rule gives and by what, and whether ports are all that it asks for.
+    pub(crate) fn basis(&self, rule: u32) -> Option<(AppId, Kind, bool)> {
+        let rule = self.rules.get(rule as usize)?;
+        let is_port = |condition: &Condition| matches!(condition, Condition::Port { .. });
+        Some((rule.app, rule.kind, rule.conditions.iter().all(is_port)))
+    }
+
+    /// How many lists there are.
+    pub fn lists(&self) -> usize {
+        self.lists.len()
+    }
+
     /// The applications that the rules declare, ascending by id.
     pub fn apps(&self) -> &[CustomApp] {
         &self.apps
@@ -197,8 +211,8 @@ impl RuleSet {
 
     /// Name and category of an application, declared by the rules or built in.
     pub fn app(&self, id: AppId) -> (&str, Category) {
-        let custom = id.0.checked_sub(FIRST_CUSTOM);
-        match custom.and_then(|place| self.apps.get(usize::from(place))) {
+        let custom = self.apps.binary_search_by_key(&id, |app| app.id);
+        match custom.ok().and_then(|place| self.apps.get(place)) {
             Some(app) => (&app.name, app.category),
             None => (app::describe(id).name, app::describe(id).category),
         }

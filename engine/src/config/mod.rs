@@ -104,6 +104,7 @@ pub struct Config {
     pub fragments: u32,
     pub inspect: bool,
     pub inspection: weir_dpi::Limits,
+    pub rules: Vec<String>,
     pub record_ring_bytes: usize,
     pub arena_bytes: usize,
     pub packet_ring: u32,
@@ -208,6 +209,7 @@ impl Settings {
                 risks: self.risks()?,
                 ..weir_dpi::Limits::default()
             },
+            rules: self.texts(Key::RULES).map(str::to_owned).collect(),
             record_ring_bytes: self.power_of_two(Key::RECORDS)?,
             arena_bytes: self.number(Key::ARENA),
             packet_ring: self.power_of_two(Key::PACKETS)?,

@@ -123,6 +123,9 @@ settings! {
     EXPLAIN "inspect.explain" Kind::Flag(true),
         "Keep why each flow has its name: which packet, which rule, which bytes (up to 24 bytes of \
          metadata a flow).";
+    RULES "inspect.rules" Kind::Texts { what: "files of rules", default: &[] },
+        "Files of rules and lists (docs/RULES.md), read at the start. `weir rules load` puts others in \
+         their place while the engine runs.";
     RISKS_OFF "inspect.risks_off" Kind::Texts { what: "names of risks", default: &[] },
         "Risks that are not to be reported.";
     RECORDS "export.record_ring_bytes" number("bytes", 1 << 24, 1 << 20, 1 << 32),

@@ -10,8 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rtrb::{Producer, RingBuffer};
+use weir_dpi::rules::RuleSet;
 use weir_shm::packets::{GROUPS, GroupRow, Join, PageReader, ReaderRow, ReaderTable};
-use weir_shm::{Asked, Event, Joined, SegmentFd, Server, ShardReader, What};
+use weir_shm::{
+    Asked, Event, Joined, RulesAsked, RulesClient, SegmentFd, Server, ShardReader, What,
+};
 
 use crate::shard::{Command, Inbox};
 use crate::sys::clock;
@@ -46,7 +49,7 @@ struct Line {
     /// Who comes and goes.
     backlog: VecDeque<Command>,
     asks: VecDeque<Command>,
-    /// Commands about who comes and goes: told, and obeyed by the shard.
+    /// Commands about who comes and goes, and about rules: told, and obeyed by the shard.
     told: u64,
     obeyed: Arc<AtomicU64>,
     view: ShardReader,
@@ -121,8 +124,9 @@ impl Desk {
         self.seats.iter().all(read)
     }
 
-    /// Tells the shards what happened.
-    pub(crate) fn handle(&mut self, events: Vec<Event>) {
+    /// Tells the shards what happened; gives what is asked about rules.
+    pub(crate) fn handle(&mut self, events: Vec<Event>) -> Vec<(RulesClient, RulesAsked)> {
+        let mut about_rules = Vec::new();
         for event in events {
             match event {
                 Event::Joined(joined) => self.seat(&joined),
@@ -133,9 +137,26 @@ impl Desk {
                     }
                 }
                 Event::Asked(asked) => self.ask(asked),
+                Event::Rules(client, asked) => about_rules.push((client, asked)),
             }
         }
         self.pass_on();
+        about_rules
+    }
+
+    /// Gives every shard these rules, or none. Gives what each will have been told with them.
+    pub(crate) fn give_rules(&mut self, rules: Option<&Arc<RuleSet>>) -> Vec<u64> {
+        let lines = self.shards.iter_mut();
+        let told = lines.map(|line| {
+            line.tell(Command::Rules(rules.cloned()));
+            line.told
+        });
+        told.collect()
+    }
+
+    /// Whether each shard has obeyed so many commands.
+    pub(crate) fn all_obeyed(&self, told: &[u64]) -> bool {
+        self.shards.iter().zip(told).all(|(line, told)| line.has_obeyed() >= *told)
     }
 
     /// Gives the shards what waited for room.
@@ -279,7 +300,7 @@ impl Line {
         }
     }
 
-    /// Commands about who comes and goes that the shard has obeyed, and what it wrote with them.
+    /// Commands about who comes and goes, and about rules, that the shard has obeyed, and what it wrote with them.
     fn has_obeyed(&self) -> u64 {
         // Pairs with the shard's release store after each.
         self.obeyed.load(Ordering::Acquire)

@@ -6,6 +6,7 @@
 pub(crate) mod desk;
 mod ledger;
 mod open;
+mod rules;
 mod shard_thread;
 
 use std::os::fd::{AsFd, BorrowedFd};
@@ -31,6 +32,7 @@ use crate::sys::{clock, groups, place};
 use desk::Desk;
 pub use ledger::{QUEUE_COUNTERS, QueueCounts};
 use open::{Labelled, Opened, Port};
+use rules::Rules;
 use shard_thread::{Order, ShardThread};
 
 /// Why an engine does not start, and what to do.
@@ -51,6 +53,8 @@ pub enum EngineError {
     Thread { shard: u16, error: std::io::Error },
     #[error(transparent)]
     Group(#[from] groups::GroupError),
+    #[error("the rules cannot be used:\n{0}")]
+    Rules(String),
     #[error("the table of packet readers was given away twice; please report it")]
     Twice,
     #[error("no memory for packets that are copied for readers: {0}")]
@@ -133,6 +137,7 @@ pub struct Engine {
     control: ControlWriter,
     server: Server,
     desk: Desk,
+    rules: Rules,
     threads: Vec<ShardThread>,
     ports: Vec<Port>,
     stop: Arc<AtomicBool>,
@@ -150,6 +155,7 @@ impl Engine {
     /// # Errors
     /// Whatever of these fails, with what would help.
     pub fn start(config: &Config, options: &Options) -> Result<Engine, EngineError> {
+        let loaded = rules::at_start(&config.rules)?;
         let cores = place::cores();
         let secret = secret()?;
         let opened = open::open(config, cores.len(), secret)?;
@@ -180,7 +186,11 @@ impl Engine {
         segments.extend(memory.shards.iter().cloned());
         segments.extend(memory.frames);
         let table = control.take_readers().ok_or(EngineError::Twice)?;
-        let (desk, inboxes) = Desk::new(table, &memory.shards)?;
+        let (mut desk, inboxes) = Desk::new(table, &memory.shards)?;
+        let table = control.take_rules().ok_or(EngineError::Twice)?;
+        let warnings = loaded.as_ref().map(|loaded| loaded.warnings.as_slice());
+        let notes = warnings.unwrap_or_default().iter().map(ToString::to_string).collect();
+        let rules = Rules::new(table, loaded, &mut desk);
         // Bound before the first packet: a name that is taken must stop the start.
         let server = Server::bind(&options.socket, offer(config, segments)?)?;
         let mut threads = Vec::new();
@@ -197,13 +207,14 @@ impl Engine {
             control,
             server,
             desk,
+            rules,
             threads,
             ports,
             stop,
             go,
             wait_for: options.packet_readers,
             gates,
-            notes: Vec::new(),
+            notes,
         };
         engine.wait_until_ready();
         if options.packet_readers == 0 {
@@ -254,7 +265,10 @@ impl Engine {
     /// The packet readers that were waited for are there, and the sources then would not start.
     pub fn serve(&mut self) -> Result<(), EngineError> {
         let events = self.server.serve();
-        self.desk.handle(events);
+        for (client, asked) in self.desk.handle(events) {
+            self.rules.begin(client, asked, &mut self.desk, &mut self.server);
+        }
+        self.rules.go_on(&mut self.desk, &mut self.server);
         self.desk.refresh(&mut self.server);
         self.control.set_asks_dropped(self.desk.asks_dropped());
         if self.is_waiting() && self.desk.came() >= self.wait_for {

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustix::net::{SendFlags, send};
 use weir_dpi::Direction;
+use weir_dpi::rules::RuleSet;
 use weir_shm::packets::{Descriptor, Join, Owners, PacketWriter, READERS, flag};
 
 use super::{Shard, Turn};
@@ -44,6 +45,8 @@ pub enum Command {
     Leave(u8),
     /// A group's flows go to others.
     Deal(u8, Box<Owners>),
+    /// These rules are in force from now on, or none.
+    Rules(Option<Arc<RuleSet>>),
     /// A group wants no more of a flow.
     Shunt {
         /// The group's number.
@@ -69,7 +72,7 @@ pub enum Command {
 pub struct Inbox {
     /// They, in order.
     pub commands: rtrb::Consumer<Command>,
-    /// How many about who comes and goes were obeyed.
+    /// How many about who comes and goes, and about rules, were obeyed.
     pub obeyed: Arc<AtomicU64>,
 }
 
@@ -208,6 +211,8 @@ impl<S: Source> Shard<S> {
                     self.with_memory(|writer, mut give_back| writer.leave(place, &mut give_back));
                 }
                 Command::Deal(group, owners) => self.fanout.writer.set_group(group, &owners),
+                // The control thread holds those before: nothing is freed here.
+                Command::Rules(rules) => drop(self.inspector.set_rules(rules)),
                 Command::Shunt { group, slot, flow_id } => self.shunt(group, slot, flow_id),
                 Command::Judge { block, slot, flow_id } => self.judge(block, slot, flow_id),
             }

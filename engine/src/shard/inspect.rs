@@ -2,13 +2,13 @@
 
 use weir_dpi::inspect::{Segment, Step, TcpSegment};
 use weir_dpi::risk::flow;
-use weir_dpi::view::Direction;
+use weir_dpi::view::{Direction, Endpoint};
 use weir_shm::records::{EndReason, RecordKind};
 
 use super::Shard;
 use crate::capture::{Frame, Source};
 use crate::flow::record;
-use crate::wire::{Fragment, Parsed, TcpHead};
+use crate::wire::{FlowKey, Fragment, Parsed, TcpHead};
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -26,9 +26,7 @@ impl<S: Source> Shard<S> {
         }
         let protocol = packet.key.protocol();
         let direction = record::direction(verdict, packet.swapped);
-        let [lo, hi] = record::endpoints(&packet.key);
-        let client_is_hi = verdict & record::CLIENT_IS_HI != 0;
-        let (client, server) = if client_is_hi { (hi, lo) } else { (lo, hi) };
+        let (client, server) = ends_of(&packet.key, verdict);
         let segment = Segment {
             payload: packet.payload(self.source.bytes(frame)),
             direction,
@@ -82,8 +80,10 @@ impl<S: Source> Shard<S> {
     }
 
     fn name_by_ip_protocol(&self, index: u32, packet: &Parsed) {
-        let found = self.inspector.by_ip_protocol(packet.key.protocol()).unwrap_or_default();
-        record::set_verdict(self.table.slot(index), found, true, 0);
+        let slot = self.table.slot(index);
+        let (client, server) = ends_of(&packet.key, record::verdict_word(slot));
+        let found = self.inspector.without_payload(packet.key.protocol(), client, server);
+        record::set_verdict(slot, found, true, 0);
     }
 
     /// Writes a verdict and its metadata to the flow's record.
@@ -102,6 +102,12 @@ impl<S: Source> Shard<S> {
             self.inspector.release(inspection);
         }
     }
+}
+
+/// The client and the server of a flow.
+fn ends_of(key: &FlowKey, verdict: u64) -> (Endpoint, Endpoint) {
+    let [lo, hi] = record::endpoints(key);
+    if verdict & record::CLIENT_IS_HI != 0 { (hi, lo) } else { (lo, hi) }
 }
 
 /// What inspection needs to put a segment in order. A SYN takes a sequence number of its own.

@@ -68,7 +68,8 @@ pub(crate) use ring::{AREA, LINK, head_constants};
 pub(crate) use ring::{HEAD_WORDS, SLOT_WORDS};
 #[cfg(not(loom))]
 pub(crate) use table::{
-    GROUP_ROW_WORDS, READER_WORDS, name_bytes, name_in, read_groups, read_readers,
+    GROUP_ROW_WORDS, READER_WORDS, load_row, name_bytes, name_in, read_groups, read_readers,
+    store_row,
 };
 
 #[cfg(not(loom))]

@@ -94,12 +94,12 @@ impl ReaderTable {
             row.behind,
         ];
         words[8..16].copy_from_slice(&counts);
-        store(&self.readers, usize::from(row.place) * READER_WORDS, &words);
+        store_row(&self.readers, usize::from(row.place) * READER_WORDS, &words);
     }
 
     /// Empties the row of a reader that left.
     pub fn clear_reader(&mut self, place: u8) {
-        store(&self.readers, usize::from(place) * READER_WORDS, &[0; READER_WORDS]);
+        store_row(&self.readers, usize::from(place) * READER_WORDS, &[0; READER_WORDS]);
     }
 
     /// Writes a group's row.
@@ -109,12 +109,12 @@ impl ReaderTable {
         words[2] = row.members.into();
         words[NAME..NAME + 4].copy_from_slice(&name_words(&row.name));
         words[8..10].copy_from_slice(&[row.left_unread, row.shunted_flows]);
-        store(&self.groups, usize::from(row.number) * GROUP_ROW_WORDS, &words);
+        store_row(&self.groups, usize::from(row.number) * GROUP_ROW_WORDS, &words);
     }
 }
 
 /// A row is a seqlock: word 0 is its version.
-fn store(table: &WriteWords, base: usize, words: &[u64]) {
+pub(crate) fn store_row(table: &WriteWords, base: usize, words: &[u64]) {
     let Some(row) = table.get(base..base + words.len()) else { return };
     let Some((version, row)) = row.split_first() else { return };
     let before = version.load(Ordering::Relaxed);
@@ -127,7 +127,8 @@ fn store(table: &WriteWords, base: usize, words: &[u64]) {
     version.store((before | 1).wrapping_add(1), Ordering::Release);
 }
 
-fn load<const N: usize>(table: &ReadWords, base: usize) -> Option<[u64; N]> {
+/// A row of that many words; none where it changed under every attempt to copy it.
+pub(crate) fn load_row<const N: usize>(table: &ReadWords, base: usize) -> Option<[u64; N]> {
     for _ in 0..1000 {
         let version = table.load(base);
         fence(Ordering::Acquire);
@@ -143,7 +144,7 @@ fn load<const N: usize>(table: &ReadWords, base: usize) -> Option<[u64; N]> {
 
 pub(crate) fn read_readers(table: &ReadWords) -> Vec<ReaderRow> {
     let rows = (0..READERS).filter_map(|place| {
-        let words: [u64; READER_WORDS] = load(table, place * READER_WORDS)?;
+        let words: [u64; READER_WORDS] = load_row(table, place * READER_WORDS)?;
         let [_, flags, who, since_ns, ..] = words;
         let group = u8::try_from(flags >> 8 & 0xff).ok()?.checked_sub(1);
         let [delivered, missed, filtered, others, shunted, demotions, pinned, behind] =
@@ -171,7 +172,7 @@ pub(crate) fn read_readers(table: &ReadWords) -> Vec<ReaderRow> {
 
 pub(crate) fn read_groups(table: &ReadWords) -> Vec<GroupRow> {
     let rows = (0..GROUPS).filter_map(|number| {
-        let words: [u64; GROUP_ROW_WORDS] = load(table, number * GROUP_ROW_WORDS)?;
+        let words: [u64; GROUP_ROW_WORDS] = load_row(table, number * GROUP_ROW_WORDS)?;
         (words[1] == 1).then(|| GroupRow {
             number: u8::try_from(number).unwrap_or(u8::MAX),
             name: name_of(&words[NAME..NAME + 4]),

@@ -3,6 +3,7 @@
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+use super::rules::{RulesAsked, RulesClient};
 use crate::packets::{Admission, Owners, PageReader};
 use crate::segment::ReadWords;
 use crate::writer::SegmentFd;
@@ -60,6 +61,9 @@ pub enum Event {
     },
     /// A reader says something about a flow.
     Asked(Asked),
+    /// Somebody who may gives rules; an answer is due
+    /// ([`Server::answer_rules`](super::Server::answer_rules)).
+    Rules(RulesClient, RulesAsked),
 }
 
 /// A reader that came.

@@ -13,8 +13,10 @@
 mod event;
 mod packets;
 mod place;
+mod rules;
 
 pub use event::{Access, Asked, Event, Joined, Offer, What};
+pub use rules::{RulesAsked, RulesClient};
 
 use crate::{
     error::Error,
@@ -103,6 +105,8 @@ enum Kind {
     Look,
     /// Saying something about flows.
     Control,
+    /// Giving rules.
+    Rules,
     /// Reading packets.
     Packets { place: u8, group: Option<u8> },
 }
@@ -303,7 +307,7 @@ impl Server {
         let Some(mut reader) = self.readers.get_mut(index).and_then(Option::take) else { return };
         let outcome = match reader.stage {
             Stage::Silent => self.greet(&mut reader, index),
-            _ => match self.listen(&mut reader) {
+            _ => match self.hear(&mut reader) {
                 Outcome::Keep => reader.send(&self.segments, &self.epoll, index),
                 Outcome::Close => Outcome::Close,
             },

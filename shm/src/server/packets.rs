@@ -33,6 +33,11 @@ impl Server {
     pub(super) fn admit(&mut self, reader: &mut Reader, request: Request) -> Result<(), Status> {
         let more = match request {
             Request::Segments => return Ok(()),
+            Request::Rules if super::exempt(reader.uid) => {
+                reader.kind = Kind::Rules;
+                return Ok(());
+            }
+            Request::Rules => return Err(Status::NotOwner),
             Request::Control => None,
             Request::Packets(admission) => Some(admission),
             Request::Unknown => return Err(Status::UnknownRequest),
@@ -140,9 +145,17 @@ impl Server {
         }
     }
 
+    /// Hears what one that has its segments says.
+    pub(super) fn hear(&mut self, reader: &mut Reader) -> Outcome {
+        match reader.kind {
+            Kind::Rules => self.listen_for_rules(reader),
+            _ => self.listen(reader),
+        }
+    }
+
     /// Hears what a reader that has its segments says. Who leaves, or says what it should not, is
     /// to be closed.
-    pub(super) fn listen(&mut self, reader: &mut Reader) -> Outcome {
+    fn listen(&mut self, reader: &mut Reader) -> Outcome {
         for _ in 0..EVENTS_MAX {
             let mut bytes = [0; protocol::ASK_BYTES + 1];
             match rustix::net::recv(&reader.socket, &mut bytes, RecvFlags::DONTWAIT) {
@@ -171,7 +184,7 @@ impl Server {
     /// What was asked, if it can be.
     fn asked(&mut self, reader: &Reader, ask: &Ask) -> Heard {
         let own = match reader.kind {
-            Kind::Look => return Heard::Nonsense,
+            Kind::Look | Kind::Rules => return Heard::Nonsense,
             Kind::Control => None,
             Kind::Packets { group, .. } => group,
         };

@@ -8,7 +8,7 @@ use super::flight::CERTIFICATE;
 use super::hello::{
     CLIENT_HELLO, Carrier, ClientHello, SERVER_HELLO, ServerHello, is_dtls, version_name,
 };
-use super::leaf::{self, Prints};
+use super::leaf;
 use super::risks;
 use crate::app::AppId;
 use crate::attr;
@@ -135,7 +135,7 @@ fn app(notes: &Notes<'_>) -> AppId {
 
 fn client_hello(view: &View<'_>, notes: &mut Notes<'_>, body: &[u8]) -> Option<Outcome> {
     let hello = ClientHello::parse(body, Carrier::Dtls)?;
-    hello.note(view, notes.meta);
+    hello.note(view, notes.meta, notes.crypto.digests());
     let app = hello.application().unwrap_or(AppId::DTLS);
     notes.scratch.hello.client = Some(view.direction);
     notes.scratch.hello.app = app;
@@ -159,11 +159,12 @@ fn gather(
     }
     let buffer = crypto.get(track.stream)?;
     buffer.insert(u64::from(offset), bytes);
-    let Some(body) = buffer.contiguous().get(..usize::try_from(length).ok()?) else {
+    let (held, digests) = crypto.held(track.stream)?;
+    let Some(body) = held.get(..usize::try_from(length).ok()?) else {
         return Some(Outcome::found_more(AppId::DTLS));
     };
     if let Some(hello) = ClientHello::parse(body, Carrier::Dtls) {
-        hello.note(view, meta);
+        hello.note(view, meta, digests);
         track.app = hello.application().unwrap_or(AppId::DTLS);
         track.client = Some(view.direction);
     }
@@ -223,9 +224,8 @@ fn note_certificate(view: &View<'_>, notes: &mut Notes<'_>, message: &[u8]) {
     let length = length as usize;
     let whole = reader.left() >= length;
     let der = reader.take_up_to(length);
-    let mut prints = Prints::default();
-    prints.add(der);
-    leaf::note(view, notes, Carrier::Dtls, der, whole.then_some(prints));
+    let prints = whole.then(|| notes.crypto.digests().certificate(der));
+    leaf::note(view, notes, Carrier::Dtls, der, prints);
 }
 
 #[cfg(test)]

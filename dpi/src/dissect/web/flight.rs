@@ -2,8 +2,10 @@
 //! cut over several records (RFC 5246 sections 6.2.1 and 7.4). Only the certificate is read.
 
 use super::hello::{Carrier, SERVER_HELLO};
-use super::leaf::{self, Prints};
+use super::leaf;
 use super::tls::{HANDSHAKE, read_record};
+use crate::crypto_pool::STREAM_BYTES;
+use crate::digests::{Hashing, Prints};
 use crate::reader::Reader;
 use crate::view::{Notes, View};
 
@@ -58,8 +60,7 @@ fn certificate(view: &View<'_>, notes: &mut Notes<'_>, messages: &mut Messages<'
     let bytes = length as usize;
     if let Some(der) = messages.piece.get(..bytes) {
         // The usual case: read where it stands.
-        let mut prints = Prints::default();
-        prints.add(der);
+        let prints = notes.crypto.digests().certificate(der);
         leaf::note(view, notes, Carrier::Tls, der, Some(prints));
         return Flight::Over;
     }
@@ -68,17 +69,20 @@ fn certificate(view: &View<'_>, notes: &mut Notes<'_>, messages: &mut Messages<'
         return Flight::Waiting;
     }
     let mut stream = notes.crypto.open();
-    let mut prints = Prints::default();
+    // The digest of one that is longer than what is kept is made on the way.
+    let mut hash = (bytes > STREAM_BYTES).then(Hashing::default);
     let mut offset = 0;
     if let Some(buffer) = notes.crypto.get(stream) {
         let _partly = messages.each(length, |piece| {
             buffer.insert(offset, piece);
-            prints.add(piece);
+            if let Some(hash) = &mut hash {
+                hash.add(piece);
+            }
             offset += piece.len() as u64;
         });
     }
     // Read out of the pool while the notes are written: what is there fits on the stack.
-    let mut der = [0; crate::crypto_pool::STREAM_BYTES];
+    let mut der = [0; STREAM_BYTES];
     let mut used = 0;
     if let Some(buffer) = notes.crypto.get(stream) {
         let bytes = buffer.contiguous();
@@ -89,7 +93,11 @@ fn certificate(view: &View<'_>, notes: &mut Notes<'_>, messages: &mut Messages<'
     }
     notes.crypto.close(&mut stream);
     let der = der.get(..used).unwrap_or_default();
-    leaf::note(view, notes, Carrier::Tls, der, whole.is_ok().then_some(prints));
+    let prints = whole.is_ok().then(|| match hash {
+        Some(hash) => Prints::of(hash),
+        None => notes.crypto.digests().certificate(der),
+    });
+    leaf::note(view, notes, Carrier::Tls, der, prints);
     Flight::Over
 }
 

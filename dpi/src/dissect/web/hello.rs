@@ -7,6 +7,7 @@
 use super::{ja4, risks};
 use crate::app::AppId;
 use crate::attr::{self, Attr};
+use crate::digests::Digests;
 use crate::meta::Meta;
 use crate::reader::Reader;
 use crate::view::View;
@@ -137,7 +138,7 @@ impl<'a> ClientHello<'a> {
     }
 
     /// Records what was found under the carrier's names.
-    pub(super) fn note(&self, view: &View<'_>, meta: &mut Meta) {
+    pub(super) fn note(&self, view: &View<'_>, meta: &mut Meta, digests: &mut Digests) {
         risks::client(self, view, meta);
         let names = Names::of(self.carrier);
         if is_printable(self.name) {
@@ -147,7 +148,7 @@ impl<'a> ClientHello<'a> {
         let mut joined = [0; 96];
         meta.put(names.alpn, join(self.alpn, &mut joined));
         if self.whole
-            && let Some(print) = ja4::client(self)
+            && let Some(print) = ja4::client(self, digests)
         {
             meta.put(names.ja4, &print);
         }

@@ -8,6 +8,7 @@
 //! the four-digit values joined by commas. Reserved values (RFC 8701) are left out everywhere.
 
 use super::hello::{Carrier, ClientHello, extensions, is_grease, pairs, protocol_names};
+use crate::digests::Digests;
 use sha2::{Digest, Sha256};
 
 /// Bytes of a fingerprint.
@@ -15,16 +16,26 @@ pub(super) const JA4_BYTES: usize = 36;
 /// Ciphers or extensions of a fingerprint at most; longer lists have none.
 const VALUES_MOST: usize = 256;
 const TEXT_BYTES: usize = VALUES_MOST * 5 + 1;
+/// Before a list of ciphers; before one of extensions is its length, and whether there is a second.
+const CIPHERS: u16 = u16::MAX;
 /// What stands for the hash of nothing.
 const NOTHING: [u8; 12] = *b"000000000000";
 
 /// The fingerprint of a whole hello; `None` if a list is longer than [`VALUES_MOST`].
-pub(super) fn client(hello: &ClientHello<'_>) -> Option<[u8; JA4_BYTES]> {
-    let mut ciphers = Values::new();
+pub(super) fn client(hello: &ClientHello<'_>, digests: &mut Digests) -> Option<[u8; JA4_BYTES]> {
+    let mut ciphers = Values::behind(CIPHERS);
     for cipher in pairs(hello.ciphers).filter(|cipher| !is_grease(*cipher)) {
         ciphers.push(cipher)?;
     }
-    let mut kinds = Values::new();
+    let cipher_count = ciphers.used - 1;
+    if cipher_count > VALUES_MOST {
+        return None;
+    }
+    ciphers.sort();
+    let list = ciphers.as_slice();
+    let cipher_hash = digests.list(list, || hash(list.get(1..)?, None))?;
+
+    let mut kinds = Values::behind(0);
     let mut kind_count = 0_usize;
     for (kind, _) in extensions(hello.extensions).filter(|(kind, _)| !is_grease(*kind)) {
         kind_count += 1;
@@ -32,30 +43,43 @@ pub(super) fn client(hello: &ClientHello<'_>) -> Option<[u8; JA4_BYTES]> {
             kinds.push(kind)?;
         }
     }
-
-    let mut text = Text::new();
-    ciphers.sort();
-    text.list(ciphers.as_slice())?;
-    let cipher_hash = text.hash();
-    text.clear();
+    let sorted = kinds.used;
+    let signed = kind_count > 0 && hello.signatures.len() > 1;
     kinds.sort();
-    text.list(kinds.as_slice())?;
-    if kind_count > 0 && hello.signatures.len() > 1 {
-        text.push(b'_')?;
-        let mut signatures = Values::new();
+    if signed {
         for value in pairs(hello.signatures).filter(|value| !is_grease(*value)) {
-            signatures.push(value)?;
+            kinds.push(value)?;
         }
-        text.list(signatures.as_slice())?;
     }
-    let kind_hash = if kind_count == 0 { NOTHING } else { text.hash() };
+    if sorted > VALUES_MOST + 1 || kinds.used - sorted > VALUES_MOST {
+        return None;
+    }
+    kinds.set_first(u16::try_from(sorted).ok()? | u16::from(signed) << 15);
+    let list = kinds.as_slice();
+    let kind_hash = if kind_count == 0 {
+        NOTHING
+    } else {
+        digests.list(list, || hash(list.get(1..sorted)?, list.get(sorted..).filter(|_| signed)))?
+    };
 
     let mut print = [b'_'; JA4_BYTES];
     let (head, tail) = print.split_first_chunk_mut::<10>()?;
-    *head = summary(hello, ciphers.as_slice().len(), kind_count);
+    *head = summary(hello, cipher_count, kind_count);
     tail.get_mut(1..13)?.copy_from_slice(&cipher_hash);
     tail.get_mut(14..26)?.copy_from_slice(&kind_hash);
     Some(print)
+}
+
+/// The hash of a list, and of a second one behind an underscore.
+#[inline(never)]
+fn hash(list: &[u16], second: Option<&[u16]>) -> Option<[u8; 12]> {
+    let mut text = Text::new();
+    text.list(list)?;
+    if let Some(second) = second {
+        text.push(b'_')?;
+        text.list(second)?;
+    }
+    Some(text.hash())
 }
 
 /// The readable first part.
@@ -125,15 +149,18 @@ fn four_digits(value: u16) -> [u8; 4] {
     (nibbles + 0x3030_3030 + letters * u32::from(b'a' - b'0' - 10)).to_be_bytes()
 }
 
-/// A bounded list of numbers.
+/// A bounded list of numbers, or two one behind the other. The first value is none of the list: it
+/// tells what list it is, so that no two with the same values are of different text.
 struct Values {
-    values: [u16; VALUES_MOST],
+    values: [u16; 2 * VALUES_MOST + 1],
     used: usize,
 }
 
 impl Values {
-    fn new() -> Values {
-        Values { values: [0; VALUES_MOST], used: 0 }
+    fn behind(first: u16) -> Values {
+        let mut values = Values { values: [0; 2 * VALUES_MOST + 1], used: 1 };
+        values.set_first(first);
+        values
     }
 
     fn push(&mut self, value: u16) -> Option<()> {
@@ -143,8 +170,14 @@ impl Values {
     }
 
     fn sort(&mut self) {
-        if let Some(values) = self.values.get_mut(..self.used) {
+        if let Some(values) = self.values.get_mut(1..self.used) {
             values.sort_unstable();
+        }
+    }
+
+    fn set_first(&mut self, value: u16) {
+        if let Some(first) = self.values.first_mut() {
+            *first = value;
         }
     }
 
@@ -162,10 +195,6 @@ struct Text {
 impl Text {
     fn new() -> Text {
         Text { bytes: [0; TEXT_BYTES], used: 0 }
-    }
-
-    fn clear(&mut self) {
-        self.used = 0;
     }
 
     fn push(&mut self, byte: u8) -> Option<()> {
@@ -221,7 +250,7 @@ mod tests {
         text.list(&[0x0403]).unwrap();
         assert_eq!(&text.bytes[..text.used], b"1301,c02b_0403");
         let values = [7; VALUES_MOST];
-        text.clear();
+        text.used = 0;
         text.list(&values).unwrap();
         assert_eq!(text.used, VALUES_MOST * 5 - 1);
         assert_eq!(text.list(&values), None);

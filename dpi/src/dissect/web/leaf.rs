@@ -6,31 +6,16 @@ use super::hello::Carrier;
 use super::risks;
 use crate::app::{self, AppId, Category};
 use crate::attr::{self, Attr};
+use crate::digests::Prints;
 use crate::meta::Meta;
 use crate::services;
 use crate::view::{Notes, View};
-use sha1::Sha1;
-use sha2::{Digest, Sha256};
 
 /// Alternative names kept, and their bytes in all.
 const NAMES_KEPT: usize = 8;
 const NAME_BYTES: usize = 200;
 /// How long an address is taken to be the service's that a certificate named, in seconds.
 const LEARNED_S: u32 = 3600;
-
-/// The digests by which a certificate is listed elsewhere; made piece by piece.
-#[derive(Clone, Default)]
-pub(super) struct Prints {
-    sha256: Sha256,
-    sha1: Sha1,
-}
-
-impl Prints {
-    pub(super) fn add(&mut self, piece: &[u8]) {
-        self.sha256.update(piece);
-        self.sha1.update(piece);
-    }
-}
 
 /// The attributes of one carrier.
 struct Names {
@@ -81,8 +66,8 @@ pub(super) fn note(
     meta.put_number(names.not_before, certificate.not_before_s);
     meta.put_number(names.not_after, certificate.not_after_s);
     if let Some(Prints { sha256, sha1 }) = prints {
-        meta.put(names.sha256, &sha256.finalize());
-        meta.put(names.sha1, &sha1.finalize());
+        meta.put(names.sha256, &sha256);
+        meta.put(names.sha1, &sha1);
     }
     let mut room = NAME_BYTES;
     for name in certificate.host_names().take(NAMES_KEPT) {

@@ -165,15 +165,13 @@ fn read_gathered(
 ) -> Outcome {
     // Reborrowed apart: the stream is in one pool, the metadata elsewhere.
     let Notes { meta, scratch, crypto, .. } = notes;
-    let Some(bytes) = crypto.get(stream).map(|buffer| buffer.contiguous()) else {
-        return Outcome::GiveUp;
-    };
+    let Some((bytes, digests)) = crypto.held(stream) else { return Outcome::GiveUp };
     let body = bytes.get(4..).unwrap_or_default();
     let body = body.get(..length).unwrap_or(body);
     let outcome = match ClientHello::parse(body, Carrier::Tls) {
         None => Outcome::NotMine,
         Some(hello) => {
-            hello.note(view, meta);
+            hello.note(view, meta, digests);
             scratch.hello.client = Some(view.direction);
             scratch.set_read(view.direction);
             scratch.hello.app = name(&hello, view);
@@ -186,7 +184,7 @@ fn read_gathered(
 
 fn read_hello(view: &View<'_>, notes: &mut Notes<'_>, body: &[u8]) -> Outcome {
     let Some(hello) = ClientHello::parse(body, Carrier::Tls) else { return Outcome::NotMine };
-    hello.note(view, notes.meta);
+    hello.note(view, notes.meta, notes.crypto.digests());
     let app = name(&hello, view);
     notes.scratch.hello.client = Some(view.direction);
     notes.scratch.set_read(view.direction);

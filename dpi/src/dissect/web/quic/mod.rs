@@ -17,6 +17,7 @@ use self::version::{Handshake, Version};
 use super::hello::{CLIENT_HELLO, Carrier, ClientHello};
 use crate::app::AppId;
 use crate::attr;
+use crate::digests::Digests;
 use crate::meta::Meta;
 use crate::reader::Reader;
 use crate::scratch::HelloTrack;
@@ -240,7 +241,8 @@ fn read_frames(
     // The usual case: the whole hello in one frame, read where it stands.
     let first = opened.first.and_then(|(at, length)| opened.frames().get(at..at + length));
     if let Some(message) = first.and_then(|bytes| whole_message(bytes, version.handshake)) {
-        let app = note_hello(view, notes.meta, version.handshake, message);
+        let app =
+            note_hello(view, (notes.meta, notes.crypto.digests()), version.handshake, message);
         return Some(finish(view, notes, app));
     }
     if notes.crypto.get(track.stream).is_none() {
@@ -254,10 +256,10 @@ fn read_frames(
     }
     let tries = track.tries;
     let Notes { meta, scratch, crypto, .. } = notes;
-    let bytes = crypto.get(stream)?.contiguous();
+    let (bytes, digests) = crypto.held(stream)?;
     let message = whole_message(bytes, version.handshake)
         .or_else(|| (tries + 1 >= TRIES_MOST).then_some(bytes))?;
-    let app = note_hello(view, meta, version.handshake, message);
+    let app = note_hello(view, (meta, digests), version.handshake, message);
     crypto.close(&mut stream);
     scratch.hello.stream = stream;
     Some(finish(view, notes, app))
@@ -276,7 +278,12 @@ fn whole_message(bytes: &[u8], handshake: Handshake) -> Option<&[u8]> {
 }
 
 /// Records what the hello says; the application inside, as far as it tells.
-fn note_hello(view: &View<'_>, meta: &mut Meta, handshake: Handshake, message: &[u8]) -> AppId {
+fn note_hello(
+    view: &View<'_>,
+    (meta, digests): (&mut Meta, &mut Digests),
+    handshake: Handshake,
+    message: &[u8],
+) -> AppId {
     if handshake == Handshake::Google {
         google::read_hello(message, meta);
         return AppId::QUIC;
@@ -286,7 +293,7 @@ fn note_hello(view: &View<'_>, meta: &mut Meta, handshake: Handshake, message: &
         return AppId::QUIC;
     }
     let Some(hello) = ClientHello::parse(body, Carrier::Quic) else { return AppId::QUIC };
-    hello.note(view, meta);
+    hello.note(view, meta, digests);
     let mut reader = Reader::new(hello.parameters);
     while let Some(kind) = varint(&mut reader) {
         let length = varint(&mut reader).and_then(|length| usize::try_from(length).ok());
