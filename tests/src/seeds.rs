@@ -109,15 +109,15 @@ impl Seed {
     }
 }
 
-/// Writes the seeds into a folder a fuzz target: `web`, `network`, `session`, `inspector` and
-/// `metadata`.
+/// Writes the seeds into a folder a fuzz target: `web`, `network`, `session`, `infra`, `inspector`
+/// and `metadata`.
 ///
 /// # Errors
 ///
 /// If a file cannot be written.
 pub fn write(folder: &Path) -> anyhow::Result<usize> {
     let seeds = all()?;
-    for target in ["web", "network", "session", "inspector", "metadata"] {
+    for target in ["web", "network", "session", "infra", "inspector", "metadata"] {
         std::fs::create_dir_all(folder.join(target))?;
     }
     for (number, seed) in seeds.iter().enumerate() {

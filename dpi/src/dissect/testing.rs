@@ -27,7 +27,8 @@ pub(crate) struct Flow {
     pub(crate) server: [u8; 16],
     /// What the flow's shard knows.
     pub(crate) knowledge: Knowledge,
-    scratch: Scratch,
+    /// What the dissectors remember.
+    pub(crate) scratch: Scratch,
     crypto: CryptoPool,
     packets: u8,
     ports: (u16, u16),

@@ -90,6 +90,43 @@ fn a_transfer_is_known_by_the_port_that_asked_for_it() {
     assert_eq!(shard.flow(&block), by_peer(AppId::TFTP));
 }
 
+#[test]
+fn an_address_where_nothing_else_is_names_the_flow() {
+    let mut shard = Shard::new();
+    let at = |address: [u8; 4], port| Endpoint { address: mapped(address), port };
+    let noise = |address| Segment { server: at(address, 443), ..tcp(1, ToServer, b"\xee\x1f\x90") };
+    let telegram = shard.flow(&noise([149, 154, 167, 91]));
+    assert_eq!(
+        (telegram.to_string(), telegram.confidence),
+        ("Telegram".into(), Confidence::PeerKnowledge)
+    );
+    // A network that many rent room in tells nothing.
+    assert_eq!(shard.flow(&noise([104, 16, 0, 1])).confidence, Confidence::PortGuess);
+    let mut web = |host: &str| {
+        let request = format!("GET /a HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let server = at([45, 57, 0, 1], 80);
+        shard.flow(&Segment { server, ..tcp(1, ToServer, request.as_bytes()) }).to_string()
+    };
+    assert_eq!(web("45.57.0.1"), "HTTP.Netflix");
+    assert_eq!(web("www.example.com"), "HTTP", "the host name tells more than the address");
+    assert_eq!(web("www.wikipedia.org"), "HTTP.Wikipedia");
+}
+
+#[test]
+fn a_request_without_a_host_name_is_told_by_its_path_and_program() {
+    let mut shard = Shard::new();
+    let mut web = |request: &str| {
+        let server = Endpoint { port: 80, ..SERVER };
+        shard.flow(&Segment { server, ..tcp(1, ToServer, request.as_bytes()) })
+    };
+    let gnutella = web("GET /uri-res/N2R?urn:sha1:ABC HTTP/1.1\r\nHost: 192.0.2.2:4000\r\n\r\n");
+    assert_eq!(gnutella.to_string(), "HTTP.Gnutella");
+    assert_eq!(gnutella.confidence, Confidence::Content);
+    let program = "User-Agent: Microsoft-Delivery-Optimization/10.0\r\n";
+    let update = web(&format!("GET /a HTTP/1.1\r\n{program}Host: 192.0.2.2\r\n\r\n"));
+    assert_eq!(update.to_string(), "HTTP.WindowsUpdate");
+}
+
 fn mapped([a, b, c, d]: [u8; 4]) -> [u8; 16] {
     std::net::Ipv4Addr::new(a, b, c, d).to_ipv6_mapped().octets()
 }

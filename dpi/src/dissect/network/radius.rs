@@ -109,3 +109,49 @@ fn attribute(kind: u8, value: &[u8], notes: &mut Notes<'_>) {
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dissect::testing::{check_never, run};
+    use crate::view::Direction::ToServer;
+    use crate::view::Transport::Udp;
+
+    fn packet(code: u8, attributes: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(HEADER_BYTES + attributes.len()).unwrap();
+        [&[code, 9], &length.to_be_bytes()[..], &[0x5a; 16], attributes].concat()
+    }
+
+    const REQUEST: &[u8] = b"\x01\x05joe\x04\x06\xc0\0\x02\x07\x05\x06\0\0\0\x01";
+
+    #[test]
+    fn a_request_with_its_user() {
+        for port in [1812, 20_000] {
+            let (outcome, meta) = run(&RADIUS, ToServer, Udp, &packet(1, REQUEST), (5000, port));
+            assert_eq!(outcome, Outcome::found_more(AppId::RADIUS));
+            assert_eq!(meta.get(&attr::RADIUS_USER), Some(&b"joe"[..]));
+        }
+        // On its port the header alone will do, and so will odd attributes.
+        for odd in [&b""[..], b"\x04\x05\xc0\0\x02", b"\x01\x07joe"] {
+            let outcome = run(&RADIUS, ToServer, Udp, &packet(1, odd), (5000, 1812)).0;
+            assert_eq!(outcome, Outcome::found_more(AppId::RADIUS));
+        }
+    }
+
+    #[test]
+    fn elsewhere_several_attributes_of_the_right_size_are_asked_for() {
+        for odd in [
+            &b""[..],
+            b"\x01\x05joe",
+            b"\x01\x05joe\x04\x05\xc0\0\x02\x05\x06\0\0\0\x01",
+            b"\x01\x05joe\x04\x06\xc0\0\x02\x07\x50\x06\0\0\0\x01",
+            b"\x01\x05joe\x04\x06\xc0\0\x02\x07\x05\x07\0\0\0\x01",
+        ] {
+            check_never(&RADIUS, ToServer, Udp, &packet(1, odd), (5000, 20_000));
+        }
+        let padded = [packet(1, REQUEST), vec![0]].concat();
+        check_never(&RADIUS, ToServer, Udp, &padded[padded.len() - 1..], (5000, 20_000));
+        let outcome = run(&RADIUS, ToServer, Udp, &padded, (5000, 20_000)).0;
+        assert_eq!(outcome, Outcome::NotMine);
+    }
+}

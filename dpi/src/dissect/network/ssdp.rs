@@ -51,3 +51,24 @@ fn ssdp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     }
     Outcome::found(AppId::SSDP)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dissect::testing::run;
+    use crate::view::Direction::{ToClient, ToServer};
+    use crate::view::Transport::Udp;
+
+    #[test]
+    fn a_search_is_for_the_host_that_it_names() {
+        let search = b"M-SEARCH * HTTP/1.1\r\nHost: 239.255.255.250:1900\r\nST: ssdp:all\r\n\r\n";
+        let (outcome, meta) = run(&SSDP, ToServer, Udp, search, (5000, 1900));
+        assert_eq!(outcome, Outcome::found(AppId::SSDP));
+        assert_eq!(meta.get(&attr::HOST_NAME), Some(&b"239.255.255.250:1900"[..]));
+        assert_eq!(meta.get(&attr::SSDP_TARGET), Some(&b"ssdp:all"[..]));
+        let answer = b"HTTP/1.1 200 OK\r\nST: upnp:rootdevice\r\n\r\n";
+        let (outcome, meta) = run(&SSDP, ToClient, Udp, answer, (5000, 1900));
+        assert_eq!(outcome, Outcome::found(AppId::SSDP));
+        assert!(meta.get(&attr::HOST_NAME).is_none());
+    }
+}

@@ -131,6 +131,19 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_without_a_domain_is_known_by_its_number() {
+        let host = |greeting: &[u8]| {
+            let meta = run(&DISSECTOR, ToClient, Transport::Tcp, greeting, (5000, 25)).1;
+            meta.get(&attr::HOST_NAME).map(<[u8]>::to_vec)
+        };
+        assert_eq!(host(b"220 mta01 smtp.example.com ESMTP\r\n"), Some(b"mta01".to_vec()));
+        for other in [&b"220 ESMTP ready\r\n"[..], b"220 Welcome to SMTP\r\n", b"220 2day SMTP\r\n"]
+        {
+            assert_eq!(host(other), None);
+        }
+    }
+
+    #[test]
     fn a_handshake_behind_starttls_is_read_on() {
         let mut flow = Flow::new(Transport::Tcp, (5000, 587));
         let stream = b"EHLO client.example.org\r\nSTARTTLS\r\n\x16\x03\x01";

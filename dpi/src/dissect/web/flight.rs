@@ -301,6 +301,15 @@ mod tests {
     }
 
     #[test]
+    fn a_programs_certificate_names_its_flow_and_not_the_address() {
+        let mut flow = asked(None);
+        let issued = Issued { common_name: "AnyDesk Client", ..Issued::default() };
+        flow.ask(&TLS, ToClient, &records(&messages(0xc02f, &certificate(&issued)), 16_384));
+        assert_eq!(flow.scratch.hello.service, AppId::ANYDESK);
+        assert_eq!(flow.knowledge.service_of(SERVER), None);
+    }
+
+    #[test]
     fn without_a_certificate_it_is_over() {
         for next in ["140303000101", "16030300040e000000"] {
             let mut flow = asked(None);

@@ -88,7 +88,10 @@ pub(super) fn note(
         _ => None,
     };
     let by_certificate = service(&certificate);
-    let by_owner = || certificate.subject.organization().and_then(services::by_certificate_name);
+    // A program that is everywhere, or a company: the flow's service, not the address'.
+    let subject = certificate.subject;
+    let owners = [subject.common_name(), subject.organization()];
+    let by_owner = || owners.into_iter().flatten().find_map(services::by_certificate_name);
     notes.scratch.hello.service = by_certificate.or_else(by_owner).unwrap_or_default();
     // Behind a proxy it is not the certificate of the address that is spoken to.
     let is_proxy = |layer: &AppId| matches!(*layer, AppId::HTTP_CONNECT | AppId::SOCKS);
@@ -106,11 +109,10 @@ fn note_name(meta: &mut Meta, attr: &Attr, name: Name<'_>) {
     meta.put(attr, name.write(&mut text));
 }
 
-/// The service that a certificate is for: that of its common name, which may be a program's rather
-/// than a host's, or the only one among its other names. Of a certificate that many share nothing
-/// follows.
+/// The service that a certificate is for: that of its common name, or the only one among its
+/// other names. Of a certificate that many share nothing follows.
 fn service(certificate: &Certificate<'_>) -> Option<AppId> {
-    let plain = services::by_certificate_name;
+    let plain = |name: &[u8]| services::by_host_name(name.strip_prefix(b"*.").unwrap_or(name));
     let common = certificate.subject.common_name();
     if let Some(app) = common.and_then(plain) {
         return Some(app);
