@@ -310,6 +310,7 @@ pub fn describe(id: u16) -> Option<&'static Attr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fmt::Write;
 
     /// `docs/METADATA.md`, made from the table.
     fn page() -> String {
@@ -323,7 +324,7 @@ mod tests {
         );
         for Attr { id, group, key, kind, many } in ATTRIBUTES {
             let times = if *many { "any" } else { "once" };
-            page += &format!("| {id} | `{group}.{key}` | {} | {times} |\n", kind.meaning());
+            writeln!(page, "| {id} | `{group}.{key}` | {} | {times} |", kind.meaning()).unwrap();
         }
         page
     }

@@ -271,7 +271,7 @@ impl ReadWords {
             let address = std::ptr::from_ref(word).cast::<i8>();
             // SAFETY: a prefetch has no effect that the program can see, whatever the address.
             unsafe {
-                std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address)
+                std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address);
             };
         }
         #[cfg(not(target_arch = "x86_64"))]

@@ -221,7 +221,9 @@ fn without_room_for_metadata_a_flow_is_named_and_not_read_on() {
     let second = inspector.inspect(&mut slots[1], &tcp(1, ToServer, b"Q"));
     assert!(matches!(second, Step::Ended(_)));
     assert_eq!(inspector.counters().metadata_exhausted, 1);
-    slots.iter_mut().for_each(|slot| inspector.release(slot));
+    for slot in &mut slots {
+        inspector.release(slot);
+    }
     assert_empty(&inspector, &limits);
 }
 
