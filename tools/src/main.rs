@@ -24,6 +24,7 @@ mod netlink;
 mod packets;
 mod pcapng;
 mod readers;
+mod rules;
 mod run;
 mod shunt;
 mod stats;
