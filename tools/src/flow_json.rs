@@ -98,8 +98,12 @@ fn findings<M: SerializeMap>(flow: &Flow<'_>, map: &mut M) -> Result<(), M::Erro
     for (at, finding) in all.iter().enumerate() {
         let group = group_of(finding);
         if let (Some(attr), attr::FLOW) = (finding.0, group) {
-            if all.iter().take(at).all(|earlier| earlier.1 != finding.1) {
-                map.serialize_entry(attr.key, &Value(attr.kind, finding.2))?;
+            match all.iter().take(at).any(|earlier| earlier.1 == finding.1) {
+                true => {}
+                false if attr.many => {
+                    map.serialize_entry(attr.key, &Every { attr, all: &all })?;
+                }
+                false => map.serialize_entry(attr.key, &Value(attr.kind, finding.2))?,
             }
             continue;
         }
