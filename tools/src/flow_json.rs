@@ -98,12 +98,13 @@ fn findings<M: SerializeMap>(flow: &Flow<'_>, map: &mut M) -> Result<(), M::Erro
     for (at, finding) in all.iter().enumerate() {
         let group = group_of(finding);
         if let (Some(attr), attr::FLOW) = (finding.0, group) {
-            match all.iter().take(at).any(|earlier| earlier.1 == finding.1) {
-                true => {}
-                false if attr.many => {
-                    map.serialize_entry(attr.key, &Every { attr, all: &all })?;
-                }
-                false => map.serialize_entry(attr.key, &Value(attr.kind, finding.2))?,
+            if all.iter().take(at).any(|earlier| earlier.1 == finding.1) {
+                continue;
+            }
+            if attr.many {
+                map.serialize_entry(attr.key, &Every { attr, all: &all })?;
+            } else {
+                map.serialize_entry(attr.key, &Value(attr.kind, finding.2))?;
             }
             continue;
         }

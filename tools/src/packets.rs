@@ -60,7 +60,8 @@ impl PacketArgs {
     /// No such engine, application or group, or a filter that is not understood.
     pub(crate) fn open(&self, program: &str) -> anyhow::Result<PacketReader> {
         let apps = self.apps.iter().filter(|name| !name.trim().is_empty());
-        let apps: Vec<u16> = apps.map(|name| self.app_id(name)).collect::<anyhow::Result<_>>()?;
+        let apps: Vec<u16> =
+            apps.map(|name| app_id(name, &self.engine)).collect::<anyhow::Result<_>>()?;
         let options = PacketOptions {
             program: program.to_owned(),
             lease: self.lease,
@@ -77,18 +78,18 @@ impl PacketArgs {
         reader.set_flow(self.flow);
         Ok(reader)
     }
+}
 
-    /// The application of a name; of a dotted one, as `TLS.YouTube`, the finer.
-    fn app_id(&self, name: &str) -> anyhow::Result<u16> {
-        let finest = name.trim().rsplit('.').next().unwrap_or(name);
-        let find = || names::app_by_name(name.trim()).or_else(|| names::app_by_name(finest));
-        // One that rules declare is the engine's to know.
-        let found = find().or_else(|| self.engine.attach().ok().and_then(|_| find()));
-        found.ok_or_else(|| {
-            let advice = "names are as `weir flows` shows them, like TLS or YouTube";
-            failure(Code::Usage, format!("there is no application {name:?}; {advice}"))
-        })
-    }
+/// The application of a name; of a dotted one, as `TLS.YouTube`, the finer.
+fn app_id(name: &str, engine: &EngineArgs) -> anyhow::Result<u16> {
+    let finest = name.trim().rsplit('.').next().unwrap_or(name);
+    let find = || names::app_by_name(name.trim()).or_else(|| names::app_by_name(finest));
+    // One that rules declare is the engine's to know.
+    let found = find().or_else(|| engine.attach().ok().and_then(|_| find()));
+    found.ok_or_else(|| {
+        let advice = "names are as `weir flows` shows them, like TLS or YouTube";
+        failure(Code::Usage, format!("there is no application {name:?}; {advice}"))
+    })
 }
 
 /// A capture filter for frames of this link type, as capture files number it.
@@ -215,6 +216,8 @@ mod tests {
 
     #[test]
     fn applications_by_their_names() {
+        let engine = EngineArgs { name: Some("./none.sock".to_owned()) };
+        let app_id = |name| app_id(name, &engine);
         assert_eq!(app_id("tls").unwrap(), weir_dpi::AppId::TLS.0);
         assert_eq!(app_id("TLS.YouTube").unwrap(), app_id("YouTube").unwrap());
         assert!(app_id("Sausage").unwrap_err().to_string().contains("Sausage"));

@@ -167,7 +167,8 @@ fn nothing_is_lost_while_rules_are_exchanged() {
     };
     let folder = tempfile::tempdir().unwrap();
     let file = rules(folder.path());
-    let names: String = (0..100_000).map(|number| format!("name{number}.example\n")).collect();
+    let names: String =
+        (0..100_000).flat_map(|n| ["name".into(), n.to_string(), ".example\n".into()]).collect();
     std::fs::write(folder.path().join("lists/bad.txt"), names).unwrap();
     let engine = Engine::start(&format!("packet:{NEAR}"), &["--summary", "json"]);
     let traffic = traffic::mixed(600, 3);
