@@ -161,7 +161,7 @@ impl Attached {
             queues: read_queues(&control)?,
             readers: control.words(SectionKind::Readers, packets::READER_WORDS * WORD)?,
             groups: control.words(SectionKind::Groups, packets::GROUP_ROW_WORDS * WORD)?,
-            names: AppNames::new(rules_words(&control)),
+            names: AppNames::new(rules::Words::of(&control)),
             shards,
         };
         Ok((attached, Rest { frames, page }))
@@ -223,14 +223,6 @@ impl Attached {
     pub fn asks_dropped(&self) -> u64 {
         self.live.load(LIVE_ASKS_DROPPED)
     }
-}
-
-/// An engine that knows nothing of rules has no such words.
-fn rules_words(control: &Opened) -> Option<rules::Words> {
-    Some(rules::Words {
-        rules: control.words(SectionKind::Rules, rules::RULES_WORDS * WORD).ok()?,
-        apps: control.words(SectionKind::Apps, rules::APP_WORDS * WORD).ok()?,
-    })
 }
 
 /// The descriptor becomes readable when the engine ends.

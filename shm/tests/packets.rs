@@ -179,6 +179,8 @@ impl Engine {
                     }
                 }
                 Event::Asked(asked) => self.asked.push(asked.what),
+                // Nobody here gives rules.
+                Event::Rules(..) => {}
             }
         }
     }

@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use weir_dpi::rules::{Compiler, RuleSet};
 use weir_engine::books;
 use weir_engine::capture::file::{Preloaded, PreloadedFrames};
 use weir_engine::flow::table::FlowTable;
@@ -47,11 +48,38 @@ fn shard(frames: PreloadedFrames) -> Shard<Preloaded> {
     Shard::new(Preloaded::new(Arc::new(frames), 1), plan, shared, None, None)
 }
 
-/// Turns until the end; each must allocate nothing.
+/// Rules and lists of every kind, of which some fit the traffic.
+fn rules() -> Arc<RuleSet> {
+    let mut compiler = Compiler::new();
+    let text = "app Ours category Web\nhost *.example.org -> Ours\nurl /page* -> Ours\n\
+        ja4 t13d1516h2_8daaf6152771_b186095e22b6 -> Ours\n\
+        prefix 198.51.100.0/26 and port any/1-500 -> Ours\nport udp/1-65535 -> Ours\n\
+        bytes any contains \"HTTP/1\" -> Ours\nbytes udp offset 0 hex 00 -> Ours\n\
+        list names domains \"names\"\nlist ends addresses \"ends\"\n\
+        list prints fingerprints \"prints\"\n";
+    compiler.read("test.rules", text.as_bytes());
+    let lists = ["com\ngithub.com\n", "10.0.0.0/8\n", "t13d1516h2_8daaf6152771_b186095e22b6\n"];
+    for (number, list) in lists.into_iter().enumerate() {
+        compiler.supply(number, Arc::new(list.as_bytes().to_vec()));
+    }
+    Arc::new(compiler.finish().unwrap().0)
+}
+
+/// The same with rules in force, which are exchanged now and then, and without.
 fn run(path: &Path) -> u64 {
+    run_with(path, None);
+    run_with(path, Some(rules()))
+}
+
+/// Turns until the end; each must allocate nothing.
+fn run_with(path: &Path, rules: Option<Arc<RuleSet>>) -> u64 {
     let mut shard = shard(PreloadedFrames::load(path).unwrap());
     let mut turns = 0;
     loop {
+        if turns % 7 == 0 {
+            let (before, allocated) = allocations::during(|| shard.set_rules(rules.clone()));
+            assert_eq!((allocated, before.is_some()), (0, turns > 0 && rules.is_some()));
+        }
         let (turn, allocated) = allocations::during(|| shard.turn());
         assert_eq!(allocated, 0, "turn {turns} over {}", path.display());
         if turn == Turn::End {

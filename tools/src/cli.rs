@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    apps, bench, doctor, exit, extcap, feed, flows, readers, run, shunt, stats, top, with,
+    apps, bench, doctor, exit, extcap, feed, flows, readers, rules, run, shunt, stats, top, with,
 };
 
 /// Weir: a packet engine whose flows any program may read.
@@ -31,6 +31,7 @@ enum Command {
     Readers(readers::ReadersArgs),
     With(with::WithArgs),
     Feed(feed::FeedArgs),
+    Rules(rules::RulesArgs),
     Shunt(shunt::ShuntArgs),
     Extcap(extcap::ExtcapArgs),
     Doctor(doctor::DoctorArgs),
@@ -49,6 +50,7 @@ impl Cli {
             Command::Readers(args) => readers::run(args),
             Command::With(args) => with::run(args),
             Command::Feed(args) => feed::run(args),
+            Command::Rules(args) => rules::run(args),
             Command::Shunt(args) => shunt::run(args),
             Command::Extcap(args) => extcap::run(args),
             Command::Doctor(args) => doctor::run(args),

@@ -1,7 +1,5 @@
 //! The fields of a flow by name: one catalogue for filters, sorting, columns and CSV.
 
-use weir_dpi::AppId;
-use weir_dpi::app;
 use weir_dpi::attr::{self, Attr};
 use weir_dpi::{Risks, Stack, Why};
 
@@ -246,7 +244,6 @@ impl Field {
     /// Whether any of the field's words passes `test`.
     pub(crate) fn any_text(self, seen: &Seen<'_>, mut test: impl FnMut(&[u8]) -> bool) -> bool {
         let flow = seen.flow;
-        let name = |id: u16| app::describe(AppId(id)).name.as_bytes();
         let def = match self {
             Field::Known(def) => def,
             Field::Attr(attr) if attr.kind != attr::Kind::Text => {
@@ -256,7 +253,7 @@ impl Field {
                     attr::Kind::Stack => Stack::decode(value)
                         .layers()
                         .iter()
-                        .any(|layer| test(app::describe(*layer).name.as_bytes())),
+                        .any(|layer| test(names::app(layer.0).as_bytes())),
                     _ => test(attr_text(attr, value).as_bytes()),
                 });
             }
@@ -266,13 +263,15 @@ impl Field {
         };
         match def.key {
             Key::App => {
-                test(name(flow.master))
+                test(names::app(flow.master).as_bytes())
                     || (flow.app != flow.master && flow.app != 0)
-                        && (test(name(flow.app))
+                        && (test(names::app(flow.app).as_bytes())
                             || test(names::dotted(flow.master, flow.app).as_bytes()))
             }
-            Key::Master => test(name(flow.master)),
-            Key::Service => flow.app != flow.master && flow.app != 0 && test(name(flow.app)),
+            Key::Master => test(names::app(flow.master).as_bytes()),
+            Key::Service => {
+                flow.app != flow.master && flow.app != 0 && test(names::app(flow.app).as_bytes())
+            }
             Key::Category => test(names::category(flow.master, flow.app).as_bytes()),
             Key::Host => flow.host().is_some_and(test),
             Key::Client => test(end_text(flow, flow.client).as_bytes()),
@@ -427,7 +426,7 @@ fn attr_text(attr: &Attr, value: &[u8]) -> String {
         attr::Kind::Text => String::from_utf8_lossy(value).into_owned(),
         attr::Kind::Number => flow_json::number(value).to_string(),
         attr::Kind::Hex => flow_json::hex(value),
-        attr::Kind::Stack => Stack::decode(value).to_string(),
+        attr::Kind::Stack => names::stack(value),
         attr::Kind::Risks => risks(value).iter().map(|row| row.name).collect::<Vec<_>>().join(","),
         attr::Kind::Why => Why::decode(value).map(|why| why.to_string()).unwrap_or_default(),
         attr::Kind::Address => match <[u8; 16]>::try_from(value) {

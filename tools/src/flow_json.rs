@@ -7,7 +7,7 @@ use std::io;
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use weir_dpi::attr::{self, Attr, Kind};
-use weir_dpi::{Risks, Stack, Why};
+use weir_dpi::{Risks, Why};
 
 use crate::flow::{self, AddressText, C2S, Flow, S2C};
 use crate::names;
@@ -98,7 +98,12 @@ fn findings<M: SerializeMap>(flow: &Flow<'_>, map: &mut M) -> Result<(), M::Erro
     for (at, finding) in all.iter().enumerate() {
         let group = group_of(finding);
         if let (Some(attr), attr::FLOW) = (finding.0, group) {
-            if all.iter().take(at).all(|earlier| earlier.1 != finding.1) {
+            if all.iter().take(at).any(|earlier| earlier.1 == finding.1) {
+                continue;
+            }
+            if attr.many {
+                map.serialize_entry(attr.key, &Every { attr, all: &all })?;
+            } else {
                 map.serialize_entry(attr.key, &Value(attr.kind, finding.2))?;
             }
             continue;
@@ -179,7 +184,7 @@ impl Serialize for Value<'_> {
             Kind::Text => serializer.serialize_str(&String::from_utf8_lossy(bytes)),
             Kind::Number => serializer.serialize_u64(number(bytes)),
             Kind::Hex => serializer.serialize_str(&hex(bytes)),
-            Kind::Stack => serializer.collect_str(&Stack::decode(bytes)),
+            Kind::Stack => serializer.serialize_str(&names::stack(bytes)),
             Kind::Risks => serializer.collect_seq(Risks(number(bytes)).iter().map(|row| row.name)),
             Kind::Why => match Why::decode(bytes) {
                 Some(why) => serializer.collect_str(&why),

@@ -10,6 +10,7 @@ use weir_shm::{Attached, EngineState, Error, FlowRead, FlowView, ShardReader, li
 
 use crate::exit::{Code, failure};
 use crate::flow::Flow;
+use crate::names;
 
 /// The name an engine has where none was given.
 pub(crate) const DEFAULT_NAME: &str = "weir";
@@ -28,7 +29,9 @@ impl EngineArgs {
     /// # Errors
     /// Says which engines run, how to start one, or which versions do not fit.
     pub(crate) fn attach(&self) -> anyhow::Result<Attached> {
-        self.open(Attached::open)
+        let engine = self.open(Attached::open)?;
+        names::learn(engine.app_names());
+        Ok(engine)
     }
 
     /// Opens the engine by `open`, which is given its name.

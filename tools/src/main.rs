@@ -1,7 +1,7 @@
 //! `weir`: one binary, one subcommand a job.
 //!
 //! `run` and `bench` drive the engine. `flows`, `stats`, `top` and `readers` only read its shared
-//! memory and need no privilege; `extcap` and `feed` read its packets, and `shunt` tells it which
+//! memory and need no privilege; `rules` gives it rules; `extcap` and `feed` read its packets, and `shunt` tells it which
 //! flows others want no more of. `doctor` looks at the machine and changes nothing.
 
 mod apps;
@@ -24,6 +24,7 @@ mod netlink;
 mod packets;
 mod pcapng;
 mod readers;
+mod rules;
 mod run;
 mod shunt;
 mod stats;

@@ -1,9 +1,12 @@
 //! Numbers of the shared-memory format as words.
 
 use std::borrow::Cow;
+use std::sync::{PoisonError, RwLock};
 
-use weir_dpi::Confidence;
-use weir_dpi::app::{self, AppId};
+use weir_dpi::app::{self, AppId, Category};
+use weir_dpi::rules::FIRST_CUSTOM;
+use weir_dpi::{Confidence, Stack};
+use weir_shm::rules::{AppNames, AppRow};
 
 /// The name of an IP protocol, or its number.
 pub(crate) fn l4(protocol: u8) -> Cow<'static, str> {
@@ -58,22 +61,59 @@ pub(crate) fn confidence(value: u8) -> &'static str {
     Confidence::from_u8(value).unwrap_or_default().name()
 }
 
+/// Where the names of applications that rules declare are looked up: in the engine that is read.
+static DECLARED: RwLock<Option<AppNames>> = RwLock::new(None);
+
+/// Has names of applications that rules declare looked up here from now on.
+pub(crate) fn learn(names: &AppNames) {
+    *DECLARED.write().unwrap_or_else(PoisonError::into_inner) = Some(names.clone());
+}
+
+fn declared<T>(ask: impl FnOnce(&AppNames) -> Option<T>) -> Option<T> {
+    ask(DECLARED.read().unwrap_or_else(PoisonError::into_inner).as_ref()?)
+}
+
+fn row(id: u16) -> Option<AppRow> {
+    if id < FIRST_CUSTOM { None } else { declared(|names| names.get(id)) }
+}
+
+/// The name of an application.
+pub(crate) fn app(id: u16) -> Cow<'static, str> {
+    match row(id) {
+        Some(row) => Cow::Owned(row.name),
+        None => Cow::Borrowed(app::describe(AppId(id)).name),
+    }
+}
+
+/// The application of a name, in any case.
+pub(crate) fn app_by_name(name: &str) -> Option<u16> {
+    let built_in = app::by_name(name).map(|id| id.0);
+    built_in.or_else(|| declared(|names| names.find(name)).map(|row| row.id))
+}
+
+/// What rides on what, outermost first.
+pub(crate) fn stack(bytes: &[u8]) -> String {
+    let layers = Stack::decode(bytes);
+    let names: Vec<_> = layers.layers().iter().map(|layer| app(layer.0)).collect();
+    names.join(".")
+}
+
 /// `TLS.YouTube` where the two differ, one name where they do not.
 pub(crate) fn dotted(master: u16, app: u16) -> Cow<'static, str> {
-    let master_name = app::describe(AppId(master)).name;
-    let name = app::describe(AppId(app)).name;
+    let (master_name, name) = (self::app(master), self::app(app));
     if app == 0 || master == app {
-        Cow::Borrowed(master_name)
+        master_name
     } else if master == 0 {
-        Cow::Borrowed(name)
+        name
     } else {
-        Cow::Owned([master_name, ".", name].concat())
+        Cow::Owned([&*master_name, ".", &*name].concat())
     }
 }
 
 /// What the flow is for.
 pub(crate) fn category(master: u16, app: u16) -> &'static str {
-    app::category(AppId(master), AppId(app)).name()
+    let declared = row(app).and_then(|row| Category::from_u8(row.category));
+    declared.unwrap_or_else(|| app::category(AppId(master), AppId(app))).name()
 }
 
 #[cfg(test)]

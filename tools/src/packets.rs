@@ -12,13 +12,13 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use weir_dpi::app;
 use weir_shm::Attached;
 use weir_shm::bpf::Program;
 use weir_shm::packets::{PacketOptions, PacketReader};
 
 use crate::exit::{Code, failure};
 use crate::live::{self, EngineArgs};
+use crate::names;
 use crate::netlink;
 
 /// How long a reader waits before it looks for a signal.
@@ -60,7 +60,8 @@ impl PacketArgs {
     /// No such engine, application or group, or a filter that is not understood.
     pub(crate) fn open(&self, program: &str) -> anyhow::Result<PacketReader> {
         let apps = self.apps.iter().filter(|name| !name.trim().is_empty());
-        let apps: Vec<u16> = apps.map(|name| app_id(name)).collect::<anyhow::Result<_>>()?;
+        let apps: Vec<u16> =
+            apps.map(|name| app_id(name, &self.engine)).collect::<anyhow::Result<_>>()?;
         let options = PacketOptions {
             program: program.to_owned(),
             lease: self.lease,
@@ -71,6 +72,7 @@ impl PacketArgs {
         let filter = self.filter.as_deref().map(str::trim).filter(|text| !text.is_empty());
         let program =
             filter.map(|text| compile(text, or_ethernet(reader.link_type()))).transpose()?;
+        names::learn(reader.attached().app_names());
         reader.set_filter(program);
         reader.set_apps(&apps);
         reader.set_flow(self.flow);
@@ -79,10 +81,12 @@ impl PacketArgs {
 }
 
 /// The application of a name; of a dotted one, as `TLS.YouTube`, the finer.
-fn app_id(name: &str) -> anyhow::Result<u16> {
+fn app_id(name: &str, engine: &EngineArgs) -> anyhow::Result<u16> {
     let finest = name.trim().rsplit('.').next().unwrap_or(name);
-    let found = app::by_name(name.trim()).or_else(|| app::by_name(finest));
-    found.map(|id| id.0).ok_or_else(|| {
+    let find = || names::app_by_name(name.trim()).or_else(|| names::app_by_name(finest));
+    // One that rules declare is the engine's to know.
+    let found = find().or_else(|| engine.attach().ok().and_then(|_| find()));
+    found.ok_or_else(|| {
         let advice = "names are as `weir flows` shows them, like TLS or YouTube";
         failure(Code::Usage, format!("there is no application {name:?}; {advice}"))
     })
@@ -212,6 +216,8 @@ mod tests {
 
     #[test]
     fn applications_by_their_names() {
+        let engine = EngineArgs { name: Some("./none.sock".to_owned()) };
+        let app_id = |name| app_id(name, &engine);
         assert_eq!(app_id("tls").unwrap(), weir_dpi::AppId::TLS.0);
         assert_eq!(app_id("TLS.YouTube").unwrap(), app_id("YouTube").unwrap());
         assert!(app_id("Sausage").unwrap_err().to_string().contains("Sausage"));

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use weir_dpi::AppId;
+use weir_shm::rules::AppNames;
 use weir_shm::{
     Access, ControlSpec, ControlWriter, EngineState, Offer, PacketSpec, SegmentFd, Server,
     ShardSpec, ShardWriter,
@@ -246,6 +247,14 @@ impl Engine {
         self.go.store(true, Ordering::Release);
         self.control.set_state(EngineState::Running);
         Ok(())
+    }
+
+    /// The names of applications that rules declare, in force or before.
+    ///
+    /// # Errors
+    /// The control segment cannot be mapped once more.
+    pub fn app_names(&self) -> Result<AppNames, EngineError> {
+        Ok(AppNames::of(&self.control.export())?)
     }
 
     /// What the sources have to say about how they were opened: modes obtained, fall-backs.

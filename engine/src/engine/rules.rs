@@ -46,7 +46,7 @@ enum Stage {
         told: Vec<u64>,
         answer: RulesAnswer,
         /// Those before.
-        _before: Option<Arc<RuleSet>>,
+        before: Option<Arc<RuleSet>>,
     },
 }
 
@@ -132,7 +132,8 @@ impl Rules {
                     }
                 }
             }
-            Stage::Telling { told, answer, .. } if desk.all_obeyed(&told) => {
+            Stage::Telling { told, answer, before } if desk.all_obeyed(&told) => {
+                drop(before);
                 server.answer_rules(client, &timed(answer, since_ns));
                 return;
             }
@@ -143,7 +144,7 @@ impl Rules {
 
     fn tell(&mut self, rules: Option<RuleSet>, warnings: &[Problem], desk: &mut Desk) -> Stage {
         let set = rules.map(Arc::new);
-        let _before = self.in_force.clone();
+        let before = self.in_force.clone();
         let told = self.put_in_force(set, warnings.len(), desk);
         let mut answer = RulesAnswer { text: lines(warnings), ..RulesAnswer::default() };
         if let Some(set) = &self.in_force {
@@ -151,7 +152,7 @@ impl Rules {
                 [set.len(), set.apps().len(), set.lists()].map(narrow);
             answer.warnings = narrow(warnings.len());
         }
-        Stage::Telling { told, answer, _before }
+        Stage::Telling { told, answer, before }
     }
 
     /// Tells readers, then the shards. Gives what each of these has to have obeyed.
@@ -209,7 +210,7 @@ fn timed(answer: RulesAnswer, since_ns: u64) -> RulesAnswer {
 }
 
 fn lines(problems: &[Problem]) -> String {
-    problems.iter().map(|problem| format!("{problem}\n")).collect()
+    problems.iter().flat_map(|problem| [problem.to_string(), "\n".to_owned()]).collect()
 }
 
 fn narrow(count: usize) -> u32 {

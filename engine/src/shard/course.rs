@@ -114,16 +114,13 @@ fn add_risks(metadata: &mut Vec<u8>, seen: Risks) {
         let value = value.first_chunk::<8>().filter(|_| id == attr::RISKS.id)?;
         Some((here, u64::from_le_bytes(*value)))
     });
-    match found {
-        Some((at, before)) => {
-            metadata[at..at + 8].copy_from_slice(&(before | seen.0).to_le_bytes());
-        }
-        None => {
-            metadata.extend(attr::RISKS.id.to_le_bytes());
-            metadata.extend(8_u16.to_le_bytes());
-            metadata.extend(seen.0.to_le_bytes());
-        }
+    if let Some((at, before)) = found {
+        metadata[at..at + 8].copy_from_slice(&(before | seen.0).to_le_bytes());
+        return;
     }
+    metadata.extend(attr::RISKS.id.to_le_bytes());
+    metadata.extend(8_u16.to_le_bytes());
+    metadata.extend(seen.0.to_le_bytes());
 }
 
 /// Places for pairs of ends that may turn out periodic.

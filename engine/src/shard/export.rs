@@ -20,7 +20,7 @@ use crate::flow::record;
 use crate::sys::clock;
 
 /// Application ids are below this.
-const APPS: usize = 4096;
+const APPS: usize = (weir_dpi::rules::FIRST_CUSTOM + weir_dpi::rules::MOST_CUSTOM) as usize;
 
 /// The histograms of a shard, in the order in which they are published.
 pub const HISTOGRAMS: [HistogramDef; 3] = [

@@ -212,7 +212,7 @@ impl<S: Source> Shard<S> {
                 }
                 Command::Deal(group, owners) => self.fanout.writer.set_group(group, &owners),
                 // The control thread holds those before: nothing is freed here.
-                Command::Rules(rules) => drop(self.inspector.set_rules(rules)),
+                Command::Rules(rules) => drop(self.set_rules(rules)),
                 Command::Shunt { group, slot, flow_id } => self.shunt(group, slot, flow_id),
                 Command::Judge { block, slot, flow_id } => self.judge(block, slot, flow_id),
             }

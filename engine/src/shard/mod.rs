@@ -12,10 +12,12 @@ mod fanout;
 mod inspect;
 mod plan;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use weir_dpi::Inspector;
 use weir_dpi::risk::periodic::Periodic;
+use weir_dpi::rules::RuleSet;
 use weir_shm::ShardWriter;
 use weir_shm::flow::FlowSlot;
 use weir_shm::records::{EndReason, RecordKind};
@@ -219,6 +221,11 @@ impl<S: Source> Shard<S> {
         self.end_all();
         self.count_exports();
         self.publish();
+    }
+
+    /// Puts rules in force from the next packet on; gives those before.
+    pub fn set_rules(&mut self, rules: Option<Arc<RuleSet>>) -> Option<Arc<RuleSet>> {
+        self.inspector.set_rules(rules)
     }
 
     /// The shard's counts.

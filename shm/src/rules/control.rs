@@ -17,7 +17,7 @@ use crate::reader::Attached;
 /// How often the engine is asked whether it is done.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long is waited for it.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A connection to an engine for those who may give it rules: its own user and root.
 #[derive(Debug)]

@@ -1,9 +1,13 @@
 //! What readers are told of the rules in force, and the names of the applications that rules
 //! declare. Written by the engine's control thread.
 
-use crate::layout::halves;
+use std::os::fd::AsFd;
+
+use crate::error::Error;
+use crate::layout::{Opened, SectionKind, halves};
 use crate::packets::{load_row, store_row};
-use crate::segment::{ReadWords, WriteWords};
+use crate::segment::{ReadMap, ReadWords, WORD, WriteWords};
+use crate::writer::SegmentFd;
 
 /// Words about the rules in force.
 pub(crate) const RULES_WORDS: usize = 16;
@@ -99,6 +103,16 @@ pub(crate) struct Words {
     pub(crate) apps: ReadWords,
 }
 
+impl Words {
+    /// An engine that knows nothing of rules has none.
+    pub(crate) fn of(control: &Opened) -> Option<Words> {
+        Some(Words {
+            rules: control.words(SectionKind::Rules, RULES_WORDS * WORD).ok()?,
+            apps: control.words(SectionKind::Apps, APP_WORDS * WORD).ok()?,
+        })
+    }
+}
+
 /// The names of applications that rules declare, looked up where the engine keeps them: those of
 /// rules that come later are there, too.
 #[derive(Debug, Clone, Default)]
@@ -107,6 +121,17 @@ pub struct AppNames(Option<Words>);
 impl AppNames {
     pub(crate) fn new(words: Option<Words>) -> Self {
         Self(words)
+    }
+
+    /// Those of a control segment that this very process made.
+    ///
+    /// # Errors
+    /// The segment cannot be mapped once more.
+    pub fn of(control: &SegmentFd) -> Result<Self, Error> {
+        let fd = control.as_fd().try_clone_to_owned();
+        let fd = fd.map_err(|error| Error::os("keeping a segment's descriptor", error))?;
+        let map = ReadMap::open(&fd, "an own segment", control.bytes() as u64)?;
+        Ok(Self(Words::of(&Opened::new(map, "an own segment")?)))
     }
 
     /// The rules in force.

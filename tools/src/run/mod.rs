@@ -20,6 +20,7 @@ use weir_engine::sys::clock;
 use weir_engine::sys::privilege::{self, Keep};
 
 use crate::exit::{Code, failure};
+use crate::names;
 use crate::units;
 use records::Writer;
 
@@ -108,6 +109,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     };
     let stop = stop_on_signals()?;
     let mut engine = Engine::start(&config, &options)?;
+    names::learn(&engine.app_names()?);
     for note in engine.notes() {
         status::say(note);
     }

@@ -16,7 +16,7 @@ use weir_shm::Attached;
 use weir_shm::records::{Next, Record, RecordKind, StartAt};
 
 use crate::flow::Flow;
-use crate::{flow_json, live};
+use crate::{flow_json, live, names};
 
 /// How long a writer with nothing to do waits.
 const NAP: std::time::Duration = std::time::Duration::from_millis(2);
@@ -111,6 +111,7 @@ fn attach_and_write(
     shared: &Shared,
 ) -> anyhow::Result<Written> {
     let engine = Attached::open_path(socket)?;
+    names::learn(engine.app_names());
     let mut readers: Vec<_> = engine
         .shards()
         .iter()

@@ -3,12 +3,12 @@
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use weir_dpi::app;
 use weir_engine::books::Count;
 use weir_engine::engine::{QUEUE_COUNTERS, Report};
 use weir_shm::counters::Role;
 
 use super::records::Written;
+use crate::names;
 use crate::units::Quantity;
 
 /// Applications that people are shown.
@@ -36,7 +36,7 @@ pub(super) fn text(name: &str, report: &Report, written: Option<Written>) -> Str
         _ = writeln!(
             out,
             "{:<20} {:>9} {:>11} {:>11}",
-            app::describe(*id).name,
+            names::app(id.0),
             exact(total.flows),
             exact(total.packets),
             Quantity::Bytes.short(total.bytes)
@@ -98,7 +98,7 @@ pub(super) fn json(
     });
     let apps = report.apps.iter().map(|(id, total)| {
         json!({
-            "app": app::describe(*id).name,
+            "app": names::app(id.0),
             "flows": total.flows,
             "packets": total.packets,
             "bytes": total.bytes,

@@ -83,6 +83,7 @@ impl std::str::FromStr for FlowName {
 /// Runs the command.
 pub(crate) fn run(args: &ShuntArgs) -> anyhow::Result<ExitCode> {
     let control = args.engine.open(Control::open)?;
+    crate::names::learn(control.attached().app_names());
     if let Some(eve) = &args.eve {
         let asking = Asking { signatures: args.signature.iter().copied().collect() };
         let source = Source::open(eve, args.all)?;

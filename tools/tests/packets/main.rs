@@ -6,4 +6,5 @@
 mod engine;
 mod extcap;
 mod feed;
+mod rules;
 mod shunt;
