@@ -115,7 +115,7 @@ impl Sender for Engine {
                     });
                 }
                 Event::Left { place, .. } => self.shared.packets.leave(place, |_| {}),
-                Event::Dealt { .. } | Event::Asked(_) => {}
+                Event::Dealt { .. } | Event::Asked(_) | Event::Rules(..) => {}
             }
         }
     }

@@ -172,7 +172,7 @@ impl Fake {
                     bells.retain(|(known, _)| *known != place);
                 }
                 Event::Dealt { group, owners } => shard.packets.set_group(group, &owners),
-                Event::Asked(_) => {}
+                Event::Asked(_) | Event::Rules(..) => {}
             }
         }
         self.publish();

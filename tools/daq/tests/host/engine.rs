@@ -247,7 +247,7 @@ impl Inner {
                         shared.packets.leave(*place, |address| free.push(address));
                     }
                     Event::Dealt { group, owners } => shared.packets.set_group(*group, owners),
-                    Event::Asked(_) => {}
+                    Event::Asked(_) | Event::Rules(..) => {}
                 }
             }
             match event {
@@ -257,7 +257,7 @@ impl Inner {
                     self.bells.retain(|(known, _)| *known != place);
                     self.server.has_let_go(place);
                 }
-                Event::Dealt { .. } => {}
+                Event::Dealt { .. } | Event::Rules(..) => {}
             }
         }
     }
