@@ -1,5 +1,6 @@
 //! `weir readers`: who reads an engine's packets, how far they are, and what they missed.
 
+use std::fmt::Write as _;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -162,7 +163,7 @@ impl Shown {
             text.push_str(&table::render(&columns, &rows, width, true));
         }
         if self.asks_dropped != 0 {
-            text.push_str(&format!("\n{} asks about flows were dropped\n", self.asks_dropped));
+            writeln!(text, "\n{} asks about flows were dropped", self.asks_dropped).ok();
         }
         text
     }
