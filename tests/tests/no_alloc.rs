@@ -68,16 +68,16 @@ fn rules() -> Arc<RuleSet> {
 /// The same with rules in force, which are exchanged now and then, and without.
 fn run(path: &Path) -> u64 {
     run_with(path, None);
-    run_with(path, Some(rules()))
+    run_with(path, Some(&rules()))
 }
 
 /// Turns until the end; each must allocate nothing.
-fn run_with(path: &Path, rules: Option<Arc<RuleSet>>) -> u64 {
+fn run_with(path: &Path, rules: Option<&Arc<RuleSet>>) -> u64 {
     let mut shard = shard(PreloadedFrames::load(path).unwrap());
     let mut turns = 0;
     loop {
         if turns % 7 == 0 {
-            let (before, allocated) = allocations::during(|| shard.set_rules(rules.clone()));
+            let (before, allocated) = allocations::during(|| shard.set_rules(rules.cloned()));
             assert_eq!((allocated, before.is_some()), (0, turns > 0 && rules.is_some()));
         }
         let (turn, allocated) = allocations::during(|| shard.turn());

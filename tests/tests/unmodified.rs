@@ -28,8 +28,10 @@ struct Play {
 
 /// What cargo builds beside the tests when the workspace is tested.
 fn built(test: &str) -> Option<PathBuf> {
-    let binary = std::env::current_exe().ok()?.parent()?.parent()?.join("weir");
-    let library = binary.with_file_name("libpcap_weir.so");
+    let here = std::env::current_exe().ok()?;
+    let binary = here.parent()?.parent()?.join("weir");
+    // Where `weir with` finds it too.
+    let library = here.with_file_name("libpcap_weir.so");
     if binary.exists() && library.exists() {
         return Some(binary);
     }
