@@ -149,6 +149,7 @@ fn rules(c: &mut Criterion) {
         server: ends.server,
         last: false,
         packets_before: 0,
+        now_ns: 0,
     };
     for count in [10, 1000, 100_000 / 5] {
         let rules = rules_of(count);

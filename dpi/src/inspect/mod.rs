@@ -274,7 +274,7 @@ impl Inspector {
         for stream in &mut state.streams {
             stream.clear(&mut self.streams);
         }
-        let lost = self.metas.found(state.meta, *slot).map_or(0, |meta| meta.lost());
+        let lost = self.metas.found(state.meta, *slot).map_or(0, crate::meta::Meta::lost);
         self.counters.metadata_lost += u64::from(lost);
         self.metas.give_back(&mut state.meta, *slot);
         self.states.give_back(*slot);
