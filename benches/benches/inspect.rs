@@ -2,6 +2,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use weir_benches::flows::{self, Flow};
+use weir_dpi::Transport;
 
 fn inspect(c: &mut Criterion) {
     let mut inspector = Flow::inspector();
@@ -13,5 +14,24 @@ fn inspect(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, inspect);
+/// What a flow of no protocol costs, with the dissectors that there are and with many more.
+fn unknown(c: &mut Criterion) {
+    let mut group = c.benchmark_group("unknown flow");
+    group.throughput(Throughput::Elements(1));
+    for (over, transport) in [(Transport::Tcp, "tcp"), (Transport::Udp, "udp")] {
+        let flows = flows::unknown(over);
+        let more = format!("{} more dissectors", flows::MORE);
+        let inspectors =
+            [("all dissectors", Flow::inspector()), (more.as_str(), Flow::inspector_with_more())];
+        for (name, mut inspector) in inspectors {
+            let mut next = flows.iter().cycle();
+            group.bench_function(format!("{transport}, {name}"), |b| {
+                b.iter(|| next.next().map(|flow| flow.play(&mut inspector)));
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, inspect, unknown);
 criterion_main!(benches);

@@ -1,7 +1,10 @@
 //! Short conversations, some of each family of protocols and some of none, for measuring
 //! inspection: by the clock (`benches/inspect.rs`) and in instructions (`inspect_count`).
 
-use weir_dpi::{Direction, Endpoint, Inspector, Limits, Segment, Slot, Step, TcpSegment};
+use weir_dpi::{
+    AppId, Direction, Dissector, Endpoint, First, Inspector, Limits, Outcome, Segment, Slot, Step,
+    TcpSegment, Transport, fuzzing,
+};
 
 /// A conversation: payloads and who sent them.
 #[derive(Clone, Debug)]
@@ -44,6 +47,68 @@ pub fn all() -> Vec<Flow> {
         tcp("none/tcp", NO_PORT, &noise(12)),
         udp("none/udp", NO_PORT, &noise(12)),
     ]
+}
+
+/// Dissectors beyond those that there are, and what they are asked for.
+pub const MORE: usize = 100;
+/// Flows of [`unknown`]: every first byte occurs in some.
+const UNKNOWN_FLOWS: usize = 256;
+
+/// Flows of random bytes, 12 segments or 8 datagrams each: what no protocol is told from.
+pub fn unknown(over: Transport) -> Vec<Flow> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut bytes = |count: usize| -> Vec<u8> {
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()[3]
+        };
+        (0..count).map(|_| next()).collect()
+    };
+    let packets = if over == Transport::Tcp { 12 } else { 8 };
+    let flow = |_| {
+        let from = |at: usize| if at.is_multiple_of(2) { ToServer } else { ToClient };
+        let payloads = (0..packets).map(|at| (from(at), bytes(300))).collect();
+        let protocol = if over == Transport::Tcp { TCP } else { UDP };
+        Flow { name: "unknown", protocol, port: NO_PORT, payloads }
+    };
+    (0..UNKNOWN_FLOWS).map(flow).collect()
+}
+
+/// [`MORE`] dissectors of the usual kind: three first bytes each, a port, and a few bytes that
+/// decide.
+fn more() -> Vec<Dissector> {
+    static FIRST: [[u8; 3]; MORE] = {
+        let (mut first, mut at, mut state) = ([[0; 3]; MORE], 0, 0x9E37_79B9_u32);
+        while at < MORE {
+            state = state.wrapping_mul(0x0019_660D).wrapping_add(0x3C6E_F35F);
+            let [_, a, b, c] = state.to_le_bytes();
+            first[at] = [a, b, c];
+            at += 1;
+        }
+        first
+    };
+    static PORTS: [[u16; 1]; MORE] = {
+        let (mut ports, mut at, mut port) = ([[0]; MORE], 0, 20_000);
+        while at < MORE {
+            ports[at] = [port];
+            (at, port) = (at + 1, port + 1);
+        }
+        ports
+    };
+    let dissector = |(first, ports): (&'static [u8; 3], &'static [u16; 1])| Dissector {
+        app: AppId::UNKNOWN,
+        over: &[Transport::Tcp, Transport::Udp],
+        ports,
+        ports_only: false,
+        first: First::OneOf(first),
+        run: |view, _| match view.data.get(1..8) {
+            Some(b"dissect") => Outcome::found(AppId::HTTP),
+            _ => Outcome::NotMine,
+        },
+    };
+    FIRST.iter().zip(&PORTS).map(dissector).collect()
 }
 
 fn tcp(name: &'static str, port: u16, payloads: &[(Direction, &[u8])]) -> Flow {
@@ -115,6 +180,12 @@ impl Flow {
     /// An inspector of the size that measuring needs.
     pub fn inspector() -> Inspector {
         Inspector::new(&Limits { flows: 16, stream_buffers: 16, ..Limits::default() })
+    }
+
+    /// The same with [`MORE`] dissectors beyond those that there are.
+    pub fn inspector_with_more() -> Inspector {
+        let limits = Limits { flows: 16, stream_buffers: 16, ..Limits::default() };
+        fuzzing::inspector_with_more(&limits, &more())
     }
 
     /// Plays the conversation to its end, or to that of its inspection. Gives the packets that

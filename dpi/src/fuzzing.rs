@@ -1,6 +1,6 @@
 //! Parts of the crate by themselves, for fuzzers and tests of robustness. No part of its interface.
 
-use crate::dissect::{infra, network, session, web};
+use crate::dissect::{FAMILIES as FAMILIES_OF_ALL, infra, network, session, web};
 use crate::inspect::{Inspector, Limits};
 use crate::view::Dissector;
 
@@ -15,4 +15,10 @@ pub const FAMILIES: &[(&str, &[Dissector])] = &[
 /// An inspector that knows these dissectors alone.
 pub fn inspector(limits: &Limits, dissectors: &[Dissector]) -> Inspector {
     Inspector::with_dissectors(limits, &[dissectors])
+}
+
+/// An inspector that knows all dissectors and these.
+pub fn inspector_with_more(limits: &Limits, more: &[Dissector]) -> Inspector {
+    let families: Vec<&[Dissector]> = FAMILIES_OF_ALL.iter().copied().chain([more]).collect();
+    Inspector::with_dissectors(limits, &families)
 }

@@ -140,7 +140,7 @@ fn is_secret(name: &[u8]) -> bool {
             let begins = |secret: &&[u8]| {
                 rest.get(..secret.len()).is_some_and(|head| head.eq_ignore_ascii_case(secret))
             };
-            first && SECRETS.iter().any(|secret| begins(secret))
+            first && SECRETS.iter().any(begins)
         })
 }
 

@@ -66,9 +66,11 @@ pub fn may_grow(head: &[u8]) -> bool {
 fn declared(content_type: &[u8], words: &[&[u8]]) -> bool {
     let end = content_type.iter().position(|byte| *byte == b';').unwrap_or(content_type.len());
     let kind = content_type.get(..end).unwrap_or_default().trim_ascii();
-    words.iter().any(|word| match word.strip_suffix(b"/") {
-        Some(_) => kind.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word)),
-        None => kind.eq_ignore_ascii_case(word),
+    words.iter().any(|word| {
+        // The length excludes most; a word with a slash at its end is a beginning.
+        let fits = kind.len() == word.len()
+            || (kind.len() > word.len() && word.last().is_some_and(|last| *last == b'/'));
+        fits && kind.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word))
     })
 }
 

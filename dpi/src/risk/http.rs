@@ -54,9 +54,8 @@ fn judge_whole(target: &[u8]) -> Risks {
 }
 
 fn judge_decoded_target(target: &[u8]) -> Risks {
-    let exploit::Known { exploit, probe } = exploit::known(target);
+    let exploit::Known { exploit, probe, runs } = exploit::known(target);
     let mut risks = Risks::when(Risk::KnownExploit, exploit);
-    let runs = has(target, b"cmd.exe?/c") || has(target, b"call_user_func_array");
     risks = risks.or(Risks::when(Risk::RemoteCodeExecution, runs));
     risks = risks.or(Risks::when(Risk::Probing, probe));
     risks.or(Risks::when(Risk::HttpSuspiciousUrl, exploit))
@@ -159,7 +158,16 @@ fn judge_value(value: &[u8], is_path: bool) -> Risks {
 /// Whether a value as sent cannot be an attack: letters, digits, and what joins them.
 fn is_plain(value: &[u8]) -> bool {
     static JOINS: Bytes = Bytes::alphanumeric_and(b"-_.~=/,@!");
-    JOINS.all_of(value) && !has(value, b"..") && !has(value, b"/etc/") && !has(value, b"/proc/")
+    // Short as values are, the marks are gathered byte by byte.
+    let (mut joined, mut dots, mut slashes) = (true, 0_usize, 0_usize);
+    for byte in value {
+        joined &= JOINS.has(*byte);
+        dots += usize::from(*byte == b'.');
+        slashes += usize::from(*byte == b'/');
+    }
+    joined
+        && (dots < 2 || !has(value, b".."))
+        && (slashes < 2 || !(has(value, b"/etc/") || has(value, b"/proc/")))
 }
 
 /// What the user agent shows.

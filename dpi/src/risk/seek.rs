@@ -22,9 +22,9 @@ impl Bytes {
     #[expect(clippy::indexing_slicing, reason = "at compile time; an error would not build")]
     pub(super) const fn alphanumeric_and(bytes: &[u8]) -> Bytes {
         let mut set = Bytes::of(bytes);
-        let mut byte = 0;
+        let mut byte = 0_u8;
         while byte < 128 {
-            set.0[byte as usize] |= (byte as u8).is_ascii_alphanumeric();
+            set.0[byte as usize] |= byte.is_ascii_alphanumeric();
             byte += 1;
         }
         set
@@ -62,7 +62,7 @@ const FILTER_WORDS: usize = 32;
 /// Words sought at once: a few bits of their first letters say at which places one may begin.
 #[derive(Debug)]
 pub(super) struct Words<const N: usize> {
-    words: &'static [&'static [u8]],
+    all: &'static [&'static [u8]],
     heads: [u32; N],
     filter: [u64; FILTER_WORDS],
     /// Of the last four bytes those that are a head.
@@ -87,7 +87,7 @@ impl<const N: usize> Words<N> {
             filter[place(head) >> 6] |= 1 << (place(head) & 63);
             at += 1;
         }
-        Words { words, heads, filter, mask: u32::MAX >> (32 - 8 * head_bytes), head_bytes }
+        Words { all: words, heads, filter, mask: u32::MAX >> (32 - 8 * head_bytes), head_bytes }
     }
 
     /// Hands on every place at which a word begins, and which it is, until `stop` says so; tells
@@ -108,7 +108,7 @@ impl<const N: usize> Words<N> {
             let Some(start) = (at + 1).checked_sub(self.head_bytes) else { continue };
             let rest = bytes.get(start..).unwrap_or_default();
             let begun = |(_, word): &(usize, &&[u8])| rest.starts_with(word);
-            let mut found = self.words.iter().enumerate().filter(begun);
+            let mut found = self.all.iter().enumerate().filter(begun);
             if found.any(|(index, _)| stop(start, index)) {
                 return true;
             }
@@ -128,8 +128,9 @@ const fn place(head: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bytes, Words, any, has_pair};
-    use proptest::prelude::{prop, prop_assert_eq, proptest};
+    use super::any as any_byte;
+    use super::*;
+    use proptest::prelude::*;
 
     const WORDS: &[&[u8]] = &[b"aab", b"aabb", b"bab", b"abba", b"bbb"];
     static SOUGHT: Words<{ WORDS.len() }> = Words::new(WORDS, 3);
@@ -151,7 +152,7 @@ mod tests {
             prop_assert_eq!(found, plain);
             let pair = bytes.windows(2).any(|pair| pair == b"ab");
             prop_assert_eq!(has_pair(&bytes, b'a', b'b'), pair);
-            prop_assert_eq!(any(&bytes, |byte| byte == b'b'), bytes.contains(&b'b'));
+            prop_assert_eq!(any_byte(&bytes, |byte| byte == b'b'), bytes.contains(&b'b'));
         }
     }
 

@@ -147,9 +147,10 @@ fn request(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let mut service = http_service::by_target(target);
     let mut header = Request::default();
     let complete = read_fields(&mut rest, |line| {
-        service = service.or_else(|| by_program(line));
-        header.line(line, notes.meta);
-        note_request_field(line, &mut app, notes.meta);
+        let field = split_field(line);
+        service = service.or_else(|| by_program(field));
+        header.line(line, field, notes.meta);
+        note_request_field(field, &mut app, notes.meta);
     });
     let wanting = header.judge(complete, target, rest, notes.meta) && !view.last;
     if let Some(host) = authority(method, target) {
@@ -301,14 +302,15 @@ fn split_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((name, value.get(1..)?.trim_ascii()))
 }
 
-/// What a line of a request's header tells of its program.
-fn by_program(line: &[u8]) -> Option<AppId> {
-    let (name, value) = split_field(line)?;
-    name.eq_ignore_ascii_case(b"user-agent").then(|| http_service::by_program(value)).flatten()
+/// What a field of a request's header tells of its program.
+fn by_program(field: Option<(&[u8], &[u8])>) -> Option<AppId> {
+    let (name, value) = field?;
+    let is_agent = name.len() == 10 && name.eq_ignore_ascii_case(b"user-agent");
+    is_agent.then(|| http_service::by_program(value)).flatten()
 }
 
-fn note_request_field(line: &[u8], app: &mut AppId, meta: &mut Meta) {
-    let Some((name, value)) = split_field(line) else { return };
+fn note_request_field(field: Option<(&[u8], &[u8])>, app: &mut AppId, meta: &mut Meta) {
+    let Some((name, value)) = field else { return };
     let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
     match name.len() {
         4 if is(b"host") => {
@@ -374,8 +376,9 @@ fn response(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         };
         let mut header = Answer::default();
         let complete = read_fields(&mut rest, |line| {
-            header.line(line, notes.meta);
-            note_response_field(line, code, &mut app, notes.meta);
+            let field = split_field(line);
+            header.line(line, field, notes.meta);
+            note_response_field(field, code, &mut app, notes.meta);
         });
         notes.scratch.http.app = app;
         let interim = (100..200).contains(&code) && code != 101;
@@ -437,8 +440,8 @@ fn status(line: &[u8]) -> Option<u16> {
     Some(digit(hundreds) * 100 + digit(tens) * 10 + digit(ones))
 }
 
-fn note_response_field(line: &[u8], code: u16, app: &mut AppId, meta: &mut Meta) {
-    let Some((name, value)) = split_field(line) else { return };
+fn note_response_field(field: Option<(&[u8], &[u8])>, code: u16, app: &mut AppId, meta: &mut Meta) {
+    let Some((name, value)) = field else { return };
     let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
     match name.len() {
         6 if is(b"server") => meta.put(&attr::HTTP_SERVER, value),

@@ -19,10 +19,15 @@ pub(super) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Reads a header line.
-    pub(super) fn line(&mut self, line: &'a [u8], meta: &mut Meta) {
+    /// Reads a header line, of which `field` is the name and the value.
+    pub(super) fn line(
+        &mut self,
+        line: &'a [u8],
+        field: Option<(&'a [u8], &'a [u8])>,
+        meta: &mut Meta,
+    ) {
         self.lines.read(line);
-        let Some((name, value)) = split(line) else { return };
+        let Some((name, value)) = field else { return };
         let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
         match name.len() {
             10 if is(b"user-agent") => meta.set_risks(http::judge_agent(value)),
@@ -94,10 +99,15 @@ pub(super) struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    /// Reads a header line.
-    pub(super) fn line(&mut self, line: &'a [u8], meta: &mut Meta) {
+    /// Reads a header line, of which `field` is the name and the value.
+    pub(super) fn line(
+        &mut self,
+        line: &'a [u8],
+        field: Option<(&'a [u8], &'a [u8])>,
+        meta: &mut Meta,
+    ) {
         self.lines.read(line);
-        let Some((name, value)) = split(line) else { return };
+        let Some((name, value)) = field else { return };
         let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
         match name.len() {
             6 if is(b"server") => meta.set_risks(http::judge_server(value)),
@@ -145,14 +155,6 @@ impl<'a> Answer<'a> {
 fn unchunked(body: &[u8]) -> &[u8] {
     let end = body.iter().take(64).position(|byte| *byte == b'\n');
     end.and_then(|end| body.get(end + 1..)).unwrap_or_default()
-}
-
-/// Name and value of a header line.
-fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    // Names that matter have at most 19 letters.
-    let colon = line.iter().take(20).position(|byte| *byte == b':')?;
-    let (name, value) = line.split_at_checked(colon)?;
-    Some((name, value.get(1..)?.trim_ascii()))
 }
 
 /// Whether a type is `word`, whatever its parameters are.

@@ -156,14 +156,17 @@ fn is_hidden(hello: &ClientHello<'_>) -> bool {
 fn has_odd_extensions(hello: &ClientHello<'_>) -> bool {
     let mut seen = [0_u16; EXTENSIONS_MOST];
     let (mut count, mut bytes) = (0_usize, 0_usize);
+    // Those that leave no mark of their own are looked for among those before.
+    let mut marks = 0_u64;
     for (kind, value) in extensions(hello.extensions) {
         bytes += 4 + value.len();
         let Some(place) = seen.get_mut(count) else { return false };
         *place = kind;
-        let before = seen.get(..count).unwrap_or_default();
-        if before.contains(&kind) {
+        let mark = 1 << (kind & 63);
+        if marks & mark != 0 && seen.get(..count).unwrap_or_default().contains(&kind) {
             return true;
         }
+        marks |= mark;
         count += 1;
     }
     bytes != hello.extensions.len()
