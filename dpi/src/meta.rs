@@ -23,6 +23,9 @@ pub struct Meta {
     layers: Stack,
     /// Why the flow has its name.
     pub(crate) why: Why,
+    /// Which attributes may be there, a bit for some of them: one that is not needs no search. After
+    /// [`Meta::rewind`] there may be bits too many.
+    present: u64,
 }
 
 /// A point to come back to.
@@ -43,6 +46,7 @@ impl Default for Meta {
             risks: Risks::NONE,
             layers: Stack::EMPTY,
             why: Why::default(),
+            present: 0,
         }
     }
 }
@@ -67,6 +71,7 @@ impl Meta {
             self.lost = self.lost.saturating_add(1);
             return;
         };
+        self.present |= bit_of(attr.id);
         let (head, body) = room.split_at_mut(4);
         let (id, length) = head.split_at_mut(2);
         id.copy_from_slice(&attr.id.to_le_bytes());
@@ -86,7 +91,8 @@ impl Meta {
 
     /// Records a number in place of what was there.
     pub fn set_number(&mut self, attr: &Attr, value: u64) {
-        let at = position(self.as_bytes(), attr.id);
+        let known = self.present & bit_of(attr.id) != 0;
+        let at = known.then(|| position(self.as_bytes(), attr.id)).flatten();
         match at.and_then(|at| self.bytes.get_mut(at + 4..)?.first_chunk_mut::<8>()) {
             Some(place) => *place = value.to_le_bytes(),
             None => self.put_number(attr, value),
@@ -120,9 +126,9 @@ impl Meta {
 
     /// Holds what `other` holds.
     pub(crate) fn copy_from(&mut self, other: &Meta) {
-        let Meta { bytes: _, used, lost, risks, layers, why } = *other;
-        (self.used, self.lost, self.risks, self.layers, self.why) =
-            (used, lost, risks, layers, why);
+        let Meta { bytes: _, used, lost, risks, layers, why, present } = *other;
+        (self.used, self.lost, self.risks) = (used, lost, risks);
+        (self.layers, self.why, self.present) = (layers, why, present);
         if let Some(room) = self.bytes.get_mut(..usize::from(used)) {
             room.copy_from_slice(other.as_bytes());
         }
@@ -130,6 +136,9 @@ impl Meta {
 
     /// The first value of `attr`.
     pub fn get(&self, attr: &Attr) -> Option<&[u8]> {
+        if self.present & bit_of(attr.id) == 0 {
+            return None;
+        }
         decode(self.as_bytes()).find(|(id, _)| *id == attr.id).map(|(_, value)| value)
     }
 
@@ -159,6 +168,9 @@ impl Meta {
     /// Brings the host name into the form by which services are told apart: lower case, without
     /// port and trailing dot. Doing it again changes nothing. Tells whether there is one.
     pub fn tidy_host_name(&mut self) -> bool {
+        if self.present & bit_of(HOST_NAME.id) == 0 {
+            return false;
+        }
         let used = usize::from(self.used);
         let Some(at) = position(self.as_bytes(), HOST_NAME.id) else { return false };
         let Some((_, tail)) = self.bytes.get_mut(at..used).and_then(|b| b.split_at_mut_checked(2))
@@ -188,7 +200,13 @@ impl Meta {
         self.risks = Risks::NONE;
         self.layers = Stack::EMPTY;
         self.why = Why::default();
+        self.present = 0;
     }
+}
+
+/// The bit of an attribute among those that may be there.
+fn bit_of(id: u16) -> u64 {
+    1 << (id.wrapping_mul(0x9E37) >> 10)
 }
 
 /// Walks an encoded form: id and value of each attribute. Stops at the first that does not fit,
