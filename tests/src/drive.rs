@@ -7,7 +7,7 @@
 //! 0 to 2 the flow (of six: two TCP from their SYN on, one TCP from the middle, three UDP), 3 from the
 //! server, 4 FIN, 5 RST, 6 payload missing in the capture, 7 out of order, by `shift` times 64 bytes.
 
-use weir_dpi::inspect::UNNAMED_PACKETS;
+use weir_dpi::inspect::{REPORT_BYTES, UNNAMED_PACKETS};
 use weir_dpi::{
     AppId, Confidence, Direction, Dissector, Endpoint, Inspector, Limits, Notes, Outcome, Segment,
     Slot, Step, TcpSegment, Transport, Verdict, View, app, attr, meta,
@@ -216,7 +216,7 @@ pub fn assert_metadata(bytes: &[u8]) {
         assert!(value.len() <= meta::VALUE_BYTES);
         read += 4 + value.len();
     }
-    assert!(read == bytes.len() && read <= meta::META_BYTES, "{read} of {} bytes", bytes.len());
+    assert!(read == bytes.len() && read <= REPORT_BYTES, "{read} of {} bytes", bytes.len());
 }
 
 fn assert_exists(app: AppId) {

@@ -109,15 +109,15 @@ impl Seed {
     }
 }
 
-/// Writes the seeds into a folder a fuzz target: `web`, `network`, `session`, `infra`, `inspector`
-/// and `metadata`.
+/// Writes the seeds into a folder a fuzz target: `web`, `network`, `session`, `infra`, `inspector`,
+/// `metadata` and `rules`.
 ///
 /// # Errors
 ///
 /// If a file cannot be written.
 pub fn write(folder: &Path) -> anyhow::Result<usize> {
     let seeds = all()?;
-    for target in ["web", "network", "session", "infra", "inspector", "metadata"] {
+    for target in ["web", "network", "session", "infra", "inspector", "metadata", "rules"] {
         std::fs::create_dir_all(folder.join(target))?;
     }
     for (number, seed) in seeds.iter().enumerate() {
@@ -142,6 +142,13 @@ pub fn write(folder: &Path) -> anyhow::Result<usize> {
         if !found.is_empty() {
             std::fs::write(folder.join("metadata").join(format!("seed-{number:05}")), found)?;
         }
+    }
+    // The examples of the page about rules.
+    let page = include_str!("../../docs/RULES.md");
+    for (number, example) in page.split("```rules\n").skip(1).enumerate() {
+        let text = example.split("```").next().unwrap_or_default();
+        let place = folder.join("rules").join(format!("seed-{number:05}"));
+        std::fs::write(place, [&[0], text.as_bytes()].concat())?;
     }
     Ok(seeds.len())
 }
