@@ -2,7 +2,7 @@
 //! studied them describe them. What has a mark and a length of its own is told on any port, the
 //! rest on its own port only and there by its shape.
 
-use super::own_port::{Row, StreamRow, ports, stream_ports};
+use super::own_port::{Row, StreamRow, ask_datagram, ask_stream, ports, stream_ports};
 use super::text;
 use crate::app::AppId;
 use crate::reader::Reader;
@@ -35,7 +35,7 @@ pub(super) const UDP: Dissector = Dissector {
     ports: &UDP_PORTS,
     ports_only: true,
     first: First::Any,
-    run: datagram,
+    run: |view, _| ask_datagram(&ROWS, view),
 };
 
 pub(super) const TCP: Dissector = Dissector {
@@ -44,7 +44,7 @@ pub(super) const TCP: Dissector = Dissector {
     ports: &TCP_PORTS,
     ports_only: true,
     first: First::Any,
-    run: stream,
+    run: |view, _| ask_stream(&STREAM_ROWS, view),
 };
 
 const ROWS: [Row; 25] = [
@@ -88,26 +88,6 @@ const STREAM_ROWS: [StreamRow; 8] = [
 
 const UDP_PORTS: [u16; ROWS.len()] = ports(&ROWS);
 const TCP_PORTS: [u16; STREAM_ROWS.len()] = stream_ports(&STREAM_ROWS);
-
-fn datagram(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
-    let fits = |(port, _, shape): &&Row| view.port_is(*port) && shape(view.data);
-    match ROWS.iter().find(fits) {
-        Some((_, app, _)) => Outcome::found(*app),
-        None => Outcome::NotMine,
-    }
-}
-
-fn stream(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
-    let mut open = false;
-    for (port, app, shape) in &STREAM_ROWS {
-        match view.port_is(*port).then(|| shape(view.data)) {
-            Some(Some(true)) => return Outcome::found(*app),
-            Some(None) => open = true,
-            _ => {}
-        }
-    }
-    if open { Outcome::NeedMore } else { Outcome::NotMine }
-}
 
 fn home(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
     let data = view.data;

@@ -115,29 +115,35 @@ pub(super) const fn stream_ports<const N: usize>(rows: &[StreamRow; N]) -> [u16;
 }
 
 fn datagram(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
+    ask_datagram(&ROWS, view)
+}
+
+/// Which of `rows` a datagram on one of their ports is.
+pub(super) fn ask_datagram(rows: &[Row], view: &View<'_>) -> Outcome {
     let fits = |(port, _, shape): &&Row| view.port_is(*port) && shape(view.data);
-    match ROWS.iter().find(fits) {
+    match rows.iter().find(fits) {
         Some((_, app, _)) => Outcome::found(*app),
         None => Outcome::NotMine,
     }
 }
 
 fn stream(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+    let outcome = ask_stream(&STREAM_ROWS, view);
+    if let Outcome::Found { app: AppId::RSH, .. } = outcome {
+        // Two user names are all that it takes.
+        notes.meta.set_risk(Risk::ClearTextCredentials);
+    }
+    outcome
+}
+
+/// Which of `rows` a stream on one of their ports is.
+pub(super) fn ask_stream(rows: &[StreamRow], view: &View<'_>) -> Outcome {
     let mut open = false;
-    for (port, app, shape) in &STREAM_ROWS {
-        if !view.port_is(*port) {
-            continue;
-        }
-        match shape(view.data) {
-            Some(true) => {
-                if *app == AppId::RSH {
-                    // Two user names are all that it takes.
-                    notes.meta.set_risk(Risk::ClearTextCredentials);
-                }
-                return Outcome::found(*app);
-            }
-            Some(false) => {}
-            None => open = true,
+    for (port, app, shape) in rows {
+        match view.port_is(*port).then(|| shape(view.data)) {
+            Some(Some(true)) => return Outcome::found(*app),
+            Some(None) => open = true,
+            _ => {}
         }
     }
     if open { Outcome::NeedMore } else { Outcome::NotMine }
