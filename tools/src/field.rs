@@ -247,8 +247,8 @@ impl Field {
         let def = match self {
             Field::Known(def) => def,
             Field::Attr(attr) if attr.kind != attr::Kind::Text => {
-                let values = flow.attributes().filter(|(id, _)| *id == attr.id);
-                return values.into_iter().any(|(_, value)| match attr.kind {
+                let mut values = flow.attributes().filter(|(id, _)| *id == attr.id);
+                return values.any(|(_, value)| match attr.kind {
                     attr::Kind::Risks => risks(value).iter().any(|row| test(row.name.as_bytes())),
                     attr::Kind::Stack => Stack::decode(value)
                         .layers()

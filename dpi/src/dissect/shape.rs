@@ -4,7 +4,33 @@
 //! *no*, since nothing can follow.
 
 use crate::app::AppId;
-use crate::view::{Notes, Outcome, Transport, View};
+use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
+
+pub(crate) const TCP: &[Transport] = &[Transport::Tcp];
+pub(crate) const UDP: &[Transport] = &[Transport::Udp];
+pub(crate) const BOTH: &[Transport] = &[Transport::Tcp, Transport::Udp];
+
+type Run = fn(&View<'_>, &mut Notes<'_>) -> Outcome;
+
+/// A table of beginnings; `ports` are hints.
+pub(crate) const fn table(
+    over: &'static [Transport],
+    first: &'static [u8],
+    ports: &'static [u16],
+    run: Run,
+) -> Dissector {
+    let first = First::OneOf(first);
+    Dissector { app: AppId::UNKNOWN, over, ports, ports_only: false, first, run }
+}
+
+/// A table of shapes, each on its own ports only.
+pub(crate) const fn bound(
+    over: &'static [Transport],
+    ports: &'static [u16],
+    run: Run,
+) -> Dissector {
+    Dissector { app: AppId::UNKNOWN, over, ports, ports_only: true, first: First::Any, run }
+}
 
 /// What must hold behind a prefix, or on a port.
 pub(crate) type Check = fn(&View<'_>, &mut Notes<'_>) -> Option<bool>;

@@ -2,7 +2,7 @@
 
 use super::custom::{self, InForce};
 use super::dispatch::{Dispatch, Index, Mask};
-use super::metas::{MetaRef, Metas};
+use super::metas::Metas;
 use super::state::FlowState;
 use super::stream::{Pool, Stream, Taken};
 use super::{Counters, Limits, Segment, TcpSegment};
@@ -355,7 +355,7 @@ fn found(
         meta.why.direction = view.direction;
         meta.why.set_evidence(view.data);
     }
-    if more && state.meta == MetaRef::NONE && !shared.metas.keep(&mut state.meta) {
+    if more && !shared.metas.keep(&mut state.meta) {
         shared.counters.metadata_exhausted += 1;
         return false;
     }

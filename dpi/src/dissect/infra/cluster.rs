@@ -1,10 +1,9 @@
 //! What keeps the members of a cluster together.
 
-use super::{BOTH, TCP, UDP, bound, table};
 use crate::app::AppId;
 use crate::dissect::shape::{
-    PortRow, Row, all_ports, alone, at, be32, by_port, by_prefix, check, count_ports, first_bytes,
-    le32, on, row,
+    BOTH, PortRow, Row, TCP, UDP, all_ports, alone, at, be32, bound, by_port, by_prefix, check,
+    count_ports, first_bytes, le32, on, row, table,
 };
 use crate::reader::Reader;
 use crate::view::{Dissector, Transport, View};

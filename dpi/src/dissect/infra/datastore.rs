@@ -1,12 +1,11 @@
 //! Data stores: the first messages of their clients, as their sources and documents have them.
 
-use super::{BOTH, TCP, bound, table};
 use crate::app::AppId;
 use crate::attr;
 use crate::dissect::session::text;
 use crate::dissect::shape::{
-    PortRow, Row, all_ports, alone, at, be16, be32, by_port, by_prefix, check, count_ports,
-    first_bytes, is_decimal, is_label, le16, le32, line_fits, on, row,
+    BOTH, PortRow, Row, TCP, all_ports, alone, at, be16, be32, bound, by_port, by_prefix, check,
+    count_ports, first_bytes, is_decimal, is_label, le16, le32, line_fits, on, row, table,
 };
 use crate::reader::Reader;
 use crate::view::{Dissector, Notes, Transport, View};

@@ -1,12 +1,11 @@
 //! Remote desks, shells and consoles, and the small old services that answer with a line.
 
-use super::{TCP, UDP, bound, table};
 use crate::app::AppId;
 use crate::attr;
 use crate::dissect::session::text;
 use crate::dissect::shape::{
-    PortRow, Row, all_ports, alone, at, be16, be32, by_port, by_prefix, check, count_ports,
-    first_bytes, is_label, le32, line_fits, on, row,
+    PortRow, Row, TCP, UDP, all_ports, alone, at, be16, be32, bound, by_port, by_prefix, check,
+    count_ports, first_bytes, is_label, le32, line_fits, on, row, table,
 };
 use crate::reader::Reader;
 use crate::view::{Dissector, Notes, View};

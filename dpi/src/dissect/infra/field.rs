@@ -1,10 +1,9 @@
 //! Instruments, ships, trains, and flying things.
 
-use super::{TCP, UDP, bound, table};
 use crate::app::AppId;
 use crate::dissect::shape::{
-    PortRow, Row, all_ports, at, be16, be32, by_port, by_prefix, check, count_ports, first_bytes,
-    line, on, row,
+    PortRow, Row, TCP, UDP, all_ports, at, be16, be32, bound, by_port, by_prefix, check,
+    count_ports, first_bytes, line, on, row, table,
 };
 use crate::view::{Dissector, View};
 

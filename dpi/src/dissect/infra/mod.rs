@@ -13,8 +13,7 @@ mod queue;
 mod rpc;
 mod storage;
 
-use crate::app::AppId;
-use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
+use crate::view::Dissector;
 
 /// The family's dissectors.
 pub(crate) const DISSECTORS: &[Dissector] = &[
@@ -51,35 +50,15 @@ pub(crate) const DISSECTORS: &[Dissector] = &[
     field::DATAGRAM_PORTS,
 ];
 
-type Run = fn(&View<'_>, &mut Notes<'_>) -> Outcome;
-
-/// A table of beginnings; `ports` are hints.
-const fn table(
-    over: &'static [Transport],
-    first: &'static [u8],
-    ports: &'static [u16],
-    run: Run,
-) -> Dissector {
-    let first = First::OneOf(first);
-    Dissector { app: AppId::UNKNOWN, over, ports, ports_only: false, first, run }
-}
-
-/// A table of shapes, each on its own ports only.
-const fn bound(over: &'static [Transport], ports: &'static [u16], run: Run) -> Dissector {
-    Dissector { app: AppId::UNKNOWN, over, ports, ports_only: true, first: First::Any, run }
-}
-
-const TCP: &[Transport] = &[Transport::Tcp];
-const UDP: &[Transport] = &[Transport::Udp];
-const BOTH: &[Transport] = &[Transport::Tcp, Transport::Udp];
-
 #[cfg(test)]
 mod testing {
     //! What the tables' tests share.
 
     use super::*;
+    use crate::app::AppId;
     use crate::dissect::testing::{check_never, check_prefixes, run};
     use crate::view::Direction::{self, ToServer};
+    use crate::view::Outcome;
 
     /// Asserts that `bytes` are `app` on any port, whole and cut anywhere, and that they are not
     /// with the byte at `near` changed.

@@ -1,11 +1,10 @@
 //! Monitoring, logs, and measurement: agents and collectors.
 
-use super::{TCP, UDP, bound, table};
 use crate::app::AppId;
 use crate::dissect::session::text;
 use crate::dissect::shape::{
-    PortRow, Row, all_ports, alone, at, be16, be32, by_port, by_prefix, check, count_ports,
-    first_bytes, is_decimal, is_label, le32, line_fits, on, row,
+    PortRow, Row, TCP, UDP, all_ports, alone, at, be16, be32, bound, by_port, by_prefix, check,
+    count_ports, first_bytes, is_decimal, is_label, le32, line_fits, on, row, table,
 };
 use crate::view::{Dissector, Notes, View};
 

@@ -1,11 +1,10 @@
 //! The control of networks: clocks, routes, tunnels, sessions, addresses.
 
-use super::{TCP, UDP, bound, table};
 use crate::app::AppId;
 use crate::dissect::session::text;
 use crate::dissect::shape::{
-    PortRow, Row, all_ports, alone, at, be16, be32, by_port, by_prefix, check, count_ports,
-    first_bytes, le32, on,
+    PortRow, Row, TCP, UDP, all_ports, alone, at, be16, be32, bound, by_port, by_prefix, check,
+    count_ports, first_bytes, le32, on, table,
 };
 use crate::view::{Dissector, Notes, View};
 

@@ -1,11 +1,10 @@
 //! Controllers in plants: what engineering stations and controllers say first. Magics and fixed
 //! fields are those of the vendors' published references and of open implementations.
 
-use super::{TCP, UDP, bound, table};
 use crate::app::AppId;
 use crate::dissect::shape::{
-    PortRow, Row, all_ports, alone, at, be16, be32, by_port, by_prefix, check, count_ports,
-    first_bytes, le16, le32, on, row,
+    PortRow, Row, TCP, UDP, all_ports, alone, at, be16, be32, bound, by_port, by_prefix, check,
+    count_ports, first_bytes, le16, le32, on, row, table,
 };
 use crate::view::{Dissector, Notes, View};
 

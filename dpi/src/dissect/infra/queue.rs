@@ -1,11 +1,10 @@
 //! Message queues and event buses: how their connections begin.
 
-use super::{BOTH, TCP, bound, table};
 use crate::app::AppId;
 use crate::dissect::session::text;
 use crate::dissect::shape::{
-    PortRow, Row, all_ports, alone, at, be32, by_port, by_prefix, check, count_ports, first_bytes,
-    is_label, line_fits, on,
+    BOTH, PortRow, Row, TCP, all_ports, alone, at, be32, bound, by_port, by_prefix, check,
+    count_ports, first_bytes, is_label, line_fits, on, table,
 };
 use crate::view::{Dissector, Notes, Transport, View};
 

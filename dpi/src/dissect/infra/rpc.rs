@@ -1,9 +1,10 @@
 //! Remote calls and what runs them: the first message of a connection or a datagram.
 
-use super::{TCP, UDP, table};
 use crate::app::AppId;
 use crate::dissect::session::text;
-use crate::dissect::shape::{Row, alone, at, be32, by_prefix, check, first_bytes, le32, row};
+use crate::dissect::shape::{
+    Row, TCP, UDP, alone, at, be32, by_prefix, check, first_bytes, le32, row, table,
+};
 use crate::reader::Reader;
 use crate::view::{Dissector, Notes, View};
 

@@ -1,12 +1,11 @@
 //! Storage over the network, repositories, backup, printing, and medical images.
 
-use super::{TCP, UDP, bound, table};
 use crate::app::AppId;
 use crate::attr;
 use crate::dissect::session::text;
 use crate::dissect::shape::{
-    PortRow, Row, all_ports, alone, at, be16, be32, by_port, by_prefix, check, count_ports,
-    first_bytes, is_label, le16, le32, on, row,
+    PortRow, Row, TCP, UDP, all_ports, alone, at, be16, be32, bound, by_port, by_prefix, check,
+    count_ports, first_bytes, is_label, le16, le32, on, row, table,
 };
 use crate::view::{Dissector, Notes, View};
 

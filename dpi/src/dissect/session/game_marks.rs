@@ -3,26 +3,14 @@
 
 use super::text;
 use crate::app::AppId;
-use crate::dissect::shape::{Row, by_prefix, check, first_bytes, row};
-use crate::view::{Dissector, First, Transport};
+use crate::dissect::shape::{self, Row, by_prefix, check, first_bytes, row, table};
+use crate::view::Dissector;
 
-pub(super) const TCP: Dissector = Dissector {
-    app: AppId::UNKNOWN,
-    over: &[Transport::Tcp],
-    ports: &[],
-    ports_only: false,
-    first: First::OneOf(&STREAM_FIRST),
-    run: |view, notes| by_prefix(&STREAM_ROWS, view, notes),
-};
+pub(super) const TCP: Dissector =
+    table(shape::TCP, &STREAM_FIRST, &[], |view, notes| by_prefix(&STREAM_ROWS, view, notes));
 
-pub(super) const UDP: Dissector = Dissector {
-    app: AppId::UNKNOWN,
-    over: &[Transport::Udp],
-    ports: &[],
-    ports_only: false,
-    first: First::OneOf(&DATAGRAM_FIRST),
-    run: |view, notes| by_prefix(&DATAGRAM_ROWS, view, notes),
-};
+pub(super) const UDP: Dissector =
+    table(shape::UDP, &DATAGRAM_FIRST, &[], |view, notes| by_prefix(&DATAGRAM_ROWS, view, notes));
 
 const STREAM_ROWS: [Row; 16] = [
     row(AppId::WORLD_OF_WARCRAFT, b"\x30\0WORLD OF WARCRAFT CONNECTION"),
@@ -167,6 +155,7 @@ mod tests {
     use crate::dissect::testing::{check_never, run};
     use crate::view::Direction::ToServer;
     use crate::view::Outcome;
+    use crate::view::Transport;
 
     fn filled(head: &[u8], length: usize, tail: &[u8]) -> Vec<u8> {
         let mut bytes = head.to_vec();

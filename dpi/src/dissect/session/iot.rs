@@ -5,6 +5,7 @@
 use super::own_port::{Row, StreamRow, ask_datagram, ask_stream, ports, stream_ports};
 use super::text;
 use crate::app::AppId;
+use crate::dissect::shape::{self, bound};
 use crate::reader::Reader;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
@@ -29,23 +30,11 @@ pub(super) const HOME_STREAM: Dissector = Dissector {
     run: home_stream,
 };
 
-pub(super) const UDP: Dissector = Dissector {
-    app: AppId::UNKNOWN,
-    over: &[Transport::Udp],
-    ports: &UDP_PORTS,
-    ports_only: true,
-    first: First::Any,
-    run: |view, _| ask_datagram(&ROWS, view),
-};
+pub(super) const UDP: Dissector =
+    bound(shape::UDP, &UDP_PORTS, |view, _| ask_datagram(&ROWS, view));
 
-pub(super) const TCP: Dissector = Dissector {
-    app: AppId::UNKNOWN,
-    over: &[Transport::Tcp],
-    ports: &TCP_PORTS,
-    ports_only: true,
-    first: First::Any,
-    run: |view, _| ask_stream(&STREAM_ROWS, view),
-};
+pub(super) const TCP: Dissector =
+    bound(shape::TCP, &TCP_PORTS, |view, _| ask_stream(&STREAM_ROWS, view));
 
 const ROWS: [Row; 25] = [
     (5540, AppId::MATTER, matter),

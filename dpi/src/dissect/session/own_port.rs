@@ -2,27 +2,15 @@
 //! only, and there by the shape of its first datagrams or of its stream's beginning.
 
 use crate::app::AppId;
+use crate::dissect::shape::{self, bound};
 use crate::reader::Reader;
 use crate::risk::Risk;
-use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
+use crate::view::{Dissector, Notes, Outcome, View};
 
-pub(super) const UDP: Dissector = Dissector {
-    app: AppId::UNKNOWN,
-    over: &[Transport::Udp],
-    ports: &UDP_PORTS,
-    ports_only: true,
-    first: First::Any,
-    run: datagram,
-};
+pub(super) const UDP: Dissector =
+    bound(shape::UDP, &UDP_PORTS, |view, _| ask_datagram(&ROWS, view));
 
-pub(super) const TCP: Dissector = Dissector {
-    app: AppId::UNKNOWN,
-    over: &[Transport::Tcp],
-    ports: &TCP_PORTS,
-    ports_only: true,
-    first: First::Any,
-    run: stream,
-};
+pub(super) const TCP: Dissector = bound(shape::TCP, &TCP_PORTS, stream);
 
 /// A port and the shape of what is spoken there.
 pub(super) type Row = (u16, AppId, fn(&[u8]) -> bool);
@@ -112,10 +100,6 @@ pub(super) const fn stream_ports<const N: usize>(rows: &[StreamRow; N]) -> [u16;
         index += 1;
     }
     ports
-}
-
-fn datagram(view: &View<'_>, _notes: &mut Notes<'_>) -> Outcome {
-    ask_datagram(&ROWS, view)
 }
 
 /// Which of `rows` a datagram on one of their ports is.
@@ -340,6 +324,7 @@ mod tests {
     use super::*;
     use crate::dissect::testing::{check_never, run};
     use crate::view::Direction::ToServer;
+    use crate::view::Transport;
 
     #[test]
     fn shapes_are_found_on_their_ports_only() {

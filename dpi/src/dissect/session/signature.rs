@@ -7,27 +7,14 @@
 use super::text;
 use crate::app::AppId;
 use crate::attr;
-use crate::dissect::shape::{Row, by_prefix, check, first_bytes, row};
+use crate::dissect::shape::{self, Row, by_prefix, check, first_bytes, row, table};
 use crate::reader::Reader;
-use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
+use crate::view::{Dissector, Notes, Outcome, View};
 
-pub(super) const TCP: Dissector = Dissector {
-    app: AppId::UNKNOWN,
-    over: &[Transport::Tcp],
-    ports: &[],
-    ports_only: false,
-    first: First::OneOf(&STREAM_FIRST),
-    run: stream,
-};
+pub(super) const TCP: Dissector = table(shape::TCP, &STREAM_FIRST, &[], stream);
 
-pub(super) const UDP: Dissector = Dissector {
-    app: AppId::UNKNOWN,
-    over: &[Transport::Udp],
-    ports: &[],
-    ports_only: false,
-    first: First::OneOf(&DATAGRAM_FIRST),
-    run: datagram,
-};
+pub(super) const UDP: Dissector =
+    table(shape::UDP, &DATAGRAM_FIRST, &[], |view, notes| by_prefix(&DATAGRAM_ROWS, view, notes));
 
 const STREAM_ROWS: [Row; 54] = [
     // Chat and clouds.
@@ -285,10 +272,6 @@ fn xiaomi_host(data: &[u8]) -> Option<&[u8]> {
     None
 }
 
-fn datagram(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
-    by_prefix(&DATAGRAM_ROWS, view, notes)
-}
-
 /// Whether the two bytes at 2 are the length of what is behind the `header`, to the last byte.
 fn framed(view: &View<'_>, header: usize) -> Option<bool> {
     let length = view.data.get(2..4)?.first_chunk::<2>()?;
@@ -322,6 +305,7 @@ mod tests {
     use super::*;
     use crate::dissect::testing::{check_never, check_prefixes, run};
     use crate::view::Direction::ToServer;
+    use crate::view::Transport;
 
     #[test]
     fn every_row_is_found_by_its_prefix_unless_it_checks_more() {
