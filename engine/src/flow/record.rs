@@ -127,16 +127,22 @@ pub(crate) fn set_metadata(slot: &FlowSlot, meta_ref: u32) {
     slot.commit();
 }
 
-/// Packets and TCP flags, from lo to hi and from hi to lo.
-pub(crate) struct BySide {
+/// Packets and TCP flags by direction, to the server first.
+pub(crate) struct ByDirection {
     pub(crate) packets: [u64; 2],
     pub(crate) flags: [u8; 2],
 }
 
 /// What went which way.
-pub(crate) fn by_side(slot: &FlowSlot) -> BySide {
-    let [.., lo_hi, hi_lo, _, _] = slot.load(VERDICT).to_le_bytes();
-    BySide { packets: COUNTS.map(|base| slot.load(base + PACKETS)), flags: [lo_hi, hi_lo] }
+pub(crate) fn by_direction(slot: &FlowSlot) -> ByDirection {
+    let verdict = slot.load(VERDICT);
+    let [.., lo_hi, hi_lo, _, _] = verdict.to_le_bytes();
+    let (mut packets, mut flags) = (COUNTS.map(|base| slot.load(base + PACKETS)), [lo_hi, hi_lo]);
+    if verdict & CLIENT_IS_HI != 0 {
+        packets.reverse();
+        flags.reverse();
+    }
+    ByDirection { packets, flags }
 }
 
 /// What inspection found.
@@ -265,6 +271,12 @@ pub(crate) fn last_ns(slot: &FlowSlot) -> u64 {
 #[inline(always)]
 pub(crate) fn direction(verdict: u64, swapped: bool) -> Direction {
     if (verdict & CLIENT_IS_HI != 0) == swapped { Direction::ToServer } else { Direction::ToClient }
+}
+
+/// The client and the server.
+pub(crate) fn client_and_server(key: &FlowKey, verdict: u64) -> (Endpoint, Endpoint) {
+    let [lo, hi] = endpoints(key);
+    if verdict & CLIENT_IS_HI != 0 { (hi, lo) } else { (lo, hi) }
 }
 
 /// The lower and the higher address, mapped form, and their ports.

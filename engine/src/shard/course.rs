@@ -5,7 +5,7 @@ use weir_dpi::attr;
 use weir_dpi::meta;
 use weir_dpi::risk::flow::{self, Course};
 use weir_dpi::risk::periodic::Periodic;
-use weir_dpi::{Endpoint, Risk, Risks};
+use weir_dpi::{Risk, Risks};
 
 use super::{Depth, Shard};
 use crate::capture::Source;
@@ -41,7 +41,8 @@ impl<S: Source> Shard<S> {
             return;
         }
         let slot = self.table.slot(index);
-        let (client, server) = ends(record::verdict_word(slot), packet);
+        let verdict = record::verdict_word(slot);
+        let (client, server) = record::client_and_server(&packet.key, verdict);
         if !self.periodic.began(client.address, server, now_ns).is_empty() {
             record::mark(slot, record::PERIODIC);
         }
@@ -59,9 +60,7 @@ impl<S: Source> Shard<S> {
             return;
         }
         let before = slot.meta_ref();
-        self.export.read(before, &mut self.scratch);
-        add_risks(&mut self.scratch, seen);
-        let now = self.export.keep(&self.scratch);
+        let now = self.export.amend(before, |metadata| add_risks(metadata, seen));
         if now != 0 {
             record::set_metadata(slot, now);
             // Only now: whoever still reads the slot finds out that it was opened.
@@ -73,19 +72,14 @@ impl<S: Source> Shard<S> {
         let slot = self.table.slot(index);
         let word = record::verdict_word(slot);
         let key = record::key(slot);
-        let [lo, hi] = record::endpoints(&key);
-        let by_side = record::by_side(slot);
-        let client_is_hi = word & record::CLIENT_IS_HI != 0;
-        let order =
-            |[lo_hi, hi_lo]: [u64; 2]| if client_is_hi { [hi_lo, lo_hi] } else { [lo_hi, hi_lo] };
-        let flags = if client_is_hi { [by_side.flags[1], by_side.flags[0]] } else { by_side.flags };
+        let record::ByDirection { packets, flags } = record::by_direction(slot);
         let course = Course {
             is_tcp: key.protocol() == TCP,
-            packets: order(by_side.packets),
+            packets,
             // How many had payload is not kept; that none had is known.
-            payloads: if silent { [0, 0] } else { order(by_side.packets) },
+            payloads: if silent { [0, 0] } else { packets },
             flags,
-            server: if client_is_hi { lo.address } else { hi.address },
+            server: record::client_and_server(&key, word).1.address,
             verdict: record::verdict(slot),
         };
         let mut risks = flow::judge_course(&course);
@@ -97,12 +91,6 @@ impl<S: Source> Shard<S> {
         }
         risks
     }
-}
-
-/// The client and the server.
-fn ends(verdict: u64, packet: &Parsed) -> (Endpoint, Endpoint) {
-    let [lo, hi] = record::endpoints(&packet.key);
-    if verdict & record::CLIENT_IS_HI != 0 { (hi, lo) } else { (lo, hi) }
 }
 
 /// Adds risks to encoded metadata: to its attribute of them, or as a new one.

@@ -147,9 +147,12 @@ impl Export {
         self.arena.store(metadata).unwrap_or(0)
     }
 
-    /// Reads stored metadata; nothing for the handle 0.
-    pub(super) fn read(&self, handle: u32, into: &mut Vec<u8>) {
-        self.arena.read(handle, into);
+    /// Stores what `change` makes of stored metadata (of none for the handle 0); returns its handle, 0
+    /// where there is no room. The old one stays until [`Export::forget`].
+    pub(super) fn amend(&mut self, handle: u32, change: impl FnOnce(&mut Vec<u8>)) -> u32 {
+        self.arena.read(handle, &mut self.metadata);
+        change(&mut self.metadata);
+        self.arena.store(&self.metadata).unwrap_or(0)
     }
 
     /// Frees metadata that no slot refers to any more.

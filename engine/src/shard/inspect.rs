@@ -2,13 +2,12 @@
 
 use weir_dpi::inspect::{Segment, Step, TcpSegment};
 use weir_dpi::risk::flow;
-use weir_dpi::view::{Direction, Endpoint};
 use weir_shm::records::{EndReason, RecordKind};
 
 use super::Shard;
 use crate::capture::{Frame, Source};
 use crate::flow::record;
-use crate::wire::{FlowKey, Fragment, Parsed, TcpHead};
+use crate::wire::{Fragment, Parsed, TcpHead};
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -26,7 +25,7 @@ impl<S: Source> Shard<S> {
         }
         let protocol = packet.key.protocol();
         let direction = record::direction(verdict, packet.swapped);
-        let (client, server) = ends_of(&packet.key, verdict);
+        let (client, server) = record::client_and_server(&packet.key, verdict);
         let segment = Segment {
             payload: packet.payload(self.source.bytes(frame)),
             direction,
@@ -68,20 +67,15 @@ impl<S: Source> Shard<S> {
             return;
         }
         let key = record::key(slot);
-        let [lo, hi] = record::endpoints(&key);
-        let ends = if record::direction(verdict, false) == Direction::ToServer {
-            (lo, hi)
-        } else {
-            (hi, lo)
-        };
+        let (client, server) = record::client_and_server(&key, verdict);
         let inspection = &mut self.sides[index as usize].inspection;
-        let found = self.inspector.end(inspection, key.protocol(), ends.0, ends.1);
+        let found = self.inspector.end(inspection, key.protocol(), client, server);
         self.note_verdict(index, found, true);
     }
 
     fn name_by_ip_protocol(&self, index: u32, packet: &Parsed) {
         let slot = self.table.slot(index);
-        let (client, server) = ends_of(&packet.key, record::verdict_word(slot));
+        let (client, server) = record::client_and_server(&packet.key, record::verdict_word(slot));
         let found = self.inspector.without_payload(packet.key.protocol(), client, server);
         record::set_verdict(slot, found, true, 0);
     }
@@ -102,12 +96,6 @@ impl<S: Source> Shard<S> {
             self.inspector.release(inspection);
         }
     }
-}
-
-/// The client and the server of a flow.
-fn ends_of(key: &FlowKey, verdict: u64) -> (Endpoint, Endpoint) {
-    let [lo, hi] = record::endpoints(key);
-    if verdict & record::CLIENT_IS_HI != 0 { (hi, lo) } else { (lo, hi) }
 }
 
 /// What inspection needs to put a segment in order. A SYN takes a sequence number of its own.

@@ -66,8 +66,6 @@ pub struct Shard<S> {
     wheel: Wheel,
     inspector: Inspector,
     periodic: Periodic,
-    /// Metadata on its way from one place to another.
-    scratch: Vec<u8>,
     export: Export,
     fanout: Fanout,
     books: Books,
@@ -138,7 +136,6 @@ impl<S: Source> Shard<S> {
             table,
             inspector: Inspector::new(&plan.inspection),
             periodic: course::periodic(plan.depth),
-            scratch: Vec::with_capacity(weir_dpi::inspect::REPORT_BYTES + 12),
             export,
             fanout: Fanout::new(packets, outlet, lendable),
             books: Books::default(),
