@@ -35,8 +35,8 @@ pub(crate) const PACKETS: usize = 3;
 pub(crate) const AREA: usize = 16;
 pub(crate) const LINK: usize = 17;
 
-/// Slots between the one that is written and the one that is asked for: readers have copies of it.
-const AHEAD: u64 = 8;
+/// Descriptors that wait to be written at most: those of a turn.
+const STAGED: usize = 64;
 
 /// A reader that comes.
 #[derive(Debug)]
@@ -61,7 +61,16 @@ struct Reader {
     rung_tail: u64,
 }
 
+/// Descriptors that wait to be written, in the order of their positions; a cache line each.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Stage([[u64; WORDS]; STAGED]);
+
 /// See the module.
+///
+/// Descriptors are put together in memory of the writer's own and written all at once when they are
+/// published. A line that readers have copies of is long in coming: stores to it, one packet's in
+/// between another packet's other stores, would keep all of those waiting.
 #[derive(Debug)]
 pub struct PacketWriter {
     head: WriteWords,
@@ -71,6 +80,11 @@ pub struct PacketWriter {
     /// Groups that have an epoch waiting.
     unsettled: u32,
     mask: u64,
+    stage: Box<Stage>,
+    staged: usize,
+    /// Where the frames are of which descriptors are in the ring, by slot: what the slots say, too,
+    /// in fewer lines, which no reader has copies of.
+    addresses: Box<[u64]>,
     /// Slots that window readers can count on; the rest is for leases.
     window: u64,
     next: u64,
@@ -101,6 +115,9 @@ impl PacketWriter {
             groups: groups.into_iter().map(GroupWriter::new).collect(),
             unsettled: 0,
             mask: slots - 1,
+            stage: Box::new(Stage([[0; WORDS]; STAGED])),
+            staged: 0,
+            addresses: (0..slots).map(|_| 0).collect(),
             window: slots - lease_slots,
             next: 0,
             visible: 0,
@@ -189,29 +206,53 @@ impl PacketWriter {
         fence(Ordering::Release);
         let may_pin = self.leases.may_pin();
         for position in from..floor {
-            let address = self.slot(position)[ADDRESS].load(Ordering::Relaxed);
+            let address = self.addresses[self.index(position)];
             if !(may_pin && self.leases.pin(position, address)) {
                 give_back(address);
             }
         }
     }
 
-    /// Writes the next descriptor. Room was made for it; the last piece of a packet ends it.
+    /// Asks for the slots of so many descriptors that are going to be pushed; what is asked for and
+    /// not pushed costs a little time and nothing else.
+    #[inline]
+    pub fn fetch(&self, pieces: u64) {
+        for position in self.next..self.next + pieces {
+            fetch_to_write(self.slot(position));
+        }
+    }
+
+    /// Adds the next descriptor. Room was made for it; the last piece of a packet ends it.
     #[inline(always)]
     pub fn push(&mut self, descriptor: &Descriptor) {
         debug_assert!(self.next - self.floor <= self.mask, "room was made");
-        fetch_to_write(self.slot(self.next + AHEAD));
-        for (word, value) in self.slot(self.next).iter().zip(descriptor.pack()) {
-            word.store(value, Ordering::Relaxed);
+        if self.staged == STAGED {
+            self.write_staged();
         }
+        self.stage.0[self.staged] = descriptor.pack();
+        self.staged += 1;
         self.next += 1;
         self.packets += u64::from(descriptor.piece + 1 == descriptor.pieces);
+    }
+
+    #[inline(never)]
+    fn write_staged(&mut self) {
+        let first = self.next - self.staged as u64;
+        for (position, words) in (first..).zip(&self.stage.0[..self.staged]) {
+            for (word, value) in self.slot(position).iter().zip(words) {
+                word.store(*value, Ordering::Relaxed);
+            }
+            let index = self.index(position);
+            self.addresses[index] = words[ADDRESS];
+        }
+        self.staged = 0;
     }
 
     /// Shows readers what was pushed, whole packets always. `watermark_ns`: no packet to come is
     /// older.
     #[inline]
     pub fn publish(&mut self, watermark_ns: u64) {
+        self.write_staged();
         self.head[WATERMARK].store(watermark_ns, Ordering::Relaxed);
         self.head[PACKETS].store(self.packets, Ordering::Relaxed);
         // Pairs with the acquire fence after a reader's look at the tail.
@@ -324,10 +365,15 @@ impl PacketWriter {
     }
 
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "masked by the number of slots")]
     fn slot(&self, position: u64) -> &[AtomicU64; SLOT_WORDS] {
         let (slots, _) = self.ring.as_chunks();
-        &slots[(position & self.mask) as usize]
+        &slots[self.index(position)]
+    }
+
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "masked by the number of slots")]
+    fn index(&self, position: u64) -> usize {
+        (position & self.mask) as usize
     }
 }
 
