@@ -8,6 +8,7 @@ use super::{ja4, risks};
 use crate::app::AppId;
 use crate::attr::{self, Attr};
 use crate::digests::Digests;
+use crate::host::Kinds;
 use crate::meta::Meta;
 use crate::reader::Reader;
 use crate::view::View;
@@ -141,7 +142,7 @@ impl<'a> ClientHello<'a> {
     pub(super) fn note(&self, view: &View<'_>, meta: &mut Meta, digests: &mut Digests) {
         risks::client(self, view, meta);
         let names = Names::of(self.carrier);
-        if is_printable(self.name) {
+        if Kinds::of(self.name).is_graphic() {
             meta.put(&attr::HOST_NAME, self.name);
             meta.put(names.sni, self.name);
         }
