@@ -4,7 +4,7 @@
 //! tidied, judged, and looked up.
 
 /// Kinds of bytes, a bit each.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Kinds(u8);
 
 /// No byte of a host name.
