@@ -26,6 +26,7 @@ pub mod fuzzing;
 
 mod digests;
 mod dissect;
+mod host;
 
 pub use app::{App, AppId, Category};
 pub use inspect::{
