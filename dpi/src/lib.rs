@@ -26,6 +26,8 @@ pub mod fuzzing;
 
 mod digests;
 mod dissect;
+mod field;
+mod seek;
 
 pub use app::{App, AppId, Category};
 pub use inspect::{

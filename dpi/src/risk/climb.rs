@@ -1,7 +1,7 @@
 //! Paths that climb out of their folders, and files that only the system reads.
 
 use super::decode::{around, count, has};
-use super::seek::{any, has_pair};
+use crate::seek::{any, has_pair};
 
 /// Files that a climb ends at.
 const FILES: &[&[u8]] = &[

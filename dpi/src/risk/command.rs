@@ -2,7 +2,7 @@
 //! template languages that run what they are given.
 
 use super::decode::{around, has};
-use super::seek::{Bytes, Words};
+use crate::seek::{Bytes, Words};
 
 /// Commands that take an argument: a word must follow.
 const WITH_ARGUMENT: &[&[u8]] = &[

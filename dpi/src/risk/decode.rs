@@ -1,8 +1,7 @@
 //! What a server makes of an encoded value: percent decoding (RFC 3986 section 2.1), the plus of
 //! forms, lower case, and white space brought together.
 
-use super::seek::{any, has_pair};
-use std::io::BufRead;
+use crate::seek::{any, has_pair};
 
 /// Bytes of a value that are looked at.
 pub(super) const VALUE_BYTES: usize = 1024;
@@ -141,22 +140,10 @@ fn hex(digit: u8) -> Option<u8> {
 }
 
 /// Where `needle` is in `bytes`.
-///
-/// `skip_until` is the standard library's way to its `memchr`.
 pub(super) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     let first = *needle.first()?;
-    let mut rest = bytes;
-    loop {
-        let before = rest;
-        let skipped = rest.skip_until(first).ok()?;
-        let at = before.get(skipped.checked_sub(1)?..)?;
-        if at.starts_with(needle) {
-            return Some(bytes.len() - at.len());
-        }
-        if rest.is_empty() {
-            return None;
-        }
-    }
+    memchr::memchr_iter(first, bytes)
+        .find(|at| bytes.get(*at..).is_some_and(|rest| rest.starts_with(needle)))
 }
 
 /// How often `byte` is in `bytes`.

@@ -1,7 +1,7 @@
 //! Script where a value belongs: HTML that runs something once a page repeats it.
 
 use super::decode::{around, find, has};
-use super::seek::{self, Words};
+use crate::seek::{self, Words};
 
 /// Elements that have no business in a value.
 const ELEMENTS: [&[u8]; 8] = [

@@ -4,7 +4,7 @@
 //! comes decoded, in lower case and with one blank for any white space and comment.
 
 use super::decode::{around, count, has};
-use super::seek::{Bytes, Words};
+use crate::seek::{Bytes, Words};
 
 /// One of these is in nearly every statement.
 static MARKS: Bytes = Bytes::of(b"'\"();|&#=<>*@");
