@@ -40,18 +40,19 @@ impl Bytes {
     }
 }
 
-/// Whether `fits` holds for a byte.
+/// Whether `fits` holds for a byte: a test without branches, so that a block is tested at once.
 pub(crate) fn any(bytes: &[u8], fits: impl Fn(u8) -> bool) -> bool {
     any_at(bytes, bytes, |byte, _| fits(byte))
 }
 
-/// Whether `fits` holds for two bytes next to each other.
+/// Whether `fits`, which is such a test, holds for two bytes next to each other.
 pub(crate) fn any_pair(bytes: &[u8], fits: impl Fn(u8, u8) -> bool) -> bool {
     let Some((_, behind)) = bytes.split_first() else { return false };
     any_at(bytes.get(..behind.len()).unwrap_or_default(), behind, fits)
 }
 
 /// Whether these two are next to each other somewhere.
+#[expect(clippy::needless_bitwise_bool, reason = "a block is compared at once")]
 pub(crate) fn has_pair(bytes: &[u8], first: u8, second: u8) -> bool {
     any_pair(bytes, |a, b| (a == first) & (b == second))
 }
@@ -86,43 +87,40 @@ const FILTER_WORDS: usize = 32;
 
 const BUCKETS: usize = 64;
 
-/// Words in lower case, sought at once and whatever the case is: a few bits of their first letters
-/// say at which places one may begin.
+/// Words in lower case, sought at once and whatever the case is: a few bits of their first `HEAD`
+/// letters say at which places one may begin.
 #[derive(Debug)]
-pub(crate) struct Words<const N: usize> {
+pub(crate) struct Words<const N: usize, const HEAD: usize> {
     all: &'static [&'static [u8]],
     heads: [u32; N],
     filter: [u64; FILTER_WORDS],
     /// The first word of each bucket, and the next one of the same bucket; `N` ends it.
     first: [u16; BUCKETS],
     next: [u16; N],
-    head_bytes: usize,
 }
 
-impl<const N: usize> Words<N> {
-    /// `words` of at least `head_bytes` bytes, which are four at most.
+impl<const N: usize, const HEAD: usize> Words<N, HEAD> {
+    /// `words` of at least `HEAD` bytes, which are four at most.
     #[expect(clippy::indexing_slicing, reason = "at compile time; an error would not build")]
     #[expect(clippy::cast_possible_truncation, reason = "asserted")]
-    pub(crate) const fn new(words: &'static [&'static [u8]], head_bytes: usize) -> Words<N> {
-        assert!(words.len() == N && N < u16::MAX as usize && head_bytes >= 1 && head_bytes <= 4);
+    pub(crate) const fn new(words: &'static [&'static [u8]]) -> Words<N, HEAD> {
+        assert!(words.len() == N && N < u16::MAX as usize && HEAD >= 1 && HEAD <= 4);
         let (mut heads, mut filter) = ([0; N], [0; FILTER_WORDS]);
         let (mut first, mut next) = ([N as u16; BUCKETS], [N as u16; N]);
         // From the last to the first, so that each bucket ascends.
         let mut at = N;
         while at > 0 {
             at -= 1;
-            let (mut head, mut byte) = (0_u32, 0);
-            while byte < head_bytes {
-                head |= ((words[at][byte] | CASE) as u32) << (8 * byte);
-                byte += 1;
+            assert!(words[at].len() >= HEAD);
+            if let Some(letters) = words[at].first_chunk() {
+                heads[at] = head::<HEAD>(letters);
             }
-            heads[at] = head;
-            let place = place(head);
+            let place = place(heads[at]);
             filter[place >> 6] |= 1 << (place & 63);
             next[at] = first[place % BUCKETS];
             first[place % BUCKETS] = at as u16;
         }
-        Words { all: words, heads, filter, first, next, head_bytes }
+        Words { all: words, heads, filter, first, next }
     }
 
     /// Hands on every place at which a word begins, and which it is, until `stop` says so; tells
@@ -132,29 +130,18 @@ impl<const N: usize> Words<N> {
         bytes: &[u8],
         mut stop: impl FnMut(usize, usize) -> bool,
     ) -> bool {
-        let ends = bytes.get(self.head_bytes - 1..).unwrap_or_default();
-        let mut head = 0;
-        for byte in bytes.iter().take(self.head_bytes - 1) {
-            head = self.pushed(head, *byte);
-        }
-        for (start, byte) in ends.iter().enumerate() {
-            head = self.pushed(head, *byte);
-            if self.may_be_head(head) && self.begins(bytes, start, head, &mut stop) {
-                return true;
-            }
-        }
-        false
+        bytes.array_windows().enumerate().any(|(start, letters)| {
+            let head = head::<HEAD>(letters);
+            self.may_be_head(head) && self.begins(bytes, start, head, &mut stop)
+        })
     }
 
-    /// Hands on which words `bytes` have at `start`, until `stop` says so; tells whether it did.
-    pub(crate) fn any_at(
-        &self,
-        bytes: &[u8],
-        start: usize,
-        mut stop: impl FnMut(usize, usize) -> bool,
-    ) -> bool {
-        let Some(head) = self.head(bytes.get(start..).unwrap_or_default()) else { return false };
-        self.may_be_head(head) && self.begins(bytes, start, head, &mut stop)
+    /// Whether one of the words begins `bytes`.
+    pub(crate) fn begins_with_one(&self, bytes: &[u8]) -> bool {
+        let head = bytes.first_chunk().map(head::<HEAD>);
+        head.is_some_and(|head| {
+            self.may_be_head(head) && self.begins(bytes, 0, head, &mut |_, _| true)
+        })
     }
 
     /// Whether one of the words is in `bytes`.
@@ -162,21 +149,12 @@ impl<const N: usize> Words<N> {
         self.any_where(bytes, |_, _| true)
     }
 
-    /// The head, one byte further.
-    fn pushed(&self, head: u32, byte: u8) -> u32 {
-        head >> 8 | u32::from(byte | CASE) << (8 * (self.head_bytes - 1))
-    }
-
-    fn head(&self, bytes: &[u8]) -> Option<u32> {
-        let head = bytes.get(..self.head_bytes)?;
-        Some(head.iter().fold(0, |head, byte| self.pushed(head, *byte)))
-    }
-
     fn may_be_head(&self, head: u32) -> bool {
         let bits = self.filter.get(place(head) >> 6).copied().unwrap_or(0);
         bits >> (place(head) & 63) & 1 == 1
     }
 
+    /// Hands on the words that begin at `start`, where `head` is.
     fn begins(
         &self,
         bytes: &[u8],
@@ -185,15 +163,16 @@ impl<const N: usize> Words<N> {
         stop: &mut impl FnMut(usize, usize) -> bool,
     ) -> bool {
         let rest = bytes.get(start..).unwrap_or_default();
-        let index_in = |table: &[u16], at: usize| table.get(at).map(|index| usize::from(*index));
-        let mut at = index_in(&self.first, place(head) % BUCKETS);
-        while let Some((index, word)) = at.and_then(|at| Some((at, *self.all.get(at)?))) {
+        let mut next = self.first.get(place(head) % BUCKETS);
+        while let Some(index) = next.map(|index| usize::from(*index))
+            && let Some(word) = self.all.get(index)
+        {
             let begun = self.heads.get(index) == Some(&head)
                 && rest.get(..word.len()).is_some_and(|it| it.eq_ignore_ascii_case(word));
             if begun && stop(start, index) {
                 return true;
             }
-            at = index_in(&self.next, index);
+            next = self.next.get(index);
         }
         false
     }
@@ -201,6 +180,16 @@ impl<const N: usize> Words<N> {
 
 /// The bit that tells a small letter from a capital; heads are compared without it.
 const CASE: u8 = 0x20;
+
+#[expect(clippy::indexing_slicing, reason = "a block of a constant length")]
+const fn head<const HEAD: usize>(letters: &[u8; HEAD]) -> u32 {
+    let (mut head, mut at) = (0, 0);
+    while at < HEAD {
+        head |= ((letters[at] | CASE) as u32) << (8 * at);
+        at += 1;
+    }
+    head
+}
 
 const fn place(head: u32) -> usize {
     (head.wrapping_mul(0x9e37_79b1) >> 21) as usize
@@ -252,7 +241,7 @@ mod tests {
     use proptest::prelude::*;
 
     const WORDS: &[&[u8]] = &[b"aab", b"aabb", b"bab", b"abba", b"bbb"];
-    static SOUGHT: Words<{ WORDS.len() }> = Words::new(WORDS, 3);
+    static SOUGHT: Words<{ WORDS.len() }, 3> = Words::new(WORDS);
 
     proptest! {
         #[test]
@@ -269,13 +258,9 @@ mod tests {
             }
             prop_assert_eq!(SOUGHT.any(&bytes), !plain.is_empty());
             prop_assert_eq!(&found, &plain);
-            for start in 0..=bytes.len() {
-                let mut here = Vec::new();
-                SOUGHT.any_at(&bytes, start, |at, word| {
-                    here.push((at, word));
-                    false
-                });
-                prop_assert!(here.iter().eq(plain.iter().filter(|(at, _)| *at == start)));
+            for start in 0..bytes.len() {
+                let here = plain.iter().any(|(at, _)| *at == start);
+                prop_assert_eq!(SOUGHT.begins_with_one(&bytes[start..]), here);
             }
             let pair = bytes.windows(2).any(|pair| pair == b"ab");
             prop_assert_eq!(has_pair(&bytes, b'a', b'b'), pair);

@@ -198,7 +198,7 @@ const PROGRAMS: &[&[u8]] = &[
     b"ro0abxn",
 ];
 
-static SOUGHT: Words<{ PROGRAMS.len() }> = Words::new(PROGRAMS, 3);
+static SOUGHT: Words<{ PROGRAMS.len() }, 3> = Words::new(PROGRAMS);
 /// One of these is in every one of them, and in every separator of commands.
 static MARKS: Bytes = Bytes::of(b";|&`$({<[:_/.-\n");
 

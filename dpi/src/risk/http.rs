@@ -3,10 +3,12 @@
 //!
 //! All of it looks at bytes as they were sent, a bounded number of them, and answers with risks.
 
+#![expect(clippy::needless_bitwise_bool, reason = "what `any` asks of a block, it asks at once")]
+
 use super::decode::{Decoded, VALUE_BYTES, has};
 use super::{Risk, Risks, climb, command, exploit, names, script, sql};
 use crate::field::{self, Name};
-use crate::seek::{Bytes, Words, any, any_pair, any_word, has_pair};
+use crate::seek::{Bytes, Words, any, any_pair, any_word};
 use memchr::{memchr, memchr2_iter};
 
 /// Bytes of a target that are looked at.
@@ -185,7 +187,6 @@ fn is_plain(value: &[u8]) -> bool {
 /// Whether values are all plain; `separator` is what is between them.
 fn is_plain_between(values: &[u8], separator: u8) -> bool {
     let within = |byte: u8, first: u8, last: u8| byte.wrapping_sub(first) <= last - first;
-    // No `||`: the comparisons of a block are made all at once.
     let joins = |byte: u8| {
         within(byte, b'-', b'9')
             | within(byte, b'@', b'Z')
@@ -197,11 +198,10 @@ fn is_plain_between(values: &[u8], separator: u8) -> bool {
             | (byte == b'!')
             | (byte == separator)
     };
-    let folder = |name: &[u8]| has_pair(values, b'c', b'/') && has(values, name);
-    !any(values, |byte| !joins(byte))
-        && !has_pair(values, b'.', b'.')
-        && !folder(b"/etc/")
-        && !folder(b"/proc/")
+    let rare = |a: u8, b: u8| ((a == b'.') & (b == b'.')) | ((a == b'c') & (b == b'/'));
+    let climbs = || [&b".."[..], b"/etc/", b"/proc/"].iter().any(|part| has(values, part));
+    let marked = any(values, |byte| !joins(byte));
+    !(marked || any_pair(values, rare) && climbs())
 }
 
 /// What the user agent shows.
@@ -212,7 +212,8 @@ pub fn judge_agent(agent: &[u8]) -> Risks {
     let letters = agent.iter().filter(|byte| byte.is_ascii_alphabetic()).take(AGENT_BYTES).count();
     let wrong = control || letters < AGENT_BYTES || long || is_odd(agent);
     // A tool's name begins a word.
-    let tool = any_word(agent, |start| TOOLS.any_at(agent, start, |_, _| true));
+    let tool =
+        any_word(agent, |start| TOOLS.begins_with_one(agent.get(start..).unwrap_or_default()));
     let word = names::is_generated(agent) && agent.iter().all(u8::is_ascii_alphanumeric);
     let crawler = any_pair(agent, may_be_crawler) && CRAWLERS.any(agent);
     Risks::when(Risk::HttpSuspiciousAgent, wrong || tool || word)
@@ -225,10 +226,7 @@ fn is_odd(agent: &[u8]) -> bool {
     const PLAIN: &[&[u8]] = &[b"union select", b"jndi:"];
     let mark =
         |byte| (byte == b'$') | (byte == b'<') | (byte == b'%') | (byte == b'{') | (byte == b'\\');
-    let plain = |a: u8, b: u8| {
-        let (a, b) = (a | 0x20, b | 0x20);
-        ((a == b'u') & (b == b'n')) | ((a == b'j') & (b == b'n'))
-    };
+    let plain = |a: u8, b: u8| ((a | 0x20 == b'u') | (a | 0x20 == b'j')) & (b | 0x20 == b'n');
     let has_any = |words: &[&[u8]]| {
         let lower = Decoded::lower(agent);
         words.iter().any(|word| has(lower.as_bytes(), word))
@@ -253,8 +251,8 @@ fn may_be_crawler(a: u8, b: u8) -> bool {
         | pair(b"+h")
 }
 
-static TOOLS: Words<{ TOOL_NAMES.len() }> = Words::new(TOOL_NAMES, 4);
-static CRAWLERS: Words<{ CRAWLER_NAMES.len() }> = Words::new(CRAWLER_NAMES, 4);
+static TOOLS: Words<{ TOOL_NAMES.len() }, 4> = Words::new(TOOL_NAMES);
+static CRAWLERS: Words<{ CRAWLER_NAMES.len() }, 4> = Words::new(CRAWLER_NAMES);
 
 /// Tools that look for weak spots, guess passwords or carry out attacks, by the agents that they
 /// send unless told otherwise.
@@ -516,8 +514,8 @@ pub fn has_password(form: &[u8]) -> bool {
     let form = form.get(..FORM_BYTES).unwrap_or(form);
     // All have one of these pairs, whose letters may be encoded.
     let possible = |a: u8, b: u8| {
-        let b = b | 0x20;
-        (a == b'%') | ((a | 0x20 == b'p') & ((b == b'a') | (b == b'w') | (b == b's') | (b == b'%')))
+        let (a, b) = (a | 0x20, b | 0x20);
+        (a == b'%') | ((a == b'p') & ((b == b'a') | (b == b'w') | (b == b's') | (b == b'%')))
     };
     any_pair(form, possible)
         && parameters(form).any(|(name, value)| {

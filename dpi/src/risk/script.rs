@@ -113,6 +113,6 @@ fn has_program(value: &[u8]) -> bool {
         b"';alert(",
         b"//javascript:alert(",
     ];
-    static SOUGHT: Words<{ PROGRAMS.len() }> = Words::new(PROGRAMS, 4);
+    static SOUGHT: Words<{ PROGRAMS.len() }, 4> = Words::new(PROGRAMS);
     SOUGHT.any(value)
 }

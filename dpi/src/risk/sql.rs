@@ -239,7 +239,7 @@ fn calls_database(value: &[u8]) -> bool {
         b"gtid_subset(",
         b"randomblob(",
     ];
-    static SOUGHT: Words<{ ALONE.len() }> = Words::new(ALONE, 4);
+    static SOUGHT: Words<{ ALONE.len() }, 4> = Words::new(ALONE);
     SOUGHT.any(value) || sleeps(value) || orders(value)
 }
 

@@ -60,13 +60,18 @@ pub(in crate::dissect) fn line(data: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// The complete lines of `data`, a bounded number of them.
 pub(in crate::dissect) fn lines(data: &[u8]) -> impl Iterator<Item = &[u8]> {
+    lines_and_rest(data).map(|(line, _)| line)
+}
+
+/// The same, each with what is behind it.
+pub(in crate::dissect) fn lines_and_rest(data: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut rest = data;
-    std::iter::from_fn(move || {
+    let lines = std::iter::from_fn(move || {
         let (first, behind) = line(rest)?;
         rest = behind;
-        Some(first)
-    })
-    .take(LINES)
+        Some((first, behind))
+    });
+    lines.take(LINES)
 }
 
 /// How far a client has come in changing to TLS within its stream.
