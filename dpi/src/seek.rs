@@ -46,15 +46,27 @@ pub(crate) fn any(bytes: &[u8], fits: impl Fn(u8) -> bool) -> bool {
 }
 
 /// Whether `fits`, which is such a test, holds for two bytes next to each other.
-pub(crate) fn any_pair(bytes: &[u8], fits: impl Fn(u8, u8) -> bool) -> bool {
+fn any_pair(bytes: &[u8], fits: impl Fn(u8, u8) -> bool) -> bool {
     let Some((_, behind)) = bytes.split_first() else { return false };
     any_at(bytes.get(..behind.len()).unwrap_or_default(), behind, fits)
 }
 
+/// Whether one of a few bytes is here.
+pub(crate) fn has_one_of<const N: usize>(bytes: &[u8], few: &[u8; N]) -> bool {
+    any(bytes, |byte| few.iter().fold(0, |any, other| any | u8::from(byte == *other)) != 0)
+}
+
+/// Whether one of a few pairs is here, whatever its case: a bit of both bytes is not looked at.
+pub(crate) fn has_pair_of<const N: usize>(bytes: &[u8], few: &[[u8; 2]; N]) -> bool {
+    any_pair(bytes, |a, b| {
+        let same = |[first, second]: [u8; 2]| ((a ^ first) | (b ^ second)) & !CASE == 0;
+        few.iter().fold(0, |any, pair| any | u8::from(same(*pair))) != 0
+    })
+}
+
 /// Whether these two are next to each other somewhere.
-#[expect(clippy::needless_bitwise_bool, reason = "a block is compared at once")]
 pub(crate) fn has_pair(bytes: &[u8], first: u8, second: u8) -> bool {
-    any_pair(bytes, |a, b| (a == first) & (b == second))
+    any_pair(bytes, |a, b| (a ^ first) | (b ^ second) == 0)
 }
 
 /// Whether `fits` holds for the bytes of `a` and `b`, equally long, at one place.
@@ -275,7 +287,9 @@ mod tests {
         ) {
             prop_assert_eq!(any_byte(&bytes, |byte| byte == 3), bytes.contains(&3));
             let pair = bytes.windows(2).any(|pair| pair == [3, 2]);
-            prop_assert_eq!(any_pair(&bytes, |a, b| a == 3 && b == 2), pair);
+            prop_assert_eq!(has_pair(&bytes, 3, 2), pair);
+            prop_assert_eq!(has_pair_of(&bytes, &[[9, 9], [3, 2 | CASE]]), pair);
+            prop_assert_eq!(has_one_of(&bytes, &[9, 3]), bytes.contains(&3));
         }
 
         #[test]

@@ -8,7 +8,7 @@
 use super::decode::{Decoded, VALUE_BYTES, has};
 use super::{Risk, Risks, climb, command, exploit, names, script, sql};
 use crate::field::{self, Name};
-use crate::seek::{Bytes, Words, any, any_pair, any_word};
+use crate::seek::{Bytes, Words, any, any_word, has_one_of, has_pair_of};
 use memchr::{memchr, memchr2_iter};
 
 /// Bytes of a target that are looked at.
@@ -198,10 +198,9 @@ fn is_plain_between(values: &[u8], separator: u8) -> bool {
             | (byte == b'!')
             | (byte == separator)
     };
-    let rare = |a: u8, b: u8| ((a == b'.') & (b == b'.')) | ((a == b'c') & (b == b'/'));
     let climbs = || [&b".."[..], b"/etc/", b"/proc/"].iter().any(|part| has(values, part));
     let marked = any(values, |byte| !joins(byte));
-    !(marked || any_pair(values, rare) && climbs())
+    !(marked || has_pair_of(values, &[*b"..", *b"c/"]) && climbs())
 }
 
 /// What the user agent shows.
@@ -215,7 +214,7 @@ pub fn judge_agent(agent: &[u8]) -> Risks {
     let tool =
         any_word(agent, |start| TOOLS.begins_with_one(agent.get(start..).unwrap_or_default()));
     let word = names::is_generated(agent) && agent.iter().all(u8::is_ascii_alphanumeric);
-    let crawler = any_pair(agent, may_be_crawler) && CRAWLERS.any(agent);
+    let crawler = has_pair_of(agent, &CRAWLER_PAIRS) && CRAWLERS.any(agent);
     Risks::when(Risk::HttpSuspiciousAgent, wrong || tool || word)
         .or(Risks::when(Risk::HttpCrawler, crawler))
 }
@@ -224,32 +223,17 @@ pub fn judge_agent(agent: &[u8]) -> Risks {
 fn is_odd(agent: &[u8]) -> bool {
     const MARKED: &[&[u8]] = &[b"${", b"<?", b"<script", b"%s", b"() {", b"%25", b"\\x"];
     const PLAIN: &[&[u8]] = &[b"union select", b"jndi:"];
-    let mark =
-        |byte| (byte == b'$') | (byte == b'<') | (byte == b'%') | (byte == b'{') | (byte == b'\\');
-    let plain = |a: u8, b: u8| ((a | 0x20 == b'u') | (a | 0x20 == b'j')) & (b | 0x20 == b'n');
     let has_any = |words: &[&[u8]]| {
         let lower = Decoded::lower(agent);
         words.iter().any(|word| has(lower.as_bytes(), word))
     };
-    (any(agent, mark) && has_any(MARKED)) || (any_pair(agent, plain) && has_any(PLAIN))
+    (has_one_of(agent, b"$<%{\\") && has_any(MARKED))
+        || (has_pair_of(agent, &[*b"un", *b"jn"]) && has_any(PLAIN))
 }
 
-/// Whether one of the pairs is here that the crawlers' names have: a rare one of each.
-fn may_be_crawler(a: u8, b: u8) -> bool {
-    let (a, b) = (a | 0x20, b | 0x20);
-    let pair = |pair: &[u8; 2]| (a == pair[0]) & (b == pair[1]);
-    // bot, facebook; crawler; spider; slurp; censys; shodan; expanse; internetmeasurement; netcraft
-    pair(b"bo")
-        | pair(b"wl")
-        | pair(b"pi")
-        | pair(b"lu")
-        | pair(b"sy")
-        | pair(b"od")
-        | pair(b"xp")
-        | pair(b"tm")
-        | pair(b"tc")
-        | pair(b"+h")
-}
+/// A pair of each of the crawlers' names that is rare in those of others.
+const CRAWLER_PAIRS: [[u8; 2]; 10] =
+    [*b"bo", *b"wl", *b"sp", *b"lu", *b"sy", *b"od", *b"xp", *b"su", *b"tc", *b"+h"];
 
 static TOOLS: Words<{ TOOL_NAMES.len() }, 4> = Words::new(TOOL_NAMES);
 static CRAWLERS: Words<{ CRAWLER_NAMES.len() }, 4> = Words::new(CRAWLER_NAMES);
@@ -383,8 +367,8 @@ impl Lines {
             }
             _ => {}
         }
-        if any(sent, |byte| (byte == 0) | (byte == b'\r') | (byte == b'$')) {
-            self.wrong |= any(sent, |byte| (byte == 0) | (byte == b'\r'));
+        if has_one_of(sent, b"\0\r$") {
+            self.wrong |= has_one_of(sent, b"\0\r");
             let once = sent.contains(&b'$').then(|| Decoded::once(sent, false));
             self.exploit |= once.is_some_and(|once| exploit::is_lookup(once.as_bytes()));
         }
@@ -512,14 +496,12 @@ pub fn has_password(form: &[u8]) -> bool {
         b"userpass",
     ];
     let form = form.get(..FORM_BYTES).unwrap_or(form);
-    // All have one of these pairs, whose letters may be encoded.
-    let possible = |a: u8, b: u8| {
-        let (a, b) = (a | 0x20, b | 0x20);
-        (a == b'%') | ((a == b'p') & ((b == b'a') | (b == b'w') | (b == b's') | (b == b'%')))
-    };
-    any_pair(form, possible)
+    // All have one of these pairs, if its letters are not encoded.
+    let possible =
+        |bytes: &[u8]| has_one_of(bytes, b"%") || has_pair_of(bytes, &[*b"pa", *b"pw", *b"ps"]);
+    possible(form)
         && parameters(form).any(|(name, value)| {
-            if value.is_empty() || name.is_empty() || !any_pair(name, possible) {
+            if value.is_empty() || name.is_empty() || !possible(name) {
                 return false;
             }
             let name = Decoded::once(name, true);
