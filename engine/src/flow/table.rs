@@ -76,15 +76,21 @@ impl FlowTable {
         prefetch::<0, _>(&self.groups[self.first_choice(hash)]);
     }
 
-    /// Asks for the slot that a lookup of `hash` will most likely compare. Reads the tags.
+    /// Asks for the slot that a lookup of `hash` will most likely compare, or else for the one that
+    /// a new flow would get. Reads the tags. The latter's index.
     #[inline(always)]
-    pub fn prefetch_slot(&self, hash: u64) {
+    pub fn prefetch_slot(&self, hash: u64) -> Option<usize> {
         let group = self.first_choice(hash);
-        if let Some(slot) = self.groups[group].matching(tag_of(hash)).next() {
-            let slot = &self.slots[group * GROUP_SLOTS + slot];
-            prefetch::<0, _>(slot);
-            prefetch::<1, _>(slot);
-        }
+        let tags = &self.groups[group];
+        let (slot, is_new) = match tags.matching(tag_of(hash)).next() {
+            Some(slot) => (slot, false),
+            None => (tags.free().next()?, true),
+        };
+        let index = group * GROUP_SLOTS + slot;
+        let slot = &self.slots[index];
+        prefetch::<0, _>(slot);
+        prefetch::<1, _>(slot);
+        is_new.then_some(index)
     }
 
     /// The flow with this key.

@@ -43,6 +43,10 @@ const NAP: Duration = Duration::from_millis(10);
 /// Frames between the one whose headers are asked for and the one that is parsed.
 const AHEAD: usize = 8;
 
+/// Packets between the one that is looked up and the one whose slot is asked for. A core has some
+/// two dozen lines under way at a time and drops what it is asked for beyond that: a slot is two.
+const SLOTS_AHEAD: usize = 16;
+
 /// What a turn came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Turn {
@@ -309,10 +313,14 @@ impl<S: Source> Shard<S> {
         books.add(Count::Tunnelled, tunnelled);
     }
 
-    /// Stage: asks for the slots that the look-ups will compare.
-    fn fetch(&self) {
-        for hash in &self.work.hash[..self.work.packets] {
-            self.table.prefetch_slot(*hash);
+    /// Asks for what the look-up of a packet to come will read, and for what a new flow will write.
+    #[inline(always)]
+    fn fetch(&self, at: usize) {
+        if at < self.work.packets
+            && let Some(new) = self.table.prefetch_slot(self.work.hash[at])
+        {
+            prefetch::<0, _>(&self.sides[new]);
+            self.wheel.prefetch(new);
         }
     }
 
@@ -322,8 +330,11 @@ impl<S: Source> Shard<S> {
         if self.plan.depth == Depth::Parse {
             return;
         }
-        self.fetch();
+        for at in 0..SLOTS_AHEAD {
+            self.fetch(at);
+        }
         for at in 0..self.work.packets {
+            self.fetch(at + SLOTS_AHEAD);
             let packet = self.work.packet[at];
             let hash = self.work.hash[at];
             let frame = self.batch.as_slice()[usize::from(self.work.frame[at])];
