@@ -76,11 +76,14 @@ impl FlowTable {
         prefetch::<0, _>(&self.groups[self.first_choice(hash)]);
     }
 
-    /// Asks for the slot that a lookup of `hash` will most likely compare. Reads the tags.
+    /// Asks for the slot that a lookup of `hash` will most likely compare, or where a new flow with
+    /// it will go. Reads the tags.
     #[inline(always)]
     pub fn prefetch_slot(&self, hash: u64) {
         let group = self.first_choice(hash);
-        if let Some(slot) = self.groups[group].matching(tag_of(hash)).next() {
+        let tags = &self.groups[group];
+        let slot = tags.matching(tag_of(hash)).next().or_else(|| tags.free().next());
+        if let Some(slot) = slot {
             let slot = &self.slots[group * GROUP_SLOTS + slot];
             prefetch::<0, _>(slot);
             prefetch::<1, _>(slot);
