@@ -3,6 +3,8 @@
 
 pub mod baseline;
 pub mod cases;
+pub mod chase;
 pub mod flows;
 pub mod hand_over;
+pub mod machine;
 pub mod table;
