@@ -30,8 +30,8 @@ fi
 
 echo "# Packets to readers, $(date -u +%Y-%m-%d)"
 echo
-echo "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1), $(nproc) cores, $(uname -sr),"
-echo "load $(cut -d' ' -f1-3 /proc/loadavg); $("$target/release/weir" --version),"
+cargo run --release --locked --quiet -p weir-benches --bin machine
+echo "$("$target/release/weir" --version),"
 echo "iceoryx2 $(sed -n '/name = "iceoryx2"/{n;s/.*"\(.*\)"/\1/p}' perf/iceoryx2/Cargo.lock)."
 echo
 echo "## The engine's processor time, by readers"

@@ -27,7 +27,7 @@ fi
 
 pin=
 command -v taskset >/dev/null && pin="taskset -c $(($(nproc) - 1))"
-echo "$(uname -sr), $(nproc) cores, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1), load $(cut -d' ' -f1 /proc/loadavg)"
+cargo run --release --locked --quiet -p weir-benches --bin machine
 echo "$(ndpiReader -h 2>&1 | sed -n 's/^Welcome to //p'), $("$weir" --version)"
 for ((turn = 1; turn <= turns; turn++)); do
     # -q would leave out the figure that is wanted here; nothing is printed a flow without -v.

@@ -39,7 +39,8 @@ run() {
     python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["shards"][0]["cpu_seconds"])' "$out/scan.json"
 }
 
-echo "$(uname -sr), $(nproc) cores, load $(cut -d' ' -f1 /proc/loadavg); $flows flows, $((flows * rounds)) frames"
+cargo run --release --locked --quiet -p weir-benches --bin machine
+echo "$flows flows, $((flows * rounds)) frames"
 results=
 for ((turn = 1; turn <= turns; turn++)); do
     results+="$(run without) $(run with) "
