@@ -9,6 +9,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use libbpf_rs::skel::{OpenSkel, SkelBuilder};
@@ -417,6 +418,11 @@ fn set_constants(open: &mut OpenLiveSkel<'_>, settings: &LiveSettings<'_>) {
     let Some(constants) = open.maps.rodata_data.as_mut() else { return };
     constants.target = settings.interface_index;
     constants.process = std::process::id();
+    // Without /proc nothing matches, and what became of the frames stays unknown.
+    if let Ok(namespace) = std::fs::metadata("/proc/self/ns/pid") {
+        constants.namespace_device = namespace.dev();
+        constants.namespace_inode = namespace.ino();
+    }
     constants.frames_limit = settings.frames.unwrap_or(u64::MAX);
     constants.after_ns = settings.after_ns.unwrap_or(u64::MAX);
     constants.store_bytes = size(settings.store.len());

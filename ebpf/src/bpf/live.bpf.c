@@ -13,7 +13,9 @@
 
 /* Set by the loader before loading, constant from then on. */
 const volatile __u32 target;       /* interface */
-const volatile __u32 process;      /* whose frames are counted */
+const volatile __u32 process;      /* whose frames are counted, in its namespace */
+const volatile __u64 namespace_device;
+const volatile __u64 namespace_inode;
 const volatile __u32 order;        /* enum live_order */
 const volatile __u32 pace;         /* enum live_pace */
 const volatile __u64 frames_limit; /* all ones: none */
@@ -367,7 +369,11 @@ struct net_device {
 /* Redirected frames that this process sends to the target. */
 static __always_inline int is_ours(int index)
 {
-	return index == (int)target && bpf_get_current_pid_tgid() >> 32 == process;
+	struct bpf_pidns_info at = {};
+
+	return index == (int)target &&
+	       !bpf_get_ns_current_pid_tgid(namespace_device, namespace_inode, &at, sizeof(at)) &&
+	       at.tgid == process;
 }
 
 static __always_inline void add(__u32 key, __u64 frames)
