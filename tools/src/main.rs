@@ -25,6 +25,7 @@ mod packets;
 mod pcapng;
 mod readers;
 mod replay;
+mod routes;
 mod rules;
 mod run;
 mod shunt;

@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use super::traffic::{ETHERNET, synth::CHECK_BYTES};
 use crate::exit::{Code, failure};
 use crate::netlink::{self, Features, Sent};
+use crate::routes;
 
 /// An interface that is there and up.
 #[derive(Clone, Debug)]
@@ -81,49 +82,14 @@ impl Interface {
 
 /// Whether a default route of the calling thread's network namespace leads there.
 fn carries_default_route(name: &str) -> bool {
-    let table = |file| fs::read_to_string(format!("/proc/thread-self/net/{file}"));
-    let v4 = table("route").is_ok_and(|table| default_in_ipv4(&table, name));
-    v4 || table("ipv6_route").is_ok_and(|table| default_in_ipv6(&table, name))
-}
-
-/// `Iface Destination Gateway Flags RefCnt Use Metric Mask`, numbers in hexadecimal.
-fn default_in_ipv4(table: &str, name: &str) -> bool {
-    table.lines().any(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        matches!(fields.as_slice(), [interface, "00000000", _, _, _, _, _, "00000000", ..]
-            if *interface == name)
-    })
-}
-
-/// Destination, its prefix, source, its prefix, next hop, metric, counts, flags, interface. The
-/// entries that refuse belong to `lo`.
-fn default_in_ipv6(table: &str, name: &str) -> bool {
-    table.lines().any(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let nowhere = fields.first().is_some_and(|place| place.bytes().all(|byte| byte == b'0'));
-        nowhere && fields.get(1) == Some(&"00") && fields.last() == Some(&name) && name != "lo"
-    })
+    let table =
+        |file| fs::read_to_string(format!("/proc/thread-self/net/{file}")).unwrap_or_default();
+    routes::default_leaves_by(name, &table("route"), &table("ipv6_route"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn default_routes_are_found_and_others_are_not() {
-        let v4 = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\n\
-                  eth0\t00000000\t0100A8C0\t0003\t0\t0\t0\t00000000\t0\n\
-                  eth1\t0000A8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\n";
-        assert!(default_in_ipv4(v4, "eth0"));
-        assert!(!default_in_ipv4(v4, "eth1"));
-        let zeros = "0".repeat(32);
-        let v6 = format!(
-            "{zeros} 00 {zeros} 00 fe80{} 0400 1 0 3 eth0\n{zeros} 00 {zeros} 00 {zeros} f 1 0 2 lo\n",
-            "1".repeat(28)
-        );
-        assert!(default_in_ipv6(&v6, "eth0"));
-        assert!(!default_in_ipv6(&v6, "lo") && !default_in_ipv6(&v6, "eth1"));
-    }
 
     #[test]
     fn what_is_not_there_is_said_so_with_advice() {
