@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use rustix::process::{Signal, getpid, kill_process};
+use rustix::thread::gettid;
 use signal_hook::consts::SIGUSR1 as WAKE;
 use weir_ebpf::{
     LIVE_BATCH, LIVE_FRAME_BYTES, LIVE_STORE_BYTES, Live, LiveOrder, LiveOutcome, LivePace,
@@ -26,6 +27,8 @@ use crate::exit::{Code, failure};
 /// Blank frames of one call: some minutes of them. Short calls would cost the kernel tens of
 /// milliseconds each; a signal ends one before its time.
 const BLANKS: u32 = u32::MAX - (1 << 16);
+/// The same where no signal would reach the thread that calls.
+const FEW_BLANKS: u32 = 1 << 20;
 /// Blank frames at once while frames have their times: what is due leaves when all of them are
 /// through, some hundred nanoseconds later.
 const PACED_BATCH: u32 = 16;
@@ -97,7 +100,7 @@ pub(super) fn play(
     Ok((meter, unsent))
 }
 
-/// Runs it to its end. The calling thread is the process's first one: signals are for that.
+/// Runs it to its end.
 fn run(live: &Live, batch: u32, end: End<'_>) -> anyhow::Result<()> {
     // A handler that does nothing: what counts is that a signal interrupts the call.
     signal_hook::flag::register(WAKE, Arc::default()).context("cannot catch signals")?;
@@ -123,9 +126,12 @@ fn run(live: &Live, batch: u32, end: End<'_>) -> anyhow::Result<()> {
 
 /// Runs it as often as that takes.
 fn until_done(live: &Live, batch: u32, end: End<'_>) -> anyhow::Result<()> {
+    // A signal to the process goes to its first thread.
+    let is_first = gettid() == getpid();
+    let blanks = if is_first { BLANKS } else { FEW_BLANKS };
     while !end.stop.load(Ordering::Relaxed) && !live.state()?.done && !is_hopeless(live.outcome()?)
     {
-        live.run(BLANKS, batch)?;
+        live.run(blanks, batch)?;
     }
     Ok(())
 }

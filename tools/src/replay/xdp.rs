@@ -9,11 +9,13 @@ use af_xdp::{
     TxRing, Umem, UmemConfig,
 };
 use anyhow::{Context, bail};
+use weir_ebpf::{Attached, AttachmentWish, Program, Settings, Split};
 use weir_engine::sys::clock;
 
 use super::interface::Interface;
 use super::pacer::{BATCH, Transmit, Unsent};
 use crate::exit::{Code, failure};
+use crate::netlink::Features;
 
 /// Frames on their way at most.
 const RING: u32 = 2048;
@@ -21,6 +23,9 @@ const RING: u32 = 2048;
 const CHUNK: u32 = 4096;
 /// So long the last frames are waited for.
 const PATIENCE_NS: u64 = 1_000_000_000;
+
+/// After so long without a frame that left, none will.
+const STALLED_NS: u64 = 2_000_000_000;
 
 /// Bytes of a frame at most.
 pub(super) const FRAME_BYTES: u32 = CHUNK;
@@ -44,6 +49,10 @@ pub(super) struct XdpOut {
     fresh: Vec<(Chunk, u32, u32)>,
     back: Vec<Chunk>,
     on_their_way: u32,
+    /// Since when all chunks are with the kernel.
+    stuck_since_ns: Option<u64>,
+    /// Many drivers send in place only while there is an XDP program; this one lets all pass.
+    _program: Option<Attached>,
 }
 
 impl XdpOut {
@@ -65,6 +74,7 @@ impl XdpOut {
             mode: ModeWish::Best,
             ..BindConfig::default()
         };
+        let program = pass_all(interface);
         let queue = QueueId::of(&interface.name, queue)?;
         let bound = umem.bind(&queue, &config)?;
         let (Some(send), Some((_fill, completed))) = (bound.tx, bound.rings) else {
@@ -88,6 +98,8 @@ impl XdpOut {
             fresh: Vec::with_capacity(BATCH),
             back: Vec::with_capacity(BATCH),
             on_their_way: 0,
+            stuck_since_ns: None,
+            _program: program,
             _umem: umem,
         })
     }
@@ -156,6 +168,20 @@ impl Transmit for XdpOut {
         self.fresh.append(&mut self.waiting);
         std::mem::swap(&mut self.fresh, &mut self.waiting);
         self.push();
+        // The clock is looked at only while nothing can be done.
+        if self.free.is_empty() {
+            let now_ns = clock::monotonic_ns();
+            if now_ns - *self.stuck_since_ns.get_or_insert(now_ns) > STALLED_NS {
+                bail!(failure(
+                    Code::Failed,
+                    "--engine xdp: the driver sends nothing from this queue; is the link up? Some \
+                     drivers send only with an XDP program on the interface, and another one may \
+                     be there: choose --engine packet"
+                ));
+            }
+        } else {
+            self.stuck_since_ns = None;
+        }
         Ok(())
     }
 
@@ -174,6 +200,24 @@ impl Transmit for XdpOut {
         let invalid = self.socket.statistics()?.invalid_send;
         Ok(Unsent { queue_full: left, refused: invalid, ..Unsent::default() })
     }
+}
+
+/// An XDP program on the interface that lets every frame pass, where the driver may need one to send
+/// in place. One that is there already does as well.
+fn pass_all(interface: &Interface) -> Option<Attached> {
+    if !interface.features.is_some_and(Features::zero_copy) {
+        return None;
+    }
+    let settings = Settings {
+        interface: interface.name.clone(),
+        interface_index: interface.index,
+        queues: 1,
+        shards: 1,
+        split: Split::Nic,
+        key: [0; 2],
+        hints: false,
+    };
+    Program::load(&settings).ok()?.attach(AttachmentWish::Native).ok()
 }
 
 /// Why `xdp` cannot send frames of so many bytes.
