@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ahash::RandomState;
 use weir_engine::flow::record;
-use weir_engine::flow::table::{FlowTable, Place};
+use weir_engine::flow::table::{AHEAD, FlowTable, Place};
 use weir_engine::wire::FlowKey;
 use weir_shm::{PacketSpec, ShardSpec, ShardWriter};
 
@@ -82,11 +82,18 @@ impl Weir {
         }
     }
 
-    /// Second stage: asks for the slots that the look-ups will compare.
+    /// Second stage: the keys with their hashes, while the slots of those to come are asked for.
     #[inline(always)]
-    fn fetch(&self, keys: &[FlowKey]) {
-        for hash in &self.hashes[..keys.len().min(BATCH)] {
+    fn each(&mut self, keys: &[FlowKey], mut visit: impl FnMut(&mut Weir, &FlowKey, u64)) {
+        let count = keys.len().min(BATCH);
+        for hash in &self.hashes[..count.min(AHEAD)] {
             self.table.prefetch_slot(*hash);
+        }
+        for (at, key) in keys[..count].iter().enumerate() {
+            if at + AHEAD < count {
+                self.table.prefetch_slot(self.hashes[at + AHEAD]);
+            }
+            visit(self, key, self.hashes[at]);
         }
     }
 }
@@ -105,39 +112,38 @@ impl Table for Weir {
 
     fn find(&mut self, keys: &[FlowKey]) -> usize {
         self.hash(keys);
-        self.fetch(keys);
-        let found = keys.iter().zip(&self.hashes).filter(|(key, hash)| {
-            self.table.find(key, **hash).is_some_and(|index| self.table.slot(index).load(6) != 0)
+        let mut found = 0;
+        self.each(keys, |weir, key, hash| {
+            let index = weir.table.find(key, hash);
+            found += usize::from(index.is_some_and(|index| weir.table.slot(index).load(6) != 0));
         });
-        found.count()
+        found
     }
 
     fn insert(&mut self, keys: &[FlowKey]) -> usize {
         self.hash(keys);
-        self.fetch(keys);
         let before = self.table.live();
-        for (key, hash) in keys.iter().zip(self.hashes) {
-            if self.table.find(key, hash).is_none()
-                && let Place::Free(index) = self.table.place(hash)
+        self.each(keys, |weir, key, hash| {
+            if weir.table.find(key, hash).is_none()
+                && let Place::Free(index) = weir.table.place(hash)
             {
-                self.table.take(index, hash);
-                self.begun += 1;
-                record::open(self.table.slot(index), key, self.begun, 0);
+                weir.table.take(index, hash);
+                weir.begun += 1;
+                record::open(weir.table.slot(index), key, weir.begun, 0);
             }
-        }
+        });
         (self.table.live() - before) as usize
     }
 
     fn remove(&mut self, keys: &[FlowKey]) -> usize {
         self.hash(keys);
-        self.fetch(keys);
         let before = self.table.live();
-        for (key, hash) in keys.iter().zip(self.hashes) {
-            if let Some(index) = self.table.find(key, hash) {
-                record::close(self.table.slot(index));
-                self.table.release(index);
+        self.each(keys, |weir, key, hash| {
+            if let Some(index) = weir.table.find(key, hash) {
+                record::close(weir.table.slot(index));
+                weir.table.release(index);
             }
-        }
+        });
         (before - self.table.live()) as usize
     }
 }

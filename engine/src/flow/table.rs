@@ -29,6 +29,19 @@ pub enum Place {
     Oldest(u32),
 }
 
+/// Keys between the one that is looked up and the one whose slot is asked for. A core has some two
+/// dozen lines under way at a time, and drops what it is asked for beyond that.
+pub const AHEAD: usize = 16;
+
+/// What a look-up will most likely come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Likely {
+    /// The slot.
+    pub index: u32,
+    /// It is free: the flow is new.
+    pub is_new: bool,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct FlowTable {
@@ -76,10 +89,11 @@ impl FlowTable {
         prefetch::<0, _>(&self.groups[self.first_choice(hash)]);
     }
 
-    /// Asks for the slot that a lookup of `hash` will most likely compare, or else for the one that
-    /// a new flow would get. Reads the tags. The latter's index.
+    /// Asks for the key of the slot that a lookup of `hash` will most likely compare, or else of the
+    /// one that a new flow would get. Reads the tags.
     #[inline(always)]
-    pub fn prefetch_slot(&self, hash: u64) -> Option<usize> {
+    #[expect(clippy::cast_possible_truncation, reason = "the number of slots is a u32")]
+    pub fn prefetch_slot(&self, hash: u64) -> Option<Likely> {
         let group = self.first_choice(hash);
         let tags = &self.groups[group];
         let (slot, is_new) = match tags.matching(tag_of(hash)).next() {
@@ -87,10 +101,8 @@ impl FlowTable {
             None => (tags.free().next()?, true),
         };
         let index = group * GROUP_SLOTS + slot;
-        let slot = &self.slots[index];
-        prefetch::<0, _>(slot);
-        prefetch::<1, _>(slot);
-        is_new.then_some(index)
+        prefetch::<0, _>(&self.slots[index]);
+        Some(Likely { index: index as u32, is_new })
     }
 
     /// The flow with this key.

@@ -48,8 +48,8 @@ impl Wheel {
 
     /// Asks for what [`Wheel::arm`] will write of `slot`.
     #[inline(always)]
-    pub(crate) fn prefetch(&self, slot: usize) {
-        prefetch::<0, _>(&self.next[slot]);
+    pub(crate) fn prefetch(&self, slot: u32) {
+        prefetch::<0, _>(&self.next[slot as usize]);
     }
 
     /// Takes out the next slot that is due at `now_ns`. Time that goes backwards does nothing.

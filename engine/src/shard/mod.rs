@@ -26,7 +26,7 @@ use crate::books::{Books, Count};
 use crate::capture::{BATCH, Batch, Frame, Received, Source};
 use crate::flow::group::{GROUP_SLOTS, Group, prefetch};
 use crate::flow::record;
-use crate::flow::table::{FlowTable, Place};
+use crate::flow::table::{self, FlowTable, Likely, Place};
 use crate::flow::wheel::Wheel;
 use crate::sys::clock;
 use crate::wire::{self, Fragment, Fragments, Parsed, TcpHead};
@@ -42,10 +42,6 @@ const NAP: Duration = Duration::from_millis(10);
 
 /// Frames between the one whose headers are asked for and the one that is parsed.
 const AHEAD: usize = 8;
-
-/// Packets between the one that is looked up and the one whose slot is asked for. A core has some
-/// two dozen lines under way at a time and drops what it is asked for beyond that: a slot is two.
-const SLOTS_AHEAD: usize = 16;
 
 /// What a turn came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -316,11 +312,16 @@ impl<S: Source> Shard<S> {
     /// Asks for what the look-up of a packet to come will read, and for what a new flow will write.
     #[inline(always)]
     fn fetch(&self, at: usize) {
-        if at < self.work.packets
-            && let Some(new) = self.table.prefetch_slot(self.work.hash[at])
-        {
-            prefetch::<0, _>(&self.sides[new]);
-            self.wheel.prefetch(new);
+        if at >= self.work.packets {
+            return;
+        }
+        if let Some(Likely { index, is_new }) = self.table.prefetch_slot(self.work.hash[at]) {
+            // The packet is counted in the slot's second line.
+            prefetch::<1, _>(self.table.slot(index));
+            if is_new {
+                prefetch::<0, _>(&self.sides[index as usize]);
+                self.wheel.prefetch(index);
+            }
         }
     }
 
@@ -330,11 +331,11 @@ impl<S: Source> Shard<S> {
         if self.plan.depth == Depth::Parse {
             return;
         }
-        for at in 0..SLOTS_AHEAD {
+        for at in 0..table::AHEAD {
             self.fetch(at);
         }
         for at in 0..self.work.packets {
-            self.fetch(at + SLOTS_AHEAD);
+            self.fetch(at + table::AHEAD);
             let packet = self.work.packet[at];
             let hash = self.work.hash[at];
             let frame = self.batch.as_slice()[usize::from(self.work.frame[at])];
