@@ -60,21 +60,19 @@ impl Periodic {
         let Some(Group(group)) = self.groups.get_mut(at) else { return Risks::NONE };
         #[expect(clippy::cast_possible_truncation, reason = "the other half chose the group")]
         let key = hash as u32 | 1;
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "differences count, and they are short"
-        )]
-        let now_ms = (now_ns / NS_A_MS) as u32;
+        let at_ms = wrapped_ms(now_ns);
         let same = group.iter().position(|place| place.key == key);
-        let oldest =
-            || group.iter().zip(0_usize..).max_by_key(|at| at.0.age_ms(now_ms)).map(|at| at.1);
+        let oldest = || {
+            let ages = group.iter().map(|place| place.age_ms(at_ms));
+            ages.zip(0_usize..).max().map(|(_, at)| at)
+        };
         let Some(place) = same.or_else(oldest).and_then(|at| group.get_mut(at)) else {
             return Risks::NONE;
         };
         if place.key == key {
-            place.again(now_ms);
+            place.again(at_ms);
         } else {
-            *place = Place { key, last_ms: now_ms, distance_ms: 0, agreed: 0 };
+            *place = Place { key, last_ms: at_ms, distance_ms: 0, agreed: 0 };
         }
         Risks::when(Risk::Periodic, place.agreed >= AGREED)
     }
@@ -107,6 +105,12 @@ impl Place {
             (self.distance_ms, self.agreed) = (distance_ms, 1);
         }
     }
+}
+
+/// Differences count, and they are short.
+#[expect(clippy::cast_possible_truncation, reason = "wraps")]
+const fn wrapped_ms(now_ns: u64) -> u32 {
+    (now_ns / NS_A_MS) as u32
 }
 
 fn hash(client: [u8; 16], server: Endpoint) -> u64 {
