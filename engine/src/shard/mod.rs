@@ -348,12 +348,14 @@ impl<S: Source> Shard<S> {
             if course::has_odd_flags(&packet) {
                 record::mark(slot, record::ODD_FLAGS);
             }
-            if record::packets(slot) == 1 {
-                let now_ns = frame.timestamp_ns;
-                self.export.flow(RecordKind::Started, EndReason::None, now_ns, slot);
-            }
-            if verdict & record::INSPECTED == 0 && self.plan.depth == Depth::Inspect {
-                self.inspect(index, verdict, &packet, &frame);
+            let begins = record::packets(slot) == 1;
+            let is_named = verdict & record::INSPECTED == 0
+                && self.plan.depth == Depth::Inspect
+                && self.inspect(index, verdict, &packet, &frame);
+            if begins || is_named {
+                let kind = if begins { RecordKind::Started } else { RecordKind::Updated };
+                let slot = self.table.slot(index);
+                self.export.flow(kind, EndReason::None, frame.timestamp_ns, slot);
             }
             if READ {
                 self.show_packet(at, index, &packet, &frame);
