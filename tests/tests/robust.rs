@@ -90,7 +90,10 @@ fn bear(name: &str, inspector: &mut Inspector, seeds: &[Seed]) {
         packets += driven.packets;
     }
     eprintln!("{name}: {INPUTS} inputs, {packets} packets, {named} flows named");
-    assert!(packets > INPUTS && named > INPUTS / 50, "the inputs reach the dissectors");
+    assert!(packets > INPUTS, "the inputs reach inspection");
+    // The few seeds that are always there are not of every family.
+    let all_seeds = std::env::var_os("WEIR_SEEDS").is_some();
+    assert!(named > INPUTS / 50 || !all_seeds, "the inputs reach the dissectors");
 }
 
 #[test]
