@@ -4,7 +4,7 @@ CARGO ?= cargo
 PACKAGES = clang libelf-dev zlib1g-dev libhwloc-dev libudev-dev pkg-config make gcc libc6-dev linux-libc-dev
 LIVE_PACKAGES = iproute2 ethtool procps
 
-.PHONY: run test check bench model fanout faults asan fuzz conformance build install uninstall packages programs clean help
+.PHONY: run test check bench perf model fanout faults asan fuzz conformance build install uninstall packages programs clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -18,11 +18,12 @@ run: packages build
 test: packages programs
 	@tests/run.sh
 
-## make check          format, lints, docs
+## make check          format, lints, docs; docs/PERFORMANCE.md is what perf/results give
 check: packages
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
+	perf/render.py --check
 
 ## make model         the lock-free protocols of shared memory and rings under loom
 model: packages
@@ -57,6 +58,15 @@ bench: packages build
 	$(CARGO) bench --locked -p weir-benches
 	perf/instructions.sh
 	perf/offline.sh
+
+## make perf           every table of docs/PERFORMANCE.md measured anew; CORPUS=DIR of captures
+perf: packages build
+	perf/offline.sh --save $(CORPUS)
+	perf/stages.sh --save $(CORPUS)
+	CAPTURES=$(CORPUS) perf/scaling.sh --save
+	if [ -x perf/flowtable.sh ]; then perf/flowtable.sh --save; fi
+	perf/fanout.sh $(CORPUS) >perf/results/fanout-$$(date -u +%F).md
+	perf/render.py
 
 build:
 	$(CARGO) build --release --locked -p weir -p weir-tests --bin weir --bin weir-lab

@@ -4,14 +4,13 @@
 # instructions, so a TLS hello counts its fingerprint's SHA-256 in software.
 #
 # usage: perf/instructions.sh
-set -euo pipefail
-cd "$(dirname "$0")/.."
+. "$(dirname "$0")/lib.sh"
 if ! command -v valgrind >/dev/null; then
-    echo "perf/instructions.sh: SKIPPED, needs valgrind: apt-get install valgrind" >&2
+    echo "$me: SKIPPED, needs valgrind: apt-get install valgrind" >&2
     exit 0
 fi
-cargo build --release --locked --quiet -p weir-benches --bin inspect_count
-count=${CARGO_TARGET_DIR:-target}/release/inspect_count
+build -p weir-benches --bin inspect_count
+count=$target/release/inspect_count
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
@@ -21,8 +20,7 @@ while IFS= read -r name; do
         --toggle-collect='weir_dpi::inspect::Inspector::inspect' "$count" "$name")
     collected=$(sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$log")
     if [ "${collected:-0}" -eq 0 ]; then
-        echo "perf/instructions.sh: nothing counted: Inspector::inspect has no symbol" >&2
-        exit 1
+        fail "nothing counted: Inspector::inspect has no symbol"
     fi
     printf '%-32s %12d\n' "$name" $((collected / packets))
 done < <("$count")
