@@ -29,9 +29,8 @@ trap 'rm -rf "$scratch"' EXIT
 mkdir "$scratch/nfdump" "$scratch/suricata"
 printf '[inspect]\nenabled = false\n' >"$scratch/flows.toml"
 
-
-# peer NAME PROGRAM PACKAGE COMMAND...: times a command, `CAPTURE` in it being the capture; before
-# that, in the first turn, the same over one frame, which is its start-up.
+# peer NAME PROGRAM PACKAGE COMMAND...: times a command, first with one frame in the place of `CAPTURE`,
+# which is its start-up, then with the capture.
 peer() {
     local name=$1 program=$2 package=$3 stage
     shift 3
@@ -42,8 +41,7 @@ peer() {
     for stage in start run; do
         local over=$one
         [ $stage = run ] && over=$capture
-        python3 perf/timed.py "$samples" who="$name" turn="$turn" stage=$stage -- \
-            "${@//CAPTURE/$over}"
+        python3 perf/timed.py "$samples" who="$name" turn="$turn" stage=$stage -- "${@//CAPTURE/$over}"
     done
 }
 
@@ -67,12 +65,15 @@ for ((turn = 1; turn <= turns; turn++)); do
     fi
 done
 
-version() { command -v "$1" >/dev/null && "$@" 2>&1 | sed -n "$pattern" | head -1 || true; }
-pattern='s/^Welcome to //p' && ndpi=$(version ndpiReader -h)
-pattern='s/.*Version: *\([^ ]*\).*/nfpcapd \1/p' && nfdump=$(version nfpcapd -V)
-pattern='s/.*version \([0-9.]*[0-9]\).*/softflowd \1/p' && softflowd=$(version softflowd -h)
-pattern='s/.*version \([0-9.]*\).*/Suricata \1/p' && suricata=$(version suricata -V)
-pattern='s/^TShark[^0-9]*\([0-9.]*\).*/tshark \1/p' && tshark=$(version tshark --version)
-crate="flowscope $(sed -n '/name = "flowscope"/{n;s/.*"\(.*\)"/\1/p}' perf/flowscope/Cargo.lock)"
-publish offline "$samples" "$save" --fact tshark_frames="$tshark_frames" \
-    --fact versions="$("$weir" --version)|$ndpi|$nfdump|$softflowd|$suricata|$tshark|$crate"
+# version PATTERN PROGRAM ARGUMENT: what a program says of itself, as sed finds it; nothing without it.
+version() { ! command -v "$2" >/dev/null || echo "$("${@:2}" 2>&1 | sed -n "$1" | head -1)"; }
+versions=$(
+    "$weir" --version
+    version 's/^Welcome to //p' ndpiReader -h
+    version 's/.*Version: *\([0-9.]*[0-9]\).*/nfpcapd \1/p' nfpcapd -V
+    version 's/.*version \([0-9.]*[0-9]\).*/softflowd \1/p' softflowd -h
+    version 's/.*version \([0-9.]*\).*/Suricata \1/p' suricata -V
+    version 's/^TShark[^0-9]*\([0-9.]*[0-9]\).*/tshark \1/p' tshark --version
+    sed -n '/name = "flowscope"/{n;s/.*"\(.*\)"/flowscope \1/p}' perf/flowscope/Cargo.lock
+)
+publish offline "$samples" "$save" --fact tshark_frames="$tshark_frames" --fact versions="$versions"

@@ -131,11 +131,10 @@ def offline(samples, facts):
         ("who", "program"), ("pps/1e6", "Mpackets/s of CPU time"), ("ns", "CPU ns/packet"), ("own/1e6", "its own figure, Mpackets/s"),
         ("flows", "flows"), ("ratio", "× the CPU time of"), ("like", "Weir that does likewise"), ("start_s*1e3", "start-up, ms"), ("what", "what it holds"),
     ]
-    versions = [version for version in facts.get("versions", "").split("|") if version]
     notes = [
         f"{frames} frames, {next((r['flows'] for r in rows if r.get('flows')), 0)} flows; medians of {len(turns.get('weir-memory/full', ()))} turns, one core.",
         "CPU time is the process's, user and kernel, less that of the same command over one frame (start-up); of what is in memory, the thread's between the first packet and the last.",
-        "Versions: " + ", ".join(versions) + ".",
+        "Versions: " + ", ".join(facts.get("versions", "").split("\n")) + ".",
     ]
     return columns, rows, notes
 

@@ -179,12 +179,8 @@ fn measure_all(args: &BenchArgs, settings: Settings) -> anyhow::Result<Outcome> 
     let mut runs = Vec::new();
     let mut first = None;
     for (name, depth) in depths {
-        let play = Play {
-            depth,
-            shards: args.shards,
-            warm_frames: args.warm,
-            rules: rules.clone(),
-        };
+        let play =
+            Play { depth, shards: args.shards, warm_frames: args.warm, rules: rules.clone() };
         let (row, run) = measure_depth(args.loops, &feed, &config, name, &play)?;
         runs.push(row);
         first.get_or_insert(run);
