@@ -46,10 +46,19 @@ def draw(name, results):
 
 
 def short(number):
+    """A place on an axis."""
+    if number >= 10_000 and number % 1024 == 0:
+        power = int(math.log2(number)) // 10
+        return f"{number >> 10 * power} {('KiB', 'MiB', 'GiB')[power - 1]}"
     for factor, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(number) >= factor:
+        if number >= max(factor, 2000):
             return f"{number / factor:.3g}{unit}"
-    return f"{number:.3g}"
+    return f"{number:g}"
+
+
+def figure(number):
+    """A figure to three digits."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def document(height, title, parts):
@@ -89,7 +98,7 @@ def bars(title, rows, logarithmic=False):
 
 def curves(title, x_title, lines, y_title="ns", log_y=False):
     """Curves of (name, [(x, y)...]) over a logarithmic x."""
-    left, top, height, right = 60, 44, 240, 150
+    left, top, height, right = 60, 44, 240, 175
     xs = sorted({x for _, points in lines for x, _ in points})
     ys = [y for _, points in lines for _, y in points]
     top_y = max(ys) * 1.1
@@ -121,7 +130,7 @@ def curves(title, x_title, lines, y_title="ns", log_y=False):
     before = -1e9
     for y, name, value in sorted(ends):
         before = max(y + 4, before + 15)
-        parts.append(text(WIDTH - right + 8, before, f"{name} {value:.3g}"))
+        parts.append(text(WIDTH - right + 8, before, f"{name} {figure(value)}"))
     return document(top + height + 48, title, parts)
 
 
@@ -136,7 +145,7 @@ def offline(result):
     for row in result["rows"]:
         if row["key"] == "weir-memory/parse only":
             continue
-        label = f"{row['pps'] / 1e6:.3g} M ({row['ns']:.3g} ns)" if "pps" in row else row["problem"]
+        label = f"{figure(row['pps'] / 1e6)} M ({figure(row['ns'])} ns)" if "pps" in row else row["problem"]
         rows.append((row["who"], row.get("pps"), label, "own" if row["key"].startswith("weir") else "other"))
     return bars(TITLES["offline"], rows, logarithmic=True)
 

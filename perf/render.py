@@ -6,8 +6,8 @@ usage: render.py            writes them
        render.py --table RESULT.json    that result as Markdown
 
 Of each kind (`KIND-DATE.json`), the newest counts. In the text, `{{table KIND}}`, `{{plot NAME}}`,
-`{{source KIND}}` and `{{figure KIND COLUMN KEY=VALUE...}}` stand for what is measured; what no
-result has is said in its place, and how to measure it.
+`{{source KIND}}`, `{{figure KIND COLUMN KEY=VALUE...}}` and `{{files KIND}}` (results that are text)
+stand for what is measured; what no result has is said in its place, and how to measure it.
 """
 
 import json
@@ -103,14 +103,19 @@ def page(results):
     drawn = {}
 
     def stand_in(kind):
-        return f"*Not measured yet: `perf/{SCRIPTS.get(kind, kind + '.sh')}`, with `--save` to keep it.*"
+        script = SCRIPTS.get(kind, f"{kind}.sh")
+        how = f": `perf/{script}`, with `--save` to keep it" if (PERF / script.split()[0]).exists() else ""
+        return f"*Not measured yet{how}.*"
 
     def fill(found):
         what, kind, *more = found.group(1).split()
+        if what == "files":
+            texts = sorted((PERF / "results").glob(f"{kind}-*.md"), reverse=True)
+            return "\n".join(f"- [{path.stem}](../perf/results/{path.name})" for path in texts) or stand_in(kind)
         if what == "plot":
             svg = plots.draw(kind, results)
             if svg is None:
-                return stand_in(plots.KIND_OF[kind])
+                return ""
             drawn[f"{kind}.svg"] = svg
             return f"![{plots.TITLES[kind]}](performance/{kind}.svg)"
         result = results.get(kind)

@@ -79,7 +79,11 @@ def in_memory(sample):
 
 def offline(samples, facts):
     """Each peer's turns, then its row."""
-    started = {(s["who"], s.get("turn")): s for s in samples if s.get("stage") == "start"}
+    starts = {}
+    for sample in samples:
+        if sample.get("stage") == "start" and sample["status"] == 0:
+            starts.setdefault(sample["who"], []).append(sample["cpu_s"])
+    start_of = {who: statistics.median(times) for who, times in starts.items()}
     turns, missing, failed, frames = {}, {}, {}, 0
     for sample in samples:
         who, turn = sample["who"], sample.get("turn")
@@ -92,14 +96,12 @@ def offline(samples, facts):
                 frames = figures["frames"]
                 turns.setdefault(f"{who}/{depth}", {})[turn] = figures
         elif sample["stage"] == "run":
-            start = started[who, turn]
             turns.setdefault(who, {})[turn] = {
-                "cpu_s": max(sample["cpu_s"] - start["cpu_s"], 1e-6),
-                "wall_s": max(sample["wall_s"] - start["wall_s"], 1e-6),
+                "cpu_s": max(sample["cpu_s"] - start_of[who], 1e-6),
                 "own": own_figure(who, sample["said"]),
                 "flows": flows_said(who, sample["said"]),
                 "resident_mb": sample["resident_mb"],
-                "start_s": start["cpu_s"],
+                "start_s": start_of[who],
             }
     rows = []
     for who, (name, like, what) in PEERS.items():
@@ -133,7 +135,7 @@ def offline(samples, facts):
     ]
     notes = [
         f"{frames} frames, {next((r['flows'] for r in rows if r.get('flows')), 0)} flows; medians of {len(turns.get('weir-memory/full', ()))} turns, one core.",
-        "CPU time is the process's, user and kernel, less that of the same command over one frame (start-up); of what is in memory, the thread's between the first packet and the last.",
+        "CPU time is the process's, user and kernel, less the median of the same command over one frame (start-up); of what is in memory, the thread's between the first packet and the last.",
         "Versions: " + ", ".join(facts.get("versions", "").split("\n")) + ".",
     ]
     return columns, rows, notes
