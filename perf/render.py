@@ -92,7 +92,7 @@ def whole(result):
 
 def figure(result, column, *wanted):
     conditions = [condition.split("=", 1) for condition in wanted]
-    for row in result["rows"]:
+    for row in result["rows"] + result.get("memory", []):
         if all(str(row.get(key)) == expected for key, expected in conditions):
             return shown(value(row, column))
     sys.exit(f"render.py: no row in {result['kind']} where {' and '.join(wanted)}")

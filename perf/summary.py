@@ -180,11 +180,12 @@ def shards(samples, _facts):
                     "key": f"{how}/{depth}", "depth": title, "how": title_how,
                     "pps": statistics.median(rates.values()),
                     "ns": statistics.median(depth_of(s, depth, "cpu_ns_per_packet") for s in by_how[how].values()),
+                    "share": statistics.median(json.loads(s["said"])["busiest_share"] for s in by_how[how].values()),
                     "gain": statistics.median(gains), "gain_least": min(gains), "gain_most": max(gains),
                 })
     columns = [
         ("depth", "pipeline"), ("how", "shards"), ("pps/1e6", "Mpackets/s"), ("ns", "CPU ns/packet"),
-        ("gain", "× one shard"), ("gain_least", "least"), ("gain_most", "most"),
+        ("gain", "× one shard"), ("gain_least", "least"), ("gain_most", "most"), ("share*100", "busier shard's frames, %"),
     ]
     notes = ["Wall time of the slower shard; both cores of the machine are in use, so what else it does counts."]
     return columns, rows, notes + problems

@@ -112,7 +112,7 @@ pub fn run(feed: &Feed, config: &Config, wanted: &Play) -> Result<Vec<Measured>,
     let mut threads = Vec::new();
     for (shard, seat) in (0..wanted.shards).zip(seats) {
         let Some(frames) = feed.of(shard) else { break };
-        let shared = segment(config, shard, "bench", (0, u32::MAX))?;
+        let memory = segment(config, shard, "bench", (0, u32::MAX))?;
         let mut plan = plan(config, wanted.depth, shard, wanted.shards, false, secret);
         if matches!(feed, Feed::Parts(_)) {
             plan.split = Split::All;
@@ -123,7 +123,7 @@ pub fn run(feed: &Feed, config: &Config, wanted: &Play) -> Result<Vec<Measured>,
             if let Some(core) = seat {
                 place::pin(core);
             }
-            let mut shard = Shard::new(source, plan, shared, None, None);
+            let mut shard = Shard::new(source, plan, memory, None, None);
             shard.set_rules(rules);
             play(shard, warm_frames)
         };

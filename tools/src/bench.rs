@@ -96,6 +96,8 @@ struct Outcome {
     capture: String,
     shards: u16,
     pre_split: bool,
+    /// The share of the frames that the shard with the most of them had.
+    busiest_share: f64,
     loops: u32,
     warm_frames: u64,
     frames: u64,
@@ -188,6 +190,7 @@ fn measure_all(args: &BenchArgs, settings: Settings) -> anyhow::Result<Outcome> 
     let shards = first.context("at least one depth is measured")?;
     let sum = |count| shards.iter().map(|shard| shard.counted(count)).sum::<u64>();
     let flows = sum(Count::FlowsCreated);
+    let busiest = shards.iter().map(|shard| shard.counted(Count::Processed)).max();
     let stages = stages(&runs, args.stages && !args.no_dpi);
     let inspected = sum(Count::PacketsInspected);
     let metadata: u64 = shards.iter().map(|shard| shard.metadata_bytes).sum();
@@ -196,6 +199,7 @@ fn measure_all(args: &BenchArgs, settings: Settings) -> anyhow::Result<Outcome> 
         capture: args.source.clone(),
         shards: args.shards,
         pre_split: args.pre_split,
+        busiest_share: ratio(busiest.unwrap_or(0), sum(Count::Processed)),
         loops: args.loops,
         warm_frames: shards.iter().map(|shard| shard.began.get(Count::Processed)).sum(),
         frames: sum(Count::Processed),
