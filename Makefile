@@ -1,7 +1,7 @@
 # Weir. `make run` shows it, `make test` proves it; both need only cargo and a Debian machine.
 
 CARGO ?= cargo
-PACKAGES = clang libelf-dev zlib1g-dev libhwloc-dev libudev-dev pkg-config make gcc libc6-dev linux-libc-dev
+PACKAGES = clang libelf-dev zlib1g-dev libhwloc-dev libudev-dev pkg-config make gcc libc6-dev linux-libc-dev python3
 LIVE_PACKAGES = iproute2 ethtool procps
 
 .PHONY: run test check bench perf model fanout faults asan fuzz conformance build install uninstall packages programs clean help
