@@ -3,8 +3,9 @@
 CARGO ?= cargo
 PACKAGES = clang libelf-dev zlib1g-dev libhwloc-dev libudev-dev pkg-config make gcc libc6-dev linux-libc-dev python3
 LIVE_PACKAGES = iproute2 ethtool procps
+COUNT_PACKAGES = valgrind
 
-.PHONY: run test check bench perf model fanout faults asan fuzz conformance build install uninstall packages programs clean help
+.PHONY: run test check bench perf icount icount-save model fanout faults asan fuzz conformance build install uninstall packages count-packages programs clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -56,17 +57,24 @@ conformance: packages
 ## make bench          micro-benchmarks, then the pipeline beside ndpiReader (perf/offline.sh)
 bench: packages build
 	$(CARGO) bench --locked -p weir-benches
-	perf/instructions.sh
 	perf/offline.sh
 
 ## make perf           every table of docs/PERFORMANCE.md measured anew; CORPUS=DIR of captures
-perf: packages build
+perf: packages count-packages build
 	perf/offline.sh --save $(CORPUS)
 	perf/stages.sh --save $(CORPUS)
 	CAPTURES=$(CORPUS) perf/scaling.sh --save
-	if [ -x perf/flowtable.sh ]; then perf/flowtable.sh --save; fi
+	perf/flowtable.sh --save
 	perf/fanout.sh $(CORPUS) >perf/results/fanout-$$(date -u +%F).md
 	perf/render.py
+
+## make icount         instructions that each piece takes, under callgrind; fails where one rose by
+##                     more than 1 % above benches/icount.tsv, which make icount-save writes anew
+icount: packages count-packages
+	$(CARGO) run --release --locked -p weir-benches --bin icount
+
+icount-save: packages count-packages
+	$(CARGO) run --release --locked -p weir-benches --bin icount -- --save
 
 build:
 	$(CARGO) build --release --locked -p weir -p weir-tests --bin weir --bin weir-lab
@@ -83,6 +91,10 @@ uninstall:
 # Installs what is missing, by name, where this is Debian and we are root; else says what is.
 packages:
 	@tools/packages.sh $(PACKAGES) $(LIVE_PACKAGES)
+
+# What counting needs; where it is missing and cannot be installed, `icount` says that it skips.
+count-packages:
+	@tools/packages.sh $(COUNT_PACKAGES) || true
 
 # The programs of others that the tests run Weir with; without one, its tests are skipped.
 programs:

@@ -99,7 +99,8 @@ fn index(name: &str, rows: &[(&str, &Row, String)]) -> String {
     let places = (rows.len() * 2).next_power_of_two();
     let (mut tags, mut numbers) = (vec![0_u8; places], vec![0_usize; places]);
     for (number, (key, ..)) in rows.iter().enumerate() {
-        let hash = key.bytes().rev().fold(hash::SEED, hash::step);
+        let labels = key.as_bytes().rsplit(|byte| *byte == b'.');
+        let hash = labels.fold(hash::SEED, hash::step);
         let first = hash::place_of(hash, places);
         let place =
             (first..first + places).map(|at| at % places).find(|at| tags.get(*at) == Some(&0));

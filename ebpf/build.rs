@@ -11,10 +11,12 @@ fn main() {
     // `linux/types.h` includes `asm/types.h`, which Debian and its kin keep by architecture.
     let target = env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets the target");
     let include = format!("-I/usr/include/{target}-linux-gnu");
-    SkeletonBuilder::new()
-        .source("src/bpf/weir.bpf.c")
-        .clang_args([include.as_str(), "-mcpu=v3", "-Wall", "-Werror"])
-        .build_and_generate(out.join("weir.skel.rs"))
-        .expect("clang compiles the XDP programs (packages clang, libelf-dev, zlib1g-dev)");
+    for name in ["weir", "live"] {
+        SkeletonBuilder::new()
+            .source(format!("src/bpf/{name}.bpf.c"))
+            .clang_args([include.as_str(), "-mcpu=v3", "-Wall", "-Werror"])
+            .build_and_generate(out.join(format!("{name}.skel.rs")))
+            .expect("clang compiles the XDP programs (packages clang, libelf-dev, zlib1g-dev)");
+    }
     println!("cargo:rerun-if-changed=src/bpf");
 }

@@ -23,8 +23,8 @@ fi
 
 echo "# Packets to readers, $today"
 echo
-echo "$(machine),"
-echo "load $(load); $("$weir" --version),"
+machine
+echo "$("$weir" --version),"
 echo "iceoryx2 $(sed -n '/name = "iceoryx2"/{n;s/.*"\(.*\)"/\1/p}' perf/iceoryx2/Cargo.lock)."
 echo
 echo "## The engine's processor time, by readers"

@@ -39,17 +39,10 @@ build_apart() {
     echo "$target/$1/release/weir-perf-$1"
 }
 
-# The machine in a line.
+# The machine in a line, and the day.
 machine() {
-    local model cache memory
-    model=$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)
-    cache=$(cat /sys/devices/system/cpu/cpu0/cache/index3/size 2>/dev/null || true)
-    memory=$(awk '/^MemTotal/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo)
-    echo "$model, $(nproc) cores${cache:+, L3 $cache}, $memory GiB, $(uname -sr)"
-}
-
-load() {
-    cut -d' ' -f1-3 /proc/loadavg
+    build -p weir-benches --bin machine
+    "$target/release/machine"
 }
 
 # mixed_capture DIR ROUNDS: a capture made of the small ones in DIR; prints its path.
@@ -96,7 +89,7 @@ publish() {
     local kind=$1 samples=$2 save=$3 result=$out/$1.json
     shift 3
     python3 perf/summary.py "$kind" "$samples" --date "$today" --machine "$(machine)" \
-        --load "$(load)" --command "$me" "$@" >"$result"
+        --command "$me" "$@" >"$result"
     python3 perf/render.py --table "$result" | tee "$out/$kind.md"
     if [ -n "$save" ]; then
         cp "$result" "perf/results/$kind-$today.json"

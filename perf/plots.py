@@ -35,7 +35,7 @@ TITLES = {
 }
 KIND_OF = {
     "offline": "offline", "stages": "stages", "shards": "scaling-shards", "flows": "scaling-flows",
-    "memory": "scaling-flows", "sizes": "scaling-sizes", "rules": "scaling-rules",
+    "memory": "flowtable", "sizes": "scaling-sizes", "rules": "scaling-rules",
 }
 
 
@@ -181,9 +181,9 @@ def memory(result):
     if not rows:
         return None
     return curves(TITLES["memory"], "bytes", [
-        ("one at a time", [(row["bytes"], row["ns"]) for row in rows]),
-        ("8 on their way", [(row["bytes"], row["ns_of_8"]) for row in rows]),
-        ("16 on their way", [(row["bytes"], row["ns_of_16"]) for row in rows]),
+        ("one after another", [(row["bytes"], row["chase_ns"]) for row in rows]),
+        ("the same, huge pages", [(row["bytes"], row["huge_chase_ns"]) for row in rows]),
+        ("many at once", [(row["bytes"], 1e3 / row["reads"]["median"]) for row in rows]),
     ], log_y=True)
 
 

@@ -30,14 +30,31 @@ def newest():
     for path in sorted((PERF / "results").glob("*.json")):
         name = RESULT.fullmatch(path.name)
         if name:
-            found[name.group(1)] = json.loads(path.read_text())
+            kind, day = name.groups()
+            found[kind] = normal({"kind": kind, "date": day} | json.loads(path.read_text()))
     return found
+
+
+def normal(result):
+    """A result in the form of summary.py's, whoever wrote it: columns, and the machine in a line."""
+    if "columns" not in result:
+        first = result["rows"][0]
+        result["columns"] = [(f"{key}.median" if isinstance(item, dict) else key, key.replace("_", " ")) for key, item in first.items()]
+    result.setdefault("command", f"perf/{SCRIPTS.get(result['kind'], result['kind'] + '.sh')}")
+    machine = result["machine"]
+    if isinstance(machine, dict):
+        result["machine"] = "{date}: {processor}, {cores} cores, {numa_nodes} NUMA nodes, {cache} MiB of last-level cache, {memory} GiB, {kernel}, load {load}".format(
+            cache=machine["cache_bytes"] >> 20, memory=machine["memory_bytes"] >> 30, **machine
+        )
+    return result
 
 
 def value(row, key):
     """The value of a column: `name`, or `name` by a factor (`pps/1e6`, `s*1e3`, `share%`)."""
-    name, operator, factor = re.fullmatch(r"(\w+)(?:([*/%])([\d.e+]*))?", key).groups()
-    raw = row.get(name)
+    name, operator, factor = re.fullmatch(r"([\w.]+)(?:([*/%])([\d.e+]*))?", key).groups()
+    raw = row
+    for part in name.split("."):
+        raw = raw.get(part) if isinstance(raw, dict) else None
     if raw is None or isinstance(raw, str) or not operator:
         return raw
     return {"*": lambda: raw * float(factor), "/": lambda: raw / float(factor), "%": lambda: f"{raw * 100:g} %"}[operator]()
@@ -55,13 +72,8 @@ def shown(item):
     return f"{item:,.{0 if abs(item) >= 100 else 1 if abs(item) >= 10 else 2}f}"
 
 
-def columns_of(result):
-    """The columns of a result; those of its first row where it names none."""
-    return result.get("columns") or [(key, key.replace("_", " ")) for key in result["rows"][0]]
-
-
 def table(result):
-    columns = columns_of(result)
+    columns = result["columns"]
     text = [False] * len(columns)
     lines = []
     for row in result["rows"]:
@@ -78,10 +90,7 @@ def table(result):
 
 def source(result):
     """How, where and when it was measured, in a line."""
-    said = [f"`{result['command']}`" if result.get("command") else "", result.get("machine", ""), result.get("date", "")]
-    if result.get("load"):
-        said.append(f"load {result['load']}")
-    return "; ".join(part for part in said if part)
+    return f"`{result['command']}`; {result['machine']}"
 
 
 def whole(result):
@@ -93,8 +102,9 @@ def whole(result):
 def figure(result, column, *wanted):
     conditions = [condition.split("=", 1) for condition in wanted]
     for row in result["rows"] + result.get("memory", []):
-        if all(str(row.get(key)) == expected for key, expected in conditions):
-            return shown(value(row, column))
+        found = value(row, column)
+        if found is not None and all(str(row.get(key)) == expected for key, expected in conditions):
+            return shown(found)
     sys.exit(f"render.py: no row in {result['kind']} where {' and '.join(wanted)}")
 
 

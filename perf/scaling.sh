@@ -6,7 +6,7 @@
 #   shards  two against one, over one file that both parse, and with frames given to each by flow, as
 #           a card's queues do; the mixed capture (CAPTURES=DIR, ROUNDS=21), TURNS=5 in turn
 #   flows   64-byte frames, as many flows at a time as FLOWS="1000 100000 1000000 10000000" says, all
-#           known; and 1 % of packets that begin one, with inspection; the machine's memory beside it
+#           known; and 1 % of packets that begin one, with inspection
 #   sizes   frames of 64 to 1518 bytes
 #   rules   0 to a million domain names in force
 #
@@ -58,9 +58,7 @@ rounds_for() {
 
 flows() {
     local capture count new loops
-    build -p weir-benches --bin memory_latency
     begin flows
-    python3 perf/timed.py "$samples" what=memory -- "$target/release/memory_latency"
     for count in "${counts[@]}"; do
         for new in 0 0.01; do
             capture=$(flows_capture "$count" "$(rounds_for "$count")" --coap --new $new)

@@ -34,7 +34,8 @@ run() {
     python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["shards"][0]["cpu_seconds"])' "$out/scan.json"
 }
 
-echo "$(machine), load $(load); $flows flows, $((flows * rounds)) frames"
+machine
+echo "$flows flows, $((flows * rounds)) frames"
 results=
 for ((turn = 1; turn <= turns; turn++)); do
     results+="$(run without) $(run with) "

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes a result (JSON, for perf/results and render.py) of what timed.py wrote.
 
-usage: summary.py KIND SAMPLES [--date D] [--machine M] [--load L] [--command C] [--fact KEY=VALUE]...
+usage: summary.py KIND SAMPLES [--date D] [--machine M] [--command C] [--fact KEY=VALUE]...
 
 A result is a table: `columns` (key, title) and `rows`, with notes, the machine, the day and the
 command. Figures are medians over the turns, ratios the medians of each turn's ratio.
@@ -192,8 +192,7 @@ def shards(samples, _facts):
 
 
 def flows(samples, _facts):
-    latencies = [line for s in samples if s.get("what") == "memory" and s["status"] == 0 for line in s["said"].splitlines()]
-    groups, problems = benches([s for s in samples if s.get("what") != "memory"])
+    groups, problems = benches(samples)
     rows = []
     for labels, turns in groups.items():
         labels = dict(labels)
@@ -214,8 +213,7 @@ def flows(samples, _facts):
     notes = [
         "64-byte frames in memory, each of another flow, in an order that looks random; the clock starts when all flows are in the table and inspection has decided. CPU time of the shard.",
     ]
-    memory = [json.loads(line) for line in latencies]
-    return columns, rows, notes + problems, {"memory": memory}
+    return columns, rows, notes + problems
 
 
 def by_label(label, title, keep=int):
@@ -288,20 +286,18 @@ def main():
     parser = argparse.ArgumentParser(usage=__doc__)
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("samples")
-    for name in ("date", "machine", "load", "command"):
+    for name in ("date", "machine", "command"):
         parser.add_argument(f"--{name}", default="")
     parser.add_argument("--fact", action="append", default=[])
     wanted = parser.parse_args()
     with open(wanted.samples) as file:
         samples = [json.loads(line) for line in file]
     facts = dict(fact.split("=", 1) for fact in wanted.fact)
-    columns, rows, notes, *more = KINDS[wanted.kind](samples, facts)
+    columns, rows, notes = KINDS[wanted.kind](samples, facts)
     result = {
-        "kind": wanted.kind, "date": wanted.date, "machine": wanted.machine, "load": wanted.load, "command": wanted.command,
+        "kind": wanted.kind, "date": wanted.date, "machine": wanted.machine, "command": wanted.command,
         "columns": columns, "notes": notes, "rows": rows,
     }
-    for extra in more:
-        result |= extra
     json.dump(result, sys.stdout, indent=1, ensure_ascii=False)
     print()
 

@@ -1,5 +1,5 @@
 //! Short conversations, some of each family of protocols and some of none, for measuring
-//! inspection: by the clock (`benches/inspect.rs`) and in instructions (`inspect_count`).
+//! inspection.
 
 use weir_dpi::{
     AppId, Direction, Dissector, Endpoint, First, Inspector, Limits, Outcome, Segment, Slot, Step,
@@ -35,6 +35,7 @@ pub fn all() -> Vec<Flow> {
         \xc0\x0c\0\x01\0\x01\0\0\x01\x2c\0\x04\xc0\0\x02\x01";
     let ntp = [&b"\x23\x02\x06\xeb"[..], &[0; 36], &[0xd9, 0x4f, 0x51, 0xc3, 1, 2, 3, 4]].concat();
     let stun = [&b"\0\x01\0\0\x21\x12\xa4\x42"[..], &[7; 12]].concat();
+    let clickhouse = b"\0\x11ClickHouse client\x18\x03\xc3\xa9\x03\x07default\x04user\0";
     vec![
         tcp("web/http", 80, &[(ToServer, get), (ToClient, ok)]),
         tcp("web/tls hello", 443, &[(ToServer, &hello("www.example.org"))]),
@@ -44,6 +45,8 @@ pub fn all() -> Vec<Flow> {
         udp("network/ntp", 123, &[(ToServer, &ntp)]),
         tcp("session/ssh", 22, &[(ToClient, b"SSH-2.0-OpenSSH_9.6\r\n")]),
         udp("session/stun", 3478, &[(ToServer, &stun)]),
+        tcp("infra/clickhouse", NO_PORT, &[(ToServer, clickhouse)]),
+        tcp("infra/beanstalk", 11_300, &[(ToServer, b"watch jobs\r\n")]),
         tcp("none/tcp", NO_PORT, &noise(12)),
         udp("none/udp", NO_PORT, &noise(12)),
     ]
@@ -191,12 +194,17 @@ impl Flow {
     /// Plays the conversation to its end, or to that of its inspection. Gives the packets that
     /// were inspected.
     pub fn play(&self, inspector: &mut Inspector) -> u64 {
+        self.played(inspector).0
+    }
+
+    /// The same, and the application that was found last.
+    fn played(&self, inspector: &mut Inspector) -> (u64, AppId) {
         let mut slot = Slot::NONE;
         let client = Endpoint { address: mapped(1), port: 50_000 };
         let server = Endpoint { address: mapped(2), port: self.port };
         let mut sent = [1_u32; 2];
         let mut packets = 0;
-        let mut ended = false;
+        let (mut ended, mut app) = (false, AppId::UNKNOWN);
         for (direction, payload) in &self.payloads {
             let [to_server, to_client] = &mut sent;
             let seq = if *direction == ToServer { to_server } else { to_client };
@@ -213,19 +221,36 @@ impl Flow {
                 payload_missing: false,
             };
             packets += 1;
-            if let Step::Ended(_) = inspector.inspect(&mut slot, &segment) {
-                ended = true;
-                break;
+            match inspector.inspect(&mut slot, &segment) {
+                Step::More => {}
+                Step::Refined(verdict) => app = verdict.app,
+                Step::Ended(verdict) => {
+                    (ended, app) = (true, verdict.app);
+                    break;
+                }
             }
         }
         if !ended {
             inspector.end(&mut slot, self.protocol, client, server);
         }
         inspector.release(&mut slot);
-        packets
+        (packets, app)
     }
 }
 
 fn mapped(host: u8) -> [u8; 16] {
     [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, host]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conversations_are_what_their_names_say() {
+        for flow in all() {
+            let (_, app) = flow.played(&mut Flow::inspector());
+            assert_eq!(app == AppId::UNKNOWN, flow.name.starts_with("none/"), "{}", flow.name);
+        }
+    }
 }

@@ -10,16 +10,26 @@ use sha2::{Digest, Sha256};
 
 /// Places in which an entry may be.
 const WAYS: usize = 4;
-/// Values of a fingerprint's list at most; of longer ones the digest is made each time.
-const LIST_VALUES: usize = 96;
+/// Bytes of a fingerprint's list at most; of longer ones the digest is made each time.
+const LIST_BYTES: usize = 192;
 /// Bytes of a certificate at most.
 const CERTIFICATE_BYTES: usize = 2048;
 
 /// The digests of a shard.
 #[derive(Debug)]
 pub(crate) struct Digests {
-    lists: Kept<u16, [u8; 12]>,
-    certificates: Kept<u8, Prints>,
+    ciphers: Kept<Listed>,
+    extensions: Kept<Listed>,
+    certificates: Kept<Prints>,
+}
+
+/// What stands for a list of numbers in a fingerprint.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Listed {
+    /// Numbers in the list.
+    pub(crate) count: usize,
+    /// The beginning of the digest, in hexadecimal digits.
+    pub(crate) hash: [u8; 12],
 }
 
 /// The digests by which a certificate is listed elsewhere.
@@ -48,48 +58,56 @@ impl Hashing {
 }
 
 impl Digests {
-    /// Room for `certificates` of them, and for twice as many lists.
+    /// Room for `certificates` of them, and for twice as many lists of either kind.
     pub(crate) fn new(certificates: usize) -> Digests {
         Digests {
-            lists: Kept::new(certificates * 2, LIST_VALUES),
+            ciphers: Kept::new(certificates * 2, LIST_BYTES),
+            extensions: Kept::new(certificates * 2, LIST_BYTES),
             certificates: Kept::new(certificates, CERTIFICATE_BYTES),
         }
     }
 
-    /// The fingerprint of a list of numbers, which `make` makes where it is not there.
-    pub(crate) fn list(
+    /// What stands for the ciphers that `key` tells, which `make` makes where it is not there.
+    pub(crate) fn ciphers(
         &mut self,
-        list: &[u16],
-        make: impl FnOnce() -> Option<[u8; 12]>,
-    ) -> Option<[u8; 12]> {
-        let (fours, rest) = list.as_chunks::<4>();
-        let fours = fours
-            .iter()
-            .map(|four| four.iter().fold(0, |word: u64, value| word << 16 | u64::from(*value)));
-        let words = fours.chain(rest.iter().map(|value| u64::from(*value)));
-        let mark = words.fold(list.len() as u64, mixed);
-        if let Some(print) = self.lists.get(mark, list) {
-            return Some(print);
-        }
-        let print = make()?;
-        self.lists.put(mark, list, print);
-        Some(print)
+        key: [&[u8]; 1],
+        make: impl FnOnce() -> Option<Listed>,
+    ) -> Option<Listed> {
+        self.ciphers.of(key, make)
+    }
+
+    /// The same for extensions and signature algorithms.
+    pub(crate) fn extensions(
+        &mut self,
+        key: [&[u8]; 3],
+        make: impl FnOnce() -> Option<Listed>,
+    ) -> Option<Listed> {
+        self.extensions.of(key, make)
     }
 
     /// The digests of a certificate.
     pub(crate) fn certificate(&mut self, der: &[u8]) -> Prints {
         // The signature stands at the end.
-        let (words, _) = der.get(der.len().saturating_sub(16)..).unwrap_or_default().as_chunks();
-        let words = words.iter().map(|word| u64::from_le_bytes(*word));
-        let mark = words.fold(der.len() as u64, mixed);
-        if let Some(prints) = self.certificates.get(mark, der) {
+        let mark = marked(der.len() as u64, der.last_chunk::<16>().map_or(der, |end| end));
+        if let Some(prints) = self.certificates.get(mark, [der]) {
             return prints;
         }
         let mut hash = Hashing::default();
         hash.add(der);
         let prints = Prints::of(hash);
-        self.certificates.put(mark, der, prints);
+        self.certificates.put(mark, [der], prints);
         prints
+    }
+}
+
+/// A mark that tells most keys apart, after these bytes.
+fn marked(mark: u64, bytes: &[u8]) -> u64 {
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let mark = eights.iter().fold(mark, |mark, eight| mixed(mark, u64::from_le_bytes(*eight)));
+    match bytes.last_chunk::<8>() {
+        _ if rest.is_empty() => mark,
+        Some(last) => mixed(mark, u64::from_le_bytes(*last)),
+        None => mixed(mark, rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte))),
     }
 }
 
@@ -106,40 +124,61 @@ struct Place<V> {
     value: V,
 }
 
-/// Keys of at most `most` elements and their values, in sets chosen by a mark.
+/// Keys of at most `most` bytes and their values, in sets chosen by a mark. A key comes in pieces,
+/// which are kept one behind the other.
 #[derive(Debug)]
-struct Kept<K, V> {
+struct Kept<V> {
     /// A power of two of sets.
     sets: Box<[[Place<V>; WAYS]]>,
-    /// `most` elements a place.
-    keys: Box<[K]>,
+    /// `most` bytes a place.
+    keys: Box<[u8]>,
     most: usize,
     /// Decides who gives way.
     turn: u32,
 }
 
-impl<K: Copy + Eq + Default, V: Copy + Default> Kept<K, V> {
-    fn new(entries: usize, most: usize) -> Kept<K, V> {
+impl<V: Copy + Default> Kept<V> {
+    fn new(entries: usize, most: usize) -> Kept<V> {
         let sets = entries.div_ceil(WAYS).next_power_of_two();
         Kept {
             sets: vec![[Place::default(); WAYS]; sets].into_boxed_slice(),
-            keys: vec![K::default(); sets * WAYS * most].into_boxed_slice(),
+            keys: vec![0; sets * WAYS * most].into_boxed_slice(),
             most,
             turn: 0,
         }
     }
 
-    fn get(&self, mark: u64, key: &[K]) -> Option<V> {
+    /// The value of a key, which `make` makes where it is not there.
+    fn of<const N: usize>(
+        &mut self,
+        key: [&[u8]; N],
+        make: impl FnOnce() -> Option<V>,
+    ) -> Option<V> {
+        let mark = key.iter().fold(0, |mark, piece| marked(mark ^ piece.len() as u64, piece));
+        if let Some(value) = self.get(mark, key) {
+            return Some(value);
+        }
+        let value = make()?;
+        self.put(mark, key, value);
+        Some(value)
+    }
+
+    fn get<const N: usize>(&self, mark: u64, key: [&[u8]; N]) -> Option<V> {
         let (set, mark) = self.split(mark);
         let places = self.sets.get(set)?;
         let (at, place) = places.iter().enumerate().find(|(_, place)| place.mark == mark)?;
         let from = (set * WAYS + at) * self.most;
-        (self.keys.get(from..from + place.used)? == key).then_some(place.value)
+        let mut kept = self.keys.get(from..from + place.used)?;
+        for piece in key {
+            kept = kept.strip_prefix(piece)?;
+        }
+        kept.is_empty().then_some(place.value)
     }
 
-    fn put(&mut self, mark: u64, key: &[K], value: V) {
+    fn put<const N: usize>(&mut self, mark: u64, key: [&[u8]; N], value: V) {
         let (set, mark) = self.split(mark);
-        let Some(places) = self.sets.get_mut(set).filter(|_| key.len() <= self.most) else {
+        let used = key.iter().map(|piece| piece.len()).sum();
+        let Some(places) = self.sets.get_mut(set).filter(|_| used <= self.most) else {
             return;
         };
         self.turn = self.turn.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -148,11 +187,15 @@ impl<K: Copy + Eq + Default, V: Copy + Default> Kept<K, V> {
         let free = own.or_else(|| places.iter().position(|place| place.mark == 0));
         let at = free.unwrap_or((self.turn >> 16) as usize % WAYS);
         let from = (set * WAYS + at) * self.most;
-        if let (Some(place), Some(room)) =
-            (places.get_mut(at), self.keys.get_mut(from..from + key.len()))
+        if let (Some(place), Some(mut room)) =
+            (places.get_mut(at), self.keys.get_mut(from..from + used))
         {
-            *place = Place { mark, used: key.len(), value };
-            room.copy_from_slice(key);
+            *place = Place { mark, used, value };
+            for piece in key {
+                let Some((start, rest)) = room.split_at_mut_checked(piece.len()) else { return };
+                start.copy_from_slice(piece);
+                room = rest;
+            }
         }
     }
 
@@ -192,14 +235,17 @@ mod tests {
     #[test]
     fn what_was_made_is_not_made_again() {
         let mut digests = Digests::new(8);
-        let list = [1_u16, 2, 3, 4, 5];
-        assert_eq!(digests.list(&list, || None), None);
-        assert_eq!(digests.list(&list, || Some([1; 12])), Some([1; 12]));
-        assert_eq!(digests.list(&list, || Some([2; 12])), Some([1; 12]));
-        assert_eq!(digests.list(&list[..4], || Some([3; 12])), Some([3; 12]));
-        let long = [9; LIST_VALUES + 1];
-        assert_eq!(digests.list(&long, || Some([4; 12])), Some([4; 12]));
-        assert_eq!(digests.list(&long, || Some([5; 12])), Some([5; 12]));
+        let made = |byte| Some(Listed { count: 1, hash: [byte; 12] });
+        let list = [1_u8, 2, 3, 4, 5];
+        assert_eq!(digests.ciphers([&list], || None), None);
+        assert_eq!(digests.ciphers([&list], || made(1)), made(1));
+        assert_eq!(digests.ciphers([&list], || made(2)), made(1));
+        assert_eq!(digests.ciphers([&list[..4]], || made(3)), made(3));
+        let long = [9; LIST_BYTES + 1];
+        assert_eq!(digests.ciphers([&long], || made(4)), made(4));
+        assert_eq!(digests.ciphers([&long], || made(5)), made(5));
+        assert_eq!(digests.extensions([&list, &[], &[6]], || made(6)), made(6));
+        assert_eq!(digests.extensions([&list, &[6], &[]], || made(7)), made(6), "one key");
     }
 
     #[test]
@@ -207,10 +253,10 @@ mod tests {
         let mut digests = Digests::new(64);
         let (mut made, rounds) = (0, 20);
         for at in 0..rounds * 150_u16 {
-            let list = [at % 150, 1, 2];
-            digests.list(&list, || {
+            let list = (at % 150).to_be_bytes();
+            digests.ciphers([&list], || {
                 made += 1;
-                Some([0; 12])
+                Some(Listed::default())
             });
         }
         assert!((150..rounds * 150 / 2).contains(&made), "{made}");

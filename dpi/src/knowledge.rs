@@ -5,7 +5,8 @@
 //! An announced flow is taken for what was announced; what is known of a peer counts only where
 //! the content tells nothing. All are tables of fixed size, in groups of four places: a key belongs
 //! to one group, and when its group is full the entry that expires first makes room. A lookup reads
-//! one group.
+//! its group's tags, which are small enough to stay in the cache, and nothing else where none is
+//! that of the key.
 
 use crate::app::AppId;
 use crate::services;
@@ -161,8 +162,20 @@ struct Entry {
     ends_s: u32,
 }
 
+/// A byte of the hash of each entry's key; 0 where nothing was put yet.
+type Tags = [u8; GROUP];
+
+/// Where a key belongs.
+#[derive(Clone, Copy)]
+struct Home {
+    group: usize,
+    /// Never 0.
+    tag: u8,
+}
+
 #[derive(Debug, Default)]
 struct Table {
+    tags: Box<[Tags]>,
     groups: Box<[[Entry; GROUP]]>,
     /// Whether anything was ever put: a lookup in an empty table is free.
     used: bool,
@@ -173,42 +186,59 @@ impl Table {
     fn new(entries: u32) -> Table {
         let groups = usize::try_from(entries).unwrap_or(usize::MAX).div_ceil(GROUP);
         let groups = if entries == 0 { 0 } else { groups.next_power_of_two() };
-        Table { groups: vec![[Entry::default(); GROUP]; groups].into(), used: false, replaced: 0 }
+        Table {
+            tags: vec![[0; GROUP]; groups].into(),
+            groups: vec![[Entry::default(); GROUP]; groups].into(),
+            used: false,
+            replaced: 0,
+        }
     }
 
     fn get(&self, key: Key, now_s: u32) -> Option<AppId> {
         if !self.used {
             return None;
         }
-        let group = self.groups.get(self.group_of(key))?;
+        let Home { group, tag } = self.home_of(key);
+        if !self.tags.get(group)?.contains(&tag) {
+            return None;
+        }
+        let group = self.groups.get(group)?;
         let entry = group.iter().find(|entry| entry.key == key && entry.ends_s > now_s)?;
         Some(entry.app)
     }
 
     fn put(&mut self, key: Key, app: AppId, ends_s: u32, now_s: u32) {
-        let at = self.group_of(key);
-        let Some(group) = self.groups.get_mut(at) else { return };
-        let same = group.iter().position(|entry| entry.key == key);
-        let first_to_end =
-            || group.iter().enumerate().min_by_key(|(_, entry)| entry.ends_s).map(|(at, _)| at);
-        let Some(entry) = same.or_else(first_to_end).and_then(|at| group.get_mut(at)) else {
+        let Home { group: at, tag } = self.home_of(key);
+        let (Some(group), Some(tags)) = (self.groups.get_mut(at), self.tags.get_mut(at)) else {
+            return;
+        };
+        let places = || group.iter().zip(0_usize..);
+        let same = places().find(|(entry, _)| entry.key == key);
+        let Some((_, place)) = same.or_else(|| places().min_by_key(|(entry, _)| entry.ends_s))
+        else {
+            return;
+        };
+        let (Some(entry), Some(own)) = (group.get_mut(place), tags.get_mut(place)) else {
             return;
         };
         if entry.key != key && entry.ends_s > now_s {
             self.replaced += 1;
         }
         *entry = Entry { key, app, ends_s };
+        *own = tag;
         self.used = true;
     }
 
-    fn group_of(&self, key: Key) -> usize {
+    #[inline]
+    fn home_of(&self, key: Key) -> Home {
         let number = u128::from_le_bytes(key.address);
         #[expect(clippy::cast_possible_truncation, reason = "both halves are taken")]
         let (low, high) = (number as u64, (number >> 64) as u64);
         let mixed = (low ^ high.rotate_left(29) ^ (u64::from(key.port) << 17))
             .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let [.., tag] = mixed.to_le_bytes();
         let mask = self.groups.len().saturating_sub(1);
-        usize::try_from(mixed >> 32).unwrap_or_default() & mask
+        Home { group: usize::try_from(mixed >> 32).unwrap_or_default() & mask, tag: tag | 1 }
     }
 }
 

@@ -26,6 +26,9 @@ pub mod fuzzing;
 
 mod digests;
 mod dissect;
+mod field;
+mod host;
+mod seek;
 
 pub use app::{App, AppId, Category};
 pub use inspect::{

@@ -3,6 +3,7 @@
 
 use crate::app::AppId;
 use crate::attr::{Attr, HOST_NAME};
+use crate::host::Kinds;
 use crate::risk::{Risk, Risks};
 use crate::stack::Stack;
 use crate::why::Why;
@@ -168,20 +169,28 @@ impl Meta {
     /// Brings the host name into the form by which services are told apart: lower case, without
     /// port and trailing dot. Doing it again changes nothing. Tells whether there is one.
     pub fn tidy_host_name(&mut self) -> bool {
+        self.tidy().is_some()
+    }
+
+    /// The same; tells what kinds of bytes the host name has then, if there is one.
+    pub(crate) fn tidy(&mut self) -> Option<Kinds> {
         if self.present & bit_of(HOST_NAME.id) == 0 {
-            return false;
+            return None;
         }
         let used = usize::from(self.used);
-        let Some(at) = position(self.as_bytes(), HOST_NAME.id) else { return false };
-        let Some((_, tail)) = self.bytes.get_mut(at..used).and_then(|b| b.split_at_mut_checked(2))
-        else {
-            return false;
-        };
-        let Some((length, value)) = tail.split_first_chunk_mut::<2>() else { return false };
+        let at = position(self.as_bytes(), HOST_NAME.id)?;
+        let (_, tail) = self.bytes.get_mut(at..used)?.split_at_mut_checked(2)?;
+        let (length, value) = tail.split_first_chunk_mut::<2>()?;
         let before = usize::from(u16::from_le_bytes(*length));
         let value = value.get_mut(..before).unwrap_or_default();
-        value.make_ascii_lowercase();
-        let kept = tidy_length(value);
+        let mut kinds = Kinds::of(value);
+        if kinds.has_capital() {
+            value.make_ascii_lowercase();
+        }
+        let kept = tidy_length(value, kinds);
+        if kinds.has_colon() || kinds.has_capital() {
+            kinds = Kinds::of(value.get(..kept).unwrap_or_default());
+        }
         if kept < before {
             #[expect(clippy::cast_possible_truncation, reason = "shorter than before")]
             {
@@ -190,7 +199,7 @@ impl Meta {
             }
             self.bytes.copy_within(at + 4 + before..used, at + 4 + kept);
         }
-        true
+        Some(kinds)
     }
 
     /// Forgets everything.
@@ -235,7 +244,7 @@ fn position(bytes: &[u8], id: u16) -> Option<usize> {
 }
 
 /// How much of a host name is left without its port and trailing dot.
-fn tidy_length(name: &[u8]) -> usize {
+fn tidy_length(name: &[u8], kinds: Kinds) -> usize {
     let mut kept = name;
     let is_colon = |&byte: &u8| byte == b':';
     if name.first() == Some(&b'[') {
@@ -243,11 +252,12 @@ fn tidy_length(name: &[u8]) -> usize {
         if let Some(bracket) = name.iter().rposition(|&byte| byte == b']') {
             kept = name.get(..=bracket).unwrap_or(name);
         }
-    } else if let Some(colon) = name.iter().position(is_colon) {
+    } else if kinds.has_colon()
+        && let Some(colon) = name.iter().position(is_colon)
         // More than one colon is a bare IPv6 address.
-        if name.iter().rposition(is_colon) == Some(colon) {
-            kept = name.get(..colon).unwrap_or(name);
-        }
+        && name.iter().rposition(is_colon) == Some(colon)
+    {
+        kept = name.get(..colon).unwrap_or(name);
     }
     while let [rest @ .., b'.'] = kept {
         kept = rest;

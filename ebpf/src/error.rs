@@ -33,6 +33,12 @@ pub enum Error {
         /// The operating system's answer.
         source: io::Error,
     },
+    /// The kernel did not run the program on live frames.
+    #[error("making live frames: {source}{}", why_not_live(source))]
+    Live {
+        /// The operating system's answer.
+        source: io::Error,
+    },
     /// A map did not take or give an entry.
     #[error("{what}: {source}")]
     Map {
@@ -70,6 +76,19 @@ fn why_not_attached(source: &io::Error) -> &'static str {
         libc::ENODEV => "; there is no such interface in this network namespace",
         libc::EOPNOTSUPP => "; the driver has no native XDP: allow the generic kind",
         libc::EINVAL | libc::ERANGE => "; the MTU may be too large for XDP on this driver",
+        _ => "",
+    }
+}
+
+fn why_not_live(source: &io::Error) -> &'static str {
+    match number(source) {
+        libc::EPERM | libc::EACCES => {
+            "; run as root or with CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON"
+        }
+        libc::EINVAL | libc::ENOTSUP => {
+            "; Linux 5.18 or later is needed for this: choose another engine"
+        }
+        libc::ENOMEM => "; memory is short",
         _ => "",
     }
 }

@@ -8,13 +8,20 @@
 //! The C lies in `src/bpf`; [`hash`], [`metadata`] and [`table`] are its twins in Rust, and tests
 //! run the program on crafted packets to hold them together. Loading needs `CAP_BPF` and
 //! `CAP_NET_ADMIN`; attaching is by `bpf_link`, so that the program leaves with its process.
+//!
+//! [`Live`] is another program: it makes traffic for tests, inside the kernel.
 
 mod error;
 pub mod hash;
+mod live;
 pub mod metadata;
 mod program;
 mod sys;
 pub mod table;
 
 pub use error::Error;
+pub use live::{
+    LIVE_BATCH, LIVE_FRAME_BYTES, LIVE_PATTERN, LIVE_STORE_BYTES, Live, LiveOrder, LiveOutcome,
+    LivePace, LiveRun, LiveSettings, LiveState, LiveStep, LiveSynth, LiveWatch,
+};
 pub use program::{Attached, Attachment, AttachmentWish, Program, Run, Settings, Split};

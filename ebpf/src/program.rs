@@ -304,7 +304,7 @@ fn load(settings: &Settings, hints: bool) -> Result<Program, Error> {
     })
 }
 
-fn os(error: &libbpf_rs::Error) -> io::Error {
+pub(crate) fn os(error: &libbpf_rs::Error) -> io::Error {
     // libbpf's errors wrap the operating system's; its number is what advice goes by.
     let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(inner) = source {
@@ -323,7 +323,7 @@ static SAID: Mutex<String> = Mutex::new(String::new());
 const SAID_BYTES: usize = 2000;
 
 /// Keeps libbpf from writing to standard error.
-fn collect_what_libbpf_says() {
+pub(crate) fn collect_what_libbpf_says() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         libbpf_rs::set_print(Some((PrintLevel::Warn, |_, line| {
@@ -336,7 +336,7 @@ fn collect_what_libbpf_says() {
     });
 }
 
-fn take_what_libbpf_said() -> String {
+pub(crate) fn take_what_libbpf_said() -> String {
     let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
     std::mem::take(&mut *said).trim_end().to_owned()
 }

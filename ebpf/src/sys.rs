@@ -13,6 +13,12 @@ pub(crate) mod skeleton {
     include!(concat!(env!("OUT_DIR"), "/weir.skel.rs"));
 }
 
+/// The same for live frames.
+pub(crate) mod live {
+    #![allow(warnings, clippy::all, clippy::pedantic, clippy::restriction, reason = "generated")]
+    include!(concat!(env!("OUT_DIR"), "/live.skel.rs"));
+}
+
 /// Attaches an XDP program by a link, in the mode that `flags` names. The program stays as long as
 /// the descriptor, and thus no longer than the process.
 pub(crate) fn attach(
@@ -73,4 +79,30 @@ pub(crate) fn test_run(program: BorrowedFd<'_>, packet: &[u8], repeat: i32) -> i
     data.truncate(options.data_size_out as usize);
     let mean = Duration::from_nanos(u64::from(options.duration));
     Ok(Ran { verdict: options.retval, data, mean })
+}
+
+/// Runs a program on so many frames that go where it says (`BPF_F_TEST_XDP_LIVE_FRAMES`), each
+/// beginning as `blank`; the kernel takes `batch` of them in hand at once.
+pub(crate) fn run_live(
+    program: BorrowedFd<'_>,
+    blank: &[u8],
+    frames: u32,
+    batch: u32,
+) -> io::Result<()> {
+    const LIVE_FRAMES: u32 = 1 << 1;
+    // SAFETY: the options are integers, pointers and a size, for all of which zero is a value.
+    let mut options: libbpf_sys::bpf_test_run_opts = unsafe { std::mem::zeroed() };
+    let too_long = |_| io::Error::from_raw_os_error(libc::E2BIG);
+    options.sz = size_of_val(&options) as u64;
+    options.data_in = blank.as_ptr().cast();
+    options.data_size_in = u32::try_from(blank.len()).map_err(too_long)?;
+    // The kernel takes it for unsigned.
+    options.repeat = frames.cast_signed();
+    options.batch_size = batch;
+    options.flags = LIVE_FRAMES;
+    // SAFETY: the descriptor is borrowed, hence open; the kernel reads the buffer, which outlives
+    // the call and whose length is given, and writes none.
+    let result =
+        unsafe { libbpf_sys::bpf_prog_test_run_opts(program.as_raw_fd(), &raw mut options) };
+    if result < 0 { Err(io::Error::from_raw_os_error(-result)) } else { Ok(()) }
 }

@@ -12,6 +12,7 @@
 use crate::{
     segment::{ReadWords, WriteWords},
     sync::Ordering,
+    words::each_word,
 };
 
 /// Longest content, in bytes.
@@ -149,19 +150,19 @@ impl ArenaWriter {
 
     /// Content goes in as words: the first holds the length and six bytes.
     fn write(&self, word: usize, content: &[u8]) {
-        let (start, rest) = content.split_at(content.len().min(6));
+        let (start, rest) = content.split_at(content.len().min(BYTES_OF_FIRST));
         let mut first = [0; 8];
-        first[..2].copy_from_slice(&u16::try_from(content.len()).unwrap_or(0).to_le_bytes());
-        first[2..2 + start.len()].copy_from_slice(start);
-        let words = rest.chunks(8).map(|chunk| {
-            let mut bytes = [0; 8];
-            bytes[..chunk.len()].copy_from_slice(chunk);
-            bytes
-        });
-        let block = self.words.iter().skip(word);
-        for (word, bytes) in block.zip(std::iter::once(first).chain(words)) {
-            word.store(u64::from_le_bytes(bytes), Ordering::Relaxed);
-        }
+        first[..LENGTH_BYTES]
+            .copy_from_slice(&u16::try_from(content.len()).unwrap_or(0).to_le_bytes());
+        first[LENGTH_BYTES..LENGTH_BYTES + start.len()].copy_from_slice(start);
+        let mut block = self.words[word..].iter();
+        let mut put = |value| {
+            if let Some(word) = block.next() {
+                word.store(value, Ordering::Relaxed);
+            }
+        };
+        put(u64::from_le_bytes(first));
+        each_word(rest, put);
     }
 
     fn push(&mut self, unit: usize, order: usize) {
@@ -229,15 +230,21 @@ fn copy_block(
     if bytes > META_BYTES_MAX || bytes + LENGTH_BYTES > block_words * 8 {
         return false;
     }
+    let from = content.len();
     content.extend_from_slice(&start);
-    for word in first + 1..first + (bytes + LENGTH_BYTES).div_ceil(8) {
-        content.extend_from_slice(&load(word).to_le_bytes());
+    let whole = (bytes + LENGTH_BYTES).div_ceil(8) * 8 - LENGTH_BYTES;
+    content.resize(from + whole, 0);
+    let (eights, _) = content[from + BYTES_OF_FIRST..].as_chunks_mut::<8>();
+    for (word, eight) in (first + 1..).zip(eights) {
+        *eight = load(word).to_le_bytes();
     }
-    content.truncate(bytes);
+    content.truncate(from + bytes);
     true
 }
 
 const LENGTH_BYTES: usize = 2;
+/// Bytes of the content that stand in a block's first word.
+const BYTES_OF_FIRST: usize = 8 - LENGTH_BYTES;
 
 const fn free(order: usize) -> u8 {
     FREE | order.to_le_bytes()[0]

@@ -84,14 +84,12 @@ impl HistogramWriter {
         }
         self.add(HEAD + bucket_of(value), times);
         self.add(SUM, value.wrapping_mul(times));
-        let low = value.saturating_add(1);
-        let min = self.words[MIN_PLUS_ONE].load(Ordering::Relaxed);
-        if min == 0 || low < min {
-            self.words[MIN_PLUS_ONE].store(low, Ordering::Relaxed);
-        }
-        if value > self.words[MAX].load(Ordering::Relaxed) {
-            self.words[MAX].store(value, Ordering::Relaxed);
-        }
+        // Without branches, so that recording costs the same whatever is recorded. A minimum of 0,
+        // none yet, becomes the greatest there is.
+        let min = self.words[MIN_PLUS_ONE].load(Ordering::Relaxed).wrapping_sub(1).min(value);
+        self.words[MIN_PLUS_ONE].store(min.saturating_add(1), Ordering::Relaxed);
+        let max = self.words[MAX].load(Ordering::Relaxed).max(value);
+        self.words[MAX].store(max, Ordering::Relaxed);
     }
 
     #[inline(always)]

@@ -27,6 +27,7 @@ pub mod records;
 #[cfg_attr(loom, path = "segment_model.rs")]
 mod segment;
 mod sync;
+mod words;
 
 #[cfg(loom)]
 #[cfg(test)]

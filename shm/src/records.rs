@@ -14,15 +14,16 @@ use crate::{
     flow::{FlowSnapshot, SLOT_WORDS},
     segment::{ReadWords, WriteWords},
     sync::{Ordering, fence},
+    words::each_word,
 };
 
 /// What a record tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum RecordKind {
-    /// The flow's first packet.
+    /// The flow's first packet, and what it told of the application.
     Started = 1,
-    /// The flow goes on: its application became known, or the time for an update came.
+    /// The flow goes on: a later packet told more of its application, or the time for an update came.
     Updated = 2,
     /// The flow is over; the reason says why.
     Ended = 3,
@@ -166,11 +167,11 @@ impl RecordWriter {
         for (index, &word) in flow.words.iter().take(FLOW_WORDS).enumerate() {
             self.put(4 + index, word);
         }
-        for (index, chunk) in meta.chunks(8).enumerate() {
-            let mut bytes = [0; 8];
-            bytes[..chunk.len()].copy_from_slice(chunk);
-            self.put(FIXED_WORDS + index, u64::from_le_bytes(bytes));
-        }
+        let mut next = FIXED_WORDS;
+        each_word(meta, |word| {
+            self.put(next, word);
+            next += 1;
+        });
 
         let mark = self.position / self.mark_bytes();
         if mark != self.last_mark {

@@ -32,8 +32,10 @@ const ROOMS: &[&str] = &[
     "tools/pcap/src/ffi",
 ];
 
-/// Modules of `weir` that run or measure an engine, or ask the machine what it gives one.
-const KNOW_THE_ENGINE: &[&str] = &["tools/src/run/", "tools/src/bench", "tools/src/doctor/"];
+/// Modules of `weir` that run or measure an engine, ask the machine what it gives one, or send the
+/// traffic that one is tried with.
+const KNOW_THE_ENGINE: &[&str] =
+    &["tools/src/run/", "tools/src/bench", "tools/src/doctor/", "tools/src/replay/"];
 
 /// Lines of a file at most.
 const LINES: usize = 700;

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use toml::Value;
+use weir_dpi::AppId;
 use weir_engine::books::Count;
 use weir_shm::records::{EndReason, RecordKind};
 use weir_tests::seen::{self, Seen};
@@ -128,4 +129,22 @@ fn time_that_jumps_breaks_nothing() {
     let ended: Vec<_> = lines.iter().filter(|line| line.1 == RecordKind::Ended).collect();
     assert_eq!(ended.len() as u64, created);
     assert_eq!(ended.iter().map(|line| line.4).sum::<u64>(), 10, "every packet is in a flow");
+}
+
+#[test]
+fn the_first_record_says_what_the_first_packet_told() {
+    let (client, server) = (end([203, 0, 113, 3], 2000), end([198, 51, 100, 1], 53));
+    let query =
+        b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03net\x00\x00\x01\x00\x01";
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("query.pcap");
+    traffic(vec![(0, udp(client, server, query))]).write(&path).unwrap();
+    let mut told = Vec::new();
+    seen::records(&format!("pcap:{}", path.display()), &[], |record| {
+        told.push((record.kind, AppId(record.flow.app()), record.meta.is_empty()));
+        Ok(())
+    })
+    .unwrap();
+    let expected = [RecordKind::Started, RecordKind::Ended].map(|kind| (kind, AppId::DNS, false));
+    assert_eq!(told, expected);
 }

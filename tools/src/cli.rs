@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    apps, bench, doctor, exit, extcap, feed, flows, readers, rules, run, shunt, stats, top, with,
+    apps, bench, doctor, exit, extcap, feed, flows, readers, replay, rules, run, shunt, stats, top,
+    with,
 };
 
 /// Weir: a packet engine whose flows any program may read.
@@ -36,6 +37,7 @@ enum Command {
     Extcap(extcap::ExtcapArgs),
     Doctor(doctor::DoctorArgs),
     Bench(bench::BenchArgs),
+    Replay(replay::ReplayArgs),
 }
 
 impl Cli {
@@ -55,6 +57,7 @@ impl Cli {
             Command::Extcap(args) => extcap::run(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Bench(args) => bench::run(args),
+            Command::Replay(args) => replay::run(args),
         }
     }
 }

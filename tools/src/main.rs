@@ -1,6 +1,6 @@
 //! `weir`: one binary, one subcommand a job.
 //!
-//! `run` and `bench` drive the engine. `flows`, `stats`, `top` and `readers` only read its shared
+//! `run` and `bench` drive the engine. `replay` makes the traffic that one is tried with. `flows`, `stats`, `top` and `readers` only read its shared
 //! memory and need no privilege; `rules` gives it rules; `extcap` and `feed` read its packets, and `shunt` tells it which
 //! flows others want no more of. `doctor` looks at the machine and changes nothing.
 
@@ -24,6 +24,8 @@ mod netlink;
 mod packets;
 mod pcapng;
 mod readers;
+mod replay;
+mod routes;
 mod rules;
 mod run;
 mod shunt;

@@ -17,12 +17,18 @@ pub(crate) struct Features(pub(crate) u64);
 impl Features {
     const NATIVE: u64 = 1;
     const REDIRECT: u64 = 1 << 1;
+    const TRANSMIT: u64 = 1 << 2;
     const ZERO_COPY: u64 = 1 << 3;
     const MULTI_BUFFER: u64 = 1 << 5;
 
     /// Runs programs in the driver, and they can hand packets to sockets.
     pub(crate) const fn native(self) -> bool {
         self.0 & (Features::NATIVE | Features::REDIRECT) == Features::NATIVE | Features::REDIRECT
+    }
+
+    /// Takes frames that XDP programs send it from elsewhere.
+    pub(crate) const fn transmit(self) -> bool {
+        self.0 & Features::TRANSMIT != 0
     }
 
     /// Writes packets straight into a socket's memory.
@@ -79,6 +85,41 @@ pub(crate) fn attached(index: u32) -> io::Result<Option<u32>> {
     let mode = find(xdp, ATTACHED).and_then(|value| value.first().copied()).unwrap_or(0);
     let program = find(xdp, PROGRAM).and_then(|value| value.first_chunk().copied());
     Ok((mode != 0).then(|| program.map_or(0, u32::from_ne_bytes)))
+}
+
+/// What the interface with this index has sent, and dropped on its way out.
+///
+/// # Errors
+/// If there is no such interface.
+pub(crate) fn sent(index: u32) -> io::Result<Sent> {
+    const STATISTICS: u16 = 23;
+    let answer = link(index)?;
+    let figures = find(answer.get(LINK_BYTES..).unwrap_or_default(), STATISTICS);
+    // struct rtnl_link_stats64: packets, bytes, errors and drops, of each the received first.
+    let word = |place: usize| {
+        let bytes = figures.and_then(|figures| figures.get(place * 8..)?.first_chunk().copied());
+        bytes.map_or(0, u64::from_ne_bytes)
+    };
+    Ok(Sent { packets: word(1), errors: word(5), dropped: word(7) })
+}
+
+/// What an interface counted on its way out.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Sent {
+    pub(crate) packets: u64,
+    pub(crate) errors: u64,
+    pub(crate) dropped: u64,
+}
+
+/// Whether the interface with this index is up, in the sense of `ip link set up`.
+///
+/// # Errors
+/// If there is no such interface.
+pub(crate) fn is_up(index: u32) -> io::Result<bool> {
+    // struct ifinfomsg: family, type, index, flags.
+    let answer = link(index)?;
+    let flags = answer.get(8..).and_then(|flags| flags.first_chunk().copied());
+    Ok(flags.map_or(0, u32::from_ne_bytes) & 1 != 0)
 }
 
 /// The interface at the other end of a veth pair with this index.

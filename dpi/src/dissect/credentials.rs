@@ -4,6 +4,8 @@
 use crate::attr;
 use crate::dissect::ntlm;
 use crate::meta::{Meta, VALUE_BYTES};
+use crate::seek::Words;
+use memchr::memchr_iter;
 
 /// Bytes of a decoded header; the messages of NTLM reach some hundreds.
 const DECODED_BYTES: usize = 512;
@@ -80,7 +82,11 @@ fn scheme_bytes(url: &[u8]) -> usize {
 
 /// A target as it may be kept: without a password before the host, and without the values of
 /// parameters that are named like secrets. What does not fit is cut.
-pub(crate) fn without_secrets<'a>(target: &[u8], kept: &'a mut [u8; VALUE_BYTES]) -> &'a [u8] {
+pub(crate) fn without_secrets<'a>(target: &'a [u8], kept: &'a mut [u8; VALUE_BYTES]) -> &'a [u8] {
+    let all = target.get(..VALUE_BYTES).unwrap_or(target);
+    if scheme_bytes(target) == 0 && !names_secret(all) {
+        return all;
+    }
     let mut used = 0;
     let mut push = |bytes: &[u8]| {
         let end = (used + bytes.len()).min(VALUE_BYTES);
@@ -131,17 +137,18 @@ fn is_joint(byte: u8) -> bool {
     matches!(byte, b'?' | b'&' | b';' | b'#' | b'=')
 }
 
+/// Whether what is before one of the equals signs is named like a secret.
+fn names_secret(target: &[u8]) -> bool {
+    memchr_iter(b'=', target).any(|equals| {
+        let before = target.get(..equals).unwrap_or_default();
+        let start = before.iter().rposition(|byte| is_joint(*byte)).map_or(0, |joint| joint + 1);
+        is_secret(before.get(start..).unwrap_or_default())
+    })
+}
+
 fn is_secret(name: &[u8]) -> bool {
-    SHORT_SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret))
-        || (0..name.len()).any(|at| {
-            let rest = name.get(at..).unwrap_or_default();
-            // The letters with which they begin.
-            let first = rest.first().is_some_and(|byte| b"pstac".contains(&(byte | 0x20)));
-            let begins = |secret: &&[u8]| {
-                rest.get(..secret.len()).is_some_and(|head| head.eq_ignore_ascii_case(secret))
-            };
-            first && SECRETS.iter().any(begins)
-        })
+    static SOUGHT: Words<{ SECRETS.len() }, 3> = Words::new(SECRETS);
+    SHORT_SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret)) || SOUGHT.any(name)
 }
 
 /// Decodes as much as fits and is well formed (RFC 4648 section 4).

@@ -4,6 +4,7 @@ use super::state::FlowState;
 use super::{Confidence, Segment, Verdict};
 use crate::app::{self, AppId};
 use crate::attr::HOST_NAME;
+use crate::host::Kinds;
 use crate::knowledge::Knowledge;
 use crate::meta::Meta;
 use crate::risk::names;
@@ -20,8 +21,9 @@ pub(super) fn name(
     knowledge: &Knowledge,
 ) -> Verdict {
     // An address in place of a name tells no more than the server's does.
-    let hosted =
-        meta.tidy_host_name() && meta.get(&HOST_NAME).is_some_and(|host| !is_address(host));
+    let hosted = meta
+        .tidy()
+        .is_some_and(|kinds| !is_address(meta.get(&HOST_NAME).unwrap_or_default(), kinds));
     if hosted {
         state.named_as = protocol;
         // A DNS message is judged name by name.
@@ -90,9 +92,8 @@ pub(super) fn at_server(knowledge: &Knowledge, server: Endpoint) -> Option<(AppI
 }
 
 /// Whether `host` is an address: IPv6 stands in brackets, or has colons, which no name has.
-fn is_address(host: &[u8]) -> bool {
-    let digits = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
-    host.iter().all(digits) || host.contains(&b':') || host.starts_with(b"[")
+fn is_address(host: &[u8], kinds: Kinds) -> bool {
+    kinds.is_number() || kinds.has_colon() || host.starts_with(b"[")
 }
 
 /// Apple's push service has a port of its own in 17.0.0.0/8, all of which is Apple's.
@@ -110,10 +111,10 @@ mod tests {
     #[test]
     fn addresses_are_no_names() {
         for host in [&b"192.0.2.1"[..], b"[2001:db8::1]", b"2001:db8::1"] {
-            assert!(is_address(host));
+            assert!(is_address(host, Kinds::of(host)));
         }
         for host in [&b"1.example"[..], b"a", b"1e100.net"] {
-            assert!(!is_address(host));
+            assert!(!is_address(host, Kinds::of(host)));
         }
     }
 

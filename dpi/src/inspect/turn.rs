@@ -91,7 +91,7 @@ impl Turn<'_> {
         custom::by_payload(self.rules, self.state, &view);
         let candidates = candidates(self.dispatch, self.state, view.data, Transport::Udp);
         let announced = self.state.announced != AppId::UNKNOWN;
-        match ask(self.dispatch, self.state, &mut self.shared, candidates, &view).0 {
+        match ask(self.dispatch, self.state, &mut self.shared, candidates, &view) {
             Asked::Nothing if last.as_it_is || announced => Asked::GaveUp,
             Asked::Named { app, more } => Asked::Named { app, more: more && !last.of_all },
             other => other,
@@ -184,15 +184,13 @@ impl Turn<'_> {
             };
         }
         custom::by_payload(*rules, state, &view);
+        // What begins otherwise, or says no, is not asked about more of the same stream.
         let candidates = candidates(dispatch, state, data, Transport::Tcp);
-        let (asked, wanting) = ask(dispatch, state, shared, candidates, &view);
-        match asked {
+        state.alive = candidates;
+        match ask(dispatch, state, shared, candidates, &view) {
             Asked::Named { app, more } => Asked::Named { app, more: more && !last.of_all },
             _ if last.as_it_is => Asked::GaveUp,
-            _ => {
-                state.alive = wanting;
-                segment.tcp.and_then(|tcp| state.nobody_left(tcp)).unwrap_or(Asked::Nothing)
-            }
+            _ => segment.tcp.and_then(|tcp| state.nobody_left(tcp)).unwrap_or(Asked::Nothing),
         }
     }
 
@@ -262,39 +260,38 @@ impl FlowState {
     }
 }
 
-/// Asks each of `candidates`, those with a port hint first, until one says that it is it. Also
-/// gives those who want to see more.
+/// Asks each of `candidates`, those with a port hint first, until one says that it is it.
 fn ask(
     dispatch: &Dispatch,
     state: &mut FlowState,
     shared: &mut Shared<'_>,
     candidates: Mask,
     view: &View<'_>,
-) -> (Asked, Mask) {
-    let mut wanting = Mask::EMPTY;
+) -> Asked {
     if candidates.is_empty() {
-        return (Asked::Nothing, wanting);
+        return Asked::Nothing;
     }
+    let before = shared.metas.of(state.meta, state.slot).mark();
     let hinted = dispatch.hinted(view.client.port, view.server.port);
-    for mut group in [candidates.and(hinted), candidates.and_not(hinted)] {
-        while let Some(index) = group.pop() {
-            let Some(dissector) = dispatch.dissector(index) else { continue };
-            let meta = shared.metas.of(state.meta, state.slot);
-            let mark = meta.mark();
-            match run(dissector, state, shared, view) {
-                Outcome::Found { app, more } => {
-                    let more = found(state, shared, dissector, app, more, view);
-                    state.set_dissector(more.then_some(index));
-                    return (Asked::Named { app, more }, wanting);
-                }
-                Outcome::NeedMore => wanting.insert(index),
-                Outcome::GiveUp => state.alive.remove(index),
-                Outcome::NotMine => {}
-            }
-            shared.metas.of(state.meta, state.slot).rewind(mark);
+    let first = candidates.and(hinted).members();
+    for index in first.chain(candidates.and_not(hinted).members()) {
+        let Some(dissector) = dispatch.dissector(index) else { continue };
+        let mut notes = notes(state, shared);
+        let outcome = (dissector.run)(view, &mut notes);
+        if let Outcome::Found { app, more } = outcome {
+            let more = found(state, shared, dissector, app, more, view);
+            state.set_dissector(more.then_some(index));
+            return Asked::Named { app, more };
+        }
+        notes.meta.rewind(before);
+        match outcome {
+            Outcome::GiveUp => state.alive.remove(index),
+            // Every datagram is a message of its own.
+            Outcome::NotMine if view.transport == Transport::Tcp => state.alive.remove(index),
+            _ => {}
         }
     }
-    (Asked::Nothing, wanting)
+    Asked::Nothing
 }
 
 /// Asks the dissector that recognised the flow about the next bytes.
@@ -307,7 +304,7 @@ fn ask_again(
     at_limit: bool,
 ) -> Asked {
     let Some(dissector) = dispatch.dissector(index) else { return Asked::Finished };
-    match run(dissector, state, shared, view) {
+    match (dissector.run)(view, &mut notes(state, shared)) {
         Outcome::Found { app, more } => {
             let more = found(state, shared, dissector, app, more && !at_limit, view);
             Asked::Named { app, more }
@@ -317,19 +314,15 @@ fn ask_again(
     }
 }
 
-fn run(
-    dissector: &Dissector,
-    state: &mut FlowState,
-    shared: &mut Shared<'_>,
-    view: &View<'_>,
-) -> Outcome {
-    let mut notes = Notes {
+/// What a dissector of this flow may write to.
+#[inline]
+fn notes<'n>(state: &'n mut FlowState, shared: &'n mut Shared<'_>) -> Notes<'n> {
+    Notes {
         meta: shared.metas.of(state.meta, state.slot),
         scratch: &mut state.scratch,
         knowledge: shared.knowledge,
         crypto: shared.crypto,
-    };
-    (dissector.run)(view, &mut notes)
+    }
 }
 
 /// Notes what a dissector found, and in which bytes. Whether the flow is read on: where there is no
@@ -345,10 +338,12 @@ fn found(
     let meta = shared.metas.of(state.meta, state.slot);
     if !meta.layers().layers().contains(&app) {
         let carrier = app::carrier(app);
-        // What carries may be carried itself (gRPC by HTTP/2).
-        for layer in [app::carrier(carrier), carrier, app] {
-            meta.add_layer(layer);
+        if carrier != app {
+            // What carries may be carried itself (gRPC by HTTP/2).
+            meta.add_layer(app::carrier(carrier));
+            meta.add_layer(carrier);
         }
+        meta.add_layer(app);
         let by = if dissector.app == AppId::UNKNOWN { app } else { dissector.app };
         meta.why = Why::of(Rule::Content, by.0);
         meta.why.packet = state.packets;
@@ -375,7 +370,7 @@ pub(super) fn hinted(dispatch: &Dispatch, segment: &Segment<'_>) -> Mask {
 
 fn candidates(dispatch: &Dispatch, state: &FlowState, data: &[u8], over: Transport) -> Mask {
     match data.first() {
-        Some(&byte) => state.alive.and(dispatch.beginning_with(over, byte)),
+        Some(&byte) => state.alive.and(*dispatch.beginning_with(over, byte)),
         None => Mask::EMPTY,
     }
 }

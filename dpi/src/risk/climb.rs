@@ -1,7 +1,7 @@
 //! Paths that climb out of their folders, and files that only the system reads.
 
 use super::decode::{around, count, has};
-use super::seek::{any, has_pair};
+use crate::seek::{has_one_of, has_pair};
 
 /// Files that a climb ends at.
 const FILES: &[&[u8]] = &[
@@ -86,7 +86,7 @@ pub(super) fn steps(value: &[u8]) -> usize {
 /// by its full name.
 pub(super) fn climbs(value: &[u8]) -> bool {
     // No file is named in full without a slash, and no step is made.
-    if !any(value, |byte| matches!(byte, b'/' | b'\\' | 0xc0)) {
+    if !has_one_of(value, b"/\\\xc0") {
         return false;
     }
     let slash = |byte: &u8| if *byte == b'\\' { b'/' } else { *byte };

@@ -2,7 +2,7 @@
 //! template languages that run what they are given.
 
 use super::decode::{around, has};
-use super::seek::{Bytes, Words};
+use crate::seek::{Bytes, Words};
 
 /// Commands that take an argument: a word must follow.
 const WITH_ARGUMENT: &[&[u8]] = &[
@@ -198,7 +198,7 @@ const PROGRAMS: &[&[u8]] = &[
     b"ro0abxn",
 ];
 
-static SOUGHT: Words<{ PROGRAMS.len() }> = Words::new(PROGRAMS, 3);
+static SOUGHT: Words<{ PROGRAMS.len() }, 3> = Words::new(PROGRAMS);
 /// One of these is in every one of them, and in every separator of commands.
 static MARKS: Bytes = Bytes::of(b";|&`$({<[:_/.-\n");
 

@@ -1,6 +1,7 @@
 //! What a body is by its first bytes, held against what it is declared as.
 
 use super::{Risk, Risks};
+use memchr::memchr;
 
 /// What a body's first bytes say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,15 +63,19 @@ pub fn may_grow(head: &[u8]) -> bool {
     head.len() < 13 && MARKS.iter().any(|mark| mark.starts_with(head))
 }
 
-/// What the declared type is.
-fn declared(content_type: &[u8], words: &[&[u8]]) -> bool {
-    let end = content_type.iter().position(|byte| *byte == b';').unwrap_or(content_type.len());
-    let kind = content_type.get(..end).unwrap_or_default().trim_ascii();
+/// A declared type without its parameters.
+fn without_parameters(content_type: &[u8]) -> &[u8] {
+    let end = memchr(b';', content_type).unwrap_or(content_type.len());
+    content_type.get(..end).unwrap_or_default().trim_ascii()
+}
+
+/// Whether a declared type is one of `words`; one with a slash at its end is a beginning.
+fn is_among(declared: &[u8], words: &[&[u8]]) -> bool {
     words.iter().any(|word| {
-        // The length excludes most; a word with a slash at its end is a beginning.
-        let fits = kind.len() == word.len()
-            || (kind.len() > word.len() && word.last().is_some_and(|last| *last == b'/'));
-        fits && kind.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word))
+        // The length excludes most.
+        let fits = declared.len() == word.len()
+            || (declared.len() > word.len() && word.last().is_some_and(|last| *last == b'/'));
+        fits && declared.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word))
     })
 }
 
@@ -158,17 +163,18 @@ pub fn judge_content(head: &[u8], content_type: &[u8], encoded: bool, name: &[u8
     let found = if encoded { None } else { kind(head) };
     let ending = ending(name);
     let ends = |endings: &[&[u8]]| endings.iter().any(|it| ending.eq_ignore_ascii_case(it));
-    let silent = declared(content_type, SILENT_TYPES) || content_type.is_empty();
+    let declared = without_parameters(content_type);
+    let silent = is_among(declared, SILENT_TYPES) || content_type.is_empty();
+    let harmless = is_among(declared, HARMLESS_TYPES);
     let program = found == Some(Kind::Program)
-        || declared(content_type, PROGRAM_TYPES)
+        || (!harmless && is_among(declared, PROGRAM_TYPES))
         || (silent && ends(PROGRAM_ENDINGS))
         || (found == Some(Kind::Archive) && ends(&[b"apk", b"jar", b"xpi", b"ipa"]));
     let script = found == Some(Kind::Script)
-        || declared(content_type, SCRIPT_TYPES)
+        || is_among(declared, SCRIPT_TYPES)
         || (silent && ends(SCRIPT_ENDINGS));
-    let harmless = declared(content_type, HARMLESS_TYPES);
     let misleading = found == Some(Kind::Program) && harmless;
-    let text = declared(content_type, TEXT_TYPES) && !encoded && is_binary(head);
+    let text = !encoded && is_among(declared, TEXT_TYPES) && is_binary(head);
     Risks::when(Risk::BinaryTransfer, program)
         .or(Risks::when(Risk::ScriptTransfer, script && !program))
         .or(Risks::when(Risk::MisleadingContentType, misleading))

@@ -1,8 +1,8 @@
 //! What a server makes of an encoded value: percent decoding (RFC 3986 section 2.1), the plus of
 //! forms, lower case, and white space brought together.
 
-use super::seek::{any, has_pair};
-use std::io::BufRead;
+use crate::seek::has_pair;
+use memchr::{memchr_iter, memchr2};
 
 /// Bytes of a value that are looked at.
 pub(super) const VALUE_BYTES: usize = 1024;
@@ -31,40 +31,46 @@ impl Decoded {
         true
     }
 
+    /// Adds what fits of `bytes`, in lower case; tells whether all did.
+    fn append(&mut self, bytes: &[u8]) -> bool {
+        let room = self.bytes.get_mut(self.used..).unwrap_or_default();
+        let fits = bytes.len().min(room.len());
+        for (place, byte) in room.iter_mut().zip(bytes) {
+            *place = byte.to_ascii_lowercase();
+        }
+        self.used += fits;
+        fits == bytes.len()
+    }
+
     /// Decodes `value` once; `plus` is a blank in queries and forms, and itself in paths.
     pub(super) fn once(value: &[u8], plus: bool) -> Decoded {
-        if !any(value, |byte| byte == b'%' || byte == b'+') {
-            return Decoded::lower(value);
-        }
         let mut decoded = Decoded::empty();
         let mut rest = value;
-        while let Some((first, behind)) = rest.split_first() {
-            let (byte, behind) = match *first {
-                b'%' => match escape(behind) {
-                    Some(found) => {
-                        decoded.changed = true;
-                        found
-                    }
-                    None => (*first, behind),
-                },
-                b'+' if plus => (b' ', behind),
-                _ => (*first, behind),
-            };
+        // What is between two bytes that mean something else is copied at once.
+        while let Some(at) = memchr2(b'%', b'+', rest) {
+            let Some((between, mark)) = rest.split_at_checked(at) else { break };
+            let Some((first, behind)) = mark.split_first() else { break };
+            let escaped = if *first == b'%' { escape(behind) } else { None };
+            let blank = plus && *first == b'+';
+            let as_sent = if blank { b' ' } else { *first };
+            let (byte, behind) = escaped.unwrap_or((as_sent, behind));
             rest = behind;
+            if !decoded.append(between) {
+                return decoded;
+            }
+            decoded.changed |= escaped.is_some();
             if !decoded.push(byte.to_ascii_lowercase()) {
-                break;
+                return decoded;
             }
         }
+        decoded.append(rest);
         decoded
     }
 
     /// `value` in lower case and otherwise as sent.
     pub(super) fn lower(value: &[u8]) -> Decoded {
         let mut lower = Decoded::empty();
-        for (place, byte) in lower.bytes.iter_mut().zip(value) {
-            *place = byte.to_ascii_lowercase();
-        }
-        lower.used = value.len().min(VALUE_BYTES);
+        lower.append(value);
         lower
     }
 
@@ -141,22 +147,10 @@ fn hex(digit: u8) -> Option<u8> {
 }
 
 /// Where `needle` is in `bytes`.
-///
-/// `skip_until` is the standard library's way to its `memchr`.
 pub(super) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     let first = *needle.first()?;
-    let mut rest = bytes;
-    loop {
-        let before = rest;
-        let skipped = rest.skip_until(first).ok()?;
-        let at = before.get(skipped.checked_sub(1)?..)?;
-        if at.starts_with(needle) {
-            return Some(bytes.len() - at.len());
-        }
-        if rest.is_empty() {
-            return None;
-        }
-    }
+    memchr_iter(first, bytes)
+        .find(|at| bytes.get(*at..).is_some_and(|rest| rest.starts_with(needle)))
 }
 
 /// How often `byte` is in `bytes`.

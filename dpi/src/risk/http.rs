@@ -3,10 +3,13 @@
 //!
 //! All of it looks at bytes as they were sent, a bounded number of them, and answers with risks.
 
-use super::decode::{Decoded, has};
-use super::seek::{Bytes, Words, any};
-use super::{Risk, Risks, climb, command, exploit, script, sql};
-use crate::risk::names;
+#![expect(clippy::needless_bitwise_bool, reason = "what `any` asks of a block, it asks at once")]
+
+use super::decode::{Decoded, VALUE_BYTES, has};
+use super::{Risk, Risks, climb, command, exploit, names, script, sql};
+use crate::field::{self, Name};
+use crate::seek::{Bytes, Words, any, any_word, has_one_of, has_pair_of};
+use memchr::{memchr, memchr2_iter};
 
 /// Bytes of a target that are looked at.
 const TARGET_BYTES: usize = 4096;
@@ -25,8 +28,7 @@ pub fn judge_target(target: &[u8]) -> Risks {
     let target = target.get(..TARGET_BYTES).unwrap_or(target);
     let mut risks = Risks::when(Risk::HttpSuspiciousUrl, any(target, is_foreign));
     let target = origin_form(target);
-    let end = target.iter().position(|byte| *byte == b'?').unwrap_or(target.len());
-    let (path, query) = target.split_at(end);
+    let (path, query) = target.split_at(memchr(b'?', target).unwrap_or(target.len()));
     risks = risks.or(judge_path(path)).or(judge_whole(target));
     risks.or(judge_form(query.get(1..).unwrap_or_default()))
 }
@@ -40,11 +42,20 @@ fn origin_form(target: &[u8]) -> &[u8] {
 
 /// Bytes that a browser encodes (RFC 3986 section 2, WHATWG URL section 1.3).
 fn is_foreign(byte: u8) -> bool {
-    byte <= b' ' || matches!(byte, 0x7f | b'<' | b'>' | b'"' | b'`' | b'\\')
+    (byte <= b' ')
+        | (byte == 0x7f)
+        | (byte == b'<')
+        | (byte == b'>')
+        | (byte == b'"')
+        | (byte == b'`')
+        | (byte == b'\\')
 }
 
 /// Exploits and probes, for which path and query are looked at together.
 fn judge_whole(target: &[u8]) -> Risks {
+    if memchr(b'%', target).is_none() && !exploit::may_be_known(target) {
+        return Risks::NONE;
+    }
     let once = Decoded::once(target, false);
     let mut risks = judge_decoded_target(once.as_bytes());
     if once.changed && once.as_bytes().contains(&b'%') {
@@ -85,15 +96,10 @@ fn judge_decoded_path(path: &[u8]) -> Risks {
 
 /// What a query or a form (`name=value&…`) shows.
 pub fn judge_form(form: &[u8]) -> Risks {
+    let all_plain = is_plain_between(form, b'&');
     let mut risks = Risks::NONE;
-    for parameter in form.split(|byte| *byte == b'&').take(PARAMETERS) {
-        let equals = parameter.iter().position(|byte| *byte == b'=');
-        let (name, value) = match equals {
-            Some(at) => (parameter.get(..at), parameter.get(at + 1..)),
-            None => (None, Some(parameter)),
-        };
-        let (name, value) = (name.unwrap_or_default(), value.unwrap_or_default());
-        if is_plain(parameter) {
+    for (name, value) in parameters(form) {
+        if all_plain || (is_plain(name) && is_plain(value)) {
             let run = command::is_command_parameter(name, value);
             risks = risks.or(Risks::when(Risk::RemoteCodeExecution, run));
         } else {
@@ -101,6 +107,24 @@ pub fn judge_form(form: &[u8]) -> Risks {
         }
     }
     risks
+}
+
+/// The parameters of a form, by name and value: one without a `=` is a value alone.
+fn parameters(form: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = Some(form);
+    let parameters = std::iter::from_fn(move || {
+        let all = rest?;
+        let (parameter, behind) = split_once(all, b'&').map_or((all, None), |(a, b)| (a, Some(b)));
+        rest = behind;
+        Some(split_once(parameter, b'=').unwrap_or((&[], parameter)))
+    });
+    parameters.take(PARAMETERS)
+}
+
+/// What is before and behind the first `byte`.
+fn split_once(bytes: &[u8], byte: u8) -> Option<(&[u8], &[u8])> {
+    let (before, rest) = bytes.split_at_checked(memchr(byte, bytes)?)?;
+    Some((before, rest.get(1..)?))
 }
 
 fn judge_parameter(name: &[u8], value: &[u8]) -> Risks {
@@ -157,76 +181,66 @@ fn judge_value(value: &[u8], is_path: bool) -> Risks {
 
 /// Whether a value as sent cannot be an attack: letters, digits, and what joins them.
 fn is_plain(value: &[u8]) -> bool {
-    static JOINS: Bytes = Bytes::alphanumeric_and(b"-_.~=/,@!");
-    // Short as values are, the marks are gathered byte by byte.
-    let (mut joined, mut dots, mut slashes) = (true, 0_usize, 0_usize);
-    for byte in value {
-        joined &= JOINS.has(*byte);
-        dots += usize::from(*byte == b'.');
-        slashes += usize::from(*byte == b'/');
-    }
-    joined
-        && (dots < 2 || !has(value, b".."))
-        && (slashes < 2 || !(has(value, b"/etc/") || has(value, b"/proc/")))
+    is_plain_between(value, b'=')
+}
+
+/// Whether values are all plain; `separator` is what is between them.
+fn is_plain_between(values: &[u8], separator: u8) -> bool {
+    let within = |byte: u8, first: u8, last: u8| byte.wrapping_sub(first) <= last - first;
+    let joins = |byte: u8| {
+        within(byte, b'-', b'9')
+            | within(byte, b'@', b'Z')
+            | within(byte, b'a', b'z')
+            | (byte == b'_')
+            | (byte == b'~')
+            | (byte == b'=')
+            | (byte == b',')
+            | (byte == b'!')
+            | (byte == separator)
+    };
+    let climbs = || [&b".."[..], b"/etc/", b"/proc/"].iter().any(|part| has(values, part));
+    let marked = any(values, |byte| !joins(byte));
+    !(marked || has_pair_of(values, &[*b"..", *b"c/"]) && climbs())
 }
 
 /// What the user agent shows.
 pub fn judge_agent(agent: &[u8]) -> Risks {
-    const ODD: &[&[u8]] = &[b"${", b"<?", b"<script", b"%s", b"() {", b"%25", b"\\x"];
-    let agent = agent.get(..AGENT_MOST + 1).unwrap_or(agent);
-    let lower = Decoded::lower(agent);
-    let lower = lower.as_bytes();
-    let control = any(agent, |byte| byte < b'\t' || (byte > b'\t' && byte < b' ') || byte == 0x7f);
-    let letters = agent.iter().map(|byte| usize::from(byte.is_ascii_alphabetic())).sum::<usize>();
-    let marks = any(lower, |byte| matches!(byte, b'$' | b'<' | b'%' | b'{' | b'\\'));
-    let mut odd = marks && ODD.iter().any(|word| has(lower, word));
-    let (mut tool, mut crawler) = (false, false);
-    AGENTS.any_where(lower, |start, index| {
-        match index.checked_sub(TOOLS.len()) {
-            // A tool's name begins a word.
-            None => {
-                let before = start.checked_sub(1).and_then(|at| lower.get(at));
-                tool |= before.is_none_or(|byte| !byte.is_ascii_alphanumeric());
-            }
-            Some(index) if index < CRAWLERS.len() => crawler = true,
-            Some(_) => odd = true,
-        }
-        false
-    });
-    let wrong = control || letters < AGENT_BYTES || agent.len() > AGENT_MOST || odd;
-    let word = lower.iter().all(u8::is_ascii_alphanumeric) && names::is_generated(lower);
-    // `+http` is one of the crawlers' words.
+    let long = agent.len() > AGENT_MOST;
+    let agent = agent.get(..AGENT_MOST).unwrap_or(agent);
+    let control = any(agent, |byte| ((byte < b' ') & (byte != b'\t')) | (byte == 0x7f));
+    let letters = agent.iter().filter(|byte| byte.is_ascii_alphabetic()).take(AGENT_BYTES).count();
+    let wrong = control || letters < AGENT_BYTES || long || is_odd(agent);
+    // A tool's name begins a word.
+    let tool =
+        any_word(agent, |start| TOOLS.begins_with_one(agent.get(start..).unwrap_or_default()));
+    let word = names::is_generated(agent) && agent.iter().all(u8::is_ascii_alphanumeric);
+    let crawler = has_pair_of(agent, &CRAWLER_PAIRS) && CRAWLERS.any(agent);
     Risks::when(Risk::HttpSuspiciousAgent, wrong || tool || word)
         .or(Risks::when(Risk::HttpCrawler, crawler))
 }
 
-/// What no agent is made of.
-const STATEMENTS: &[&[u8]] = &[b"union select", b"jndi:"];
-
-/// All words that are sought in an agent: tools, crawlers, statements.
-const AGENT_WORDS: [&[u8]; TOOLS.len() + CRAWLERS.len() + STATEMENTS.len()] = agent_words();
-static AGENTS: Words<{ AGENT_WORDS.len() }> = Words::new(&AGENT_WORDS, 4);
-
-#[expect(clippy::indexing_slicing, reason = "evaluated at compile time; an error would not build")]
-const fn agent_words() -> [&'static [u8]; TOOLS.len() + CRAWLERS.len() + STATEMENTS.len()] {
-    let mut words: [&[u8]; TOOLS.len() + CRAWLERS.len() + STATEMENTS.len()] = [b""; _];
-    let mut at = 0;
-    while at < words.len() {
-        words[at] = if at < TOOLS.len() {
-            TOOLS[at]
-        } else if at < TOOLS.len() + CRAWLERS.len() {
-            CRAWLERS[at - TOOLS.len()]
-        } else {
-            STATEMENTS[at - TOOLS.len() - CRAWLERS.len()]
-        };
-        at += 1;
-    }
-    words
+/// Whether an agent has in it what none is made of.
+fn is_odd(agent: &[u8]) -> bool {
+    const MARKED: &[&[u8]] = &[b"${", b"<?", b"<script", b"%s", b"() {", b"%25", b"\\x"];
+    const PLAIN: &[&[u8]] = &[b"union select", b"jndi:"];
+    let has_any = |words: &[&[u8]]| {
+        let lower = Decoded::lower(agent);
+        words.iter().any(|word| has(lower.as_bytes(), word))
+    };
+    (has_one_of(agent, b"$<%{\\") && has_any(MARKED))
+        || (has_pair_of(agent, &[*b"un", *b"jn"]) && has_any(PLAIN))
 }
+
+/// A pair of each of the crawlers' names that is rare in those of others.
+const CRAWLER_PAIRS: [[u8; 2]; 10] =
+    [*b"bo", *b"wl", *b"sp", *b"lu", *b"sy", *b"od", *b"xp", *b"su", *b"tc", *b"+h"];
+
+static TOOLS: Words<{ TOOL_NAMES.len() }, 4> = Words::new(TOOL_NAMES);
+static CRAWLERS: Words<{ CRAWLER_NAMES.len() }, 4> = Words::new(CRAWLER_NAMES);
 
 /// Tools that look for weak spots, guess passwords or carry out attacks, by the agents that they
 /// send unless told otherwise.
-const TOOLS: &[&[u8]] = &[
+const TOOL_NAMES: &[&[u8]] = &[
     b"sqlmap",
     b"nikto",
     b"nmap",
@@ -295,7 +309,7 @@ const TOOLS: &[&[u8]] = &[
 ];
 
 /// Programs that fetch pages for an index or a preview, and those that survey the network.
-const CRAWLERS: &[&[u8]] = &[
+const CRAWLER_NAMES: &[&[u8]] = &[
     b"bot/",
     b"bot;",
     b"crawler",
@@ -327,44 +341,39 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Reads one line, without its end.
-    pub fn read(&mut self, line: &[u8]) {
+    /// Reads one line, without its end; gives the field that it is, and its value.
+    pub(crate) fn read<'a>(&mut self, line: &'a [u8]) -> (Name, &'a [u8]) {
         if matches!(line.first(), Some(b' ' | b'\t')) {
             // The line before goes on (RFC 9112 section 5.2).
-            return;
+            return (Name::Other, b"");
         }
-        let colon = line.iter().take(256).position(|byte| *byte == b':');
-        let Some((name, rest)) = colon.and_then(|at| line.split_at_checked(at)) else {
+        let Some((name, sent)) = field::split(line) else {
             self.wrong = true;
-            return;
+            return (Name::Malformed, b"");
         };
-        let value = rest.get(1..).unwrap_or_default();
-        self.wrong |= name.is_empty() || !TOKEN.all_of(name) || line.len() > LINE_BYTES;
-        let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
-        match name.len() {
-            4 if is(b"host") => self.hosts = self.hosts.saturating_add(1),
-            10 if is(b"user-agent") => self.agents = self.agents.saturating_add(1),
-            12 if is(b"content-type") => self.exploit |= exploit::is_expression_type(value),
-            14 if is(b"content-length") => {
+        let value = sent.trim_ascii();
+        self.wrong |= name == Name::Malformed || line.len() > LINE_BYTES;
+        match name {
+            Name::Host => self.hosts = self.hosts.saturating_add(1),
+            Name::UserAgent => self.agents = self.agents.saturating_add(1),
+            Name::ContentType => self.exploit |= exploit::is_expression_type(value),
+            Name::ContentLength => {
                 self.lengths = self.lengths.saturating_add(1);
-                let number = value.trim_ascii();
-                self.wrong |= number.is_empty() || !number.iter().all(u8::is_ascii_digit);
+                self.wrong |= value.is_empty() || !value.iter().all(u8::is_ascii_digit);
             }
-            17 if is(b"transfer-encoding") => {
+            Name::TransferEncoding => {
                 self.encodings = self.encodings.saturating_add(1);
                 self.wrong |= !value.split(|byte| *byte == b',').all(is_encoding);
             }
             _ => {}
         }
-        if !any(value, |byte| matches!(byte, 0 | b'\r' | b'$' | b'(')) {
-            return;
+        if has_one_of(sent, b"\0\r$") {
+            self.wrong |= has_one_of(sent, b"\0\r");
+            let once = sent.contains(&b'$').then(|| Decoded::once(sent, false));
+            self.exploit |= once.is_some_and(|once| exploit::is_lookup(once.as_bytes()));
         }
-        self.wrong |= any(value, |byte| matches!(byte, 0 | b'\r'));
-        if exploit::is_shellshock(value) {
-            self.exploit = true;
-        } else if value.contains(&b'$') {
-            self.exploit |= exploit::is_lookup(Decoded::once(value, false).as_bytes());
-        }
+        self.exploit |= exploit::is_shellshock(value);
+        (name, value)
     }
 
     /// Whether no line so far named a host.
@@ -386,9 +395,6 @@ impl Lines {
         Risks::when(Risk::HttpSuspiciousHeader, self.wrong || self.lengths > 1)
     }
 }
-
-/// RFC 9110 section 5.6.2.
-static TOKEN: Bytes = Bytes::alphanumeric_and(b"!#$%&'*+-.^_`|~");
 
 /// The transfer codings registered with IANA, and the names that they had before.
 fn is_encoding(word: &[u8]) -> bool {
@@ -422,17 +428,25 @@ const MAINTAINED: &[(&[u8], [u32; 3])] = &[
 
 /// Whether a `Server` or `X-Powered-By` names a program of a version without maintenance.
 pub fn judge_server(server: &[u8]) -> Risks {
-    let lower = Decoded::lower(server);
-    let obsolete = MAINTAINED.iter().any(|(name, first)| {
-        super::decode::around(lower.as_bytes(), name)
-            .filter(|(before, _)| {
-                before
-                    .last()
-                    .is_none_or(|byte| !byte.is_ascii_alphanumeric() && !b"-_".contains(byte))
-            })
-            .any(|(_, rest)| version(rest).is_some_and(|version| version < *first))
+    let server = server.get(..VALUE_BYTES).unwrap_or(server);
+    let obsolete = memchr2_iter(b'/', b'(', server).any(|at| {
+        let Some((before, rest)) = server.split_at_checked(at + 1) else { return false };
+        version(rest).is_some_and(|version| is_obsolete(before, version))
     });
     Risks::when(Risk::HttpObsoleteServer, obsolete)
+}
+
+/// Whether what ends with a program's name and a slash or bracket names one that is obsolete in
+/// this version.
+fn is_obsolete(named: &[u8], version: [u32; 3]) -> bool {
+    MAINTAINED.iter().filter(|(_, first)| version < *first).any(|(name, _)| {
+        let at = named.len().checked_sub(name.len());
+        let parts = at.and_then(|at| named.split_at_checked(at));
+        parts.is_some_and(|(before, end)| {
+            let begins = |byte: &u8| !byte.is_ascii_alphanumeric() && !b"-_".contains(byte);
+            end.eq_ignore_ascii_case(name) && before.last().is_none_or(begins)
+        })
+    })
 }
 
 /// Up to three numbers with dots between them.
@@ -482,21 +496,21 @@ pub fn has_password(form: &[u8]) -> bool {
         b"userpass",
     ];
     let form = form.get(..FORM_BYTES).unwrap_or(form);
-    form.split(|byte| *byte == b'&').take(PARAMETERS).any(|parameter| {
-        let Some(at) = parameter.iter().position(|byte| *byte == b'=') else { return false };
-        // All have this letter, which may be encoded.
-        let possible = |byte: u8| matches!(byte, b'p' | b'P' | b'%');
-        if !any(parameter.get(..at).unwrap_or_default(), possible) {
-            return false;
-        }
-        let name = Decoded::once(parameter.get(..at).unwrap_or_default(), true);
-        // `user[password]=…` of Rails and PHP.
-        let name = name.as_bytes();
-        let inner =
-            name.strip_suffix(b"]").and_then(|name| name.rsplit(|byte| *byte == b'[').next());
-        let name = inner.unwrap_or(name);
-        parameter.len() > at + 1 && FIELDS.contains(&name)
-    })
+    // All have one of these pairs, if its letters are not encoded.
+    let possible =
+        |bytes: &[u8]| has_one_of(bytes, b"%") || has_pair_of(bytes, &[*b"pa", *b"pw", *b"ps"]);
+    possible(form)
+        && parameters(form).any(|(name, value)| {
+            if value.is_empty() || name.is_empty() || !possible(name) {
+                return false;
+            }
+            let name = Decoded::once(name, true);
+            // `user[password]=…` of Rails and PHP.
+            let name = name.as_bytes();
+            let inner =
+                name.strip_suffix(b"]").and_then(|name| name.rsplit(|byte| *byte == b'[').next());
+            FIELDS.contains(&inner.unwrap_or(name))
+        })
 }
 
 /// Whether an object of JSON has a member for a password with text in it.

@@ -212,3 +212,10 @@ proptest::proptest! {
         lines.read(&bytes);
     }
 }
+
+#[test]
+fn every_crawler_has_a_rare_pair() {
+    for name in CRAWLER_NAMES {
+        assert!(has_pair_of(name, &CRAWLER_PAIRS), "{}", name.escape_ascii());
+    }
+}

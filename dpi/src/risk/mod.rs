@@ -11,7 +11,6 @@ mod decode;
 mod exploit;
 mod punycode;
 mod script;
-mod seek;
 mod sql;
 mod table;
 

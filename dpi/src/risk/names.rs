@@ -9,6 +9,7 @@ use super::decode::count;
 use super::punycode::{self, Script};
 use super::{Risk, Risks};
 use crate::app::AppId;
+use crate::host::{self, Kinds};
 
 /// The longest name on the wire in dotted form (RFC 1035 section 2.3.4).
 const NAME_BYTES: usize = 254;
@@ -32,15 +33,15 @@ const ALTERNATIONS: usize = 6;
 /// Domains that were given away for nothing, or next to it, and lead the counts of phishing and
 /// malware that Interisle ("Phishing Landscape", 2021 to 2024) and Spamhaus ("The world's most
 /// abused TLDs") publish.
-const RISKY: [&[u8]; 12] = [
+const RISKY: [u64; 12] = packed_all([
     b"tk", b"ml", b"ga", b"cf", b"gq", b"cfd", b"cyou", b"sbs", b"icu", b"bond", b"rest", b"quest",
-];
+]);
 
 /// Second labels below a country under which names are registered.
-const SECOND: [&[u8]; 14] = [
+const SECOND: [u64; 14] = packed_all([
     b"co", b"com", b"org", b"net", b"ac", b"gov", b"edu", b"ne", b"or", b"go", b"gob", b"gouv",
     b"mil", b"nom",
-];
+]);
 
 /// What a host name shows that a flow of `protocol` asks for.
 ///
@@ -57,8 +58,9 @@ pub fn judge_host_of(protocol: AppId, name: &[u8]) -> Risks {
         | AppId::WSD
         | AppId::SSDP
         | AppId::SMTP => {
-            let foreign = |byte: &u8| byte.is_ascii_control() || *byte == 0xff;
-            Risks::when(Risk::InvalidCharacters, name.iter().any(foreign))
+            let foreign = |byte: u8| byte.is_ascii_control() || byte == 0xff;
+            let foreign = name.iter().filter(|byte| foreign(**byte)).count();
+            Risks::when(Risk::InvalidCharacters, foreign > 0)
         }
         AppId::DNS | AppId::DNSCRYPT => judge_host(name).or(data_in(name)),
         _ => judge_host(name),
@@ -70,33 +72,68 @@ pub fn judge_host_of(protocol: AppId, name: &[u8]) -> Risks {
 ///
 /// A port behind the name, brackets around an address and a final dot are of no meaning.
 pub fn judge_host(name: &[u8]) -> Risks {
-    let name = name.get(..NAME_BYTES).unwrap_or(name);
-    if is_address(name) {
-        return Risks::of(Risk::HttpNumericHost);
+    let mut name = name.get(..NAME_BYTES).unwrap_or(name);
+    let mut kinds = Kinds::of(name);
+    if kinds.is_number() || kinds.has_colon() {
+        if is_address(name) {
+            return Risks::of(Risk::HttpNumericHost);
+        }
+        name = without_port(name);
+        kinds = Kinds::of(name);
     }
-    let name = without_port(name);
     let name = name.strip_suffix(b".").unwrap_or(name);
     if name.is_empty() {
         return Risks::NONE;
     }
-    let mut risks = Risks::when(Risk::DnsLongName, name.len() > LONG_NAME_BYTES);
-    let top = name.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
-    for label in name.split(|byte| *byte == b'.') {
-        risks = risks.or(judge_label(label, top));
+    let labels = Labels::of(name);
+    let wrong = kinds.has_foreign() || labels.shortest == 0 || labels.longest > LABEL_BYTES;
+    let mut risks = Risks::when(Risk::InvalidCharacters, wrong)
+        .or(Risks::when(Risk::DnsLongName, name.len() > LONG_NAME_BYTES));
+    if kinds.has_hyphen() || labels.longest >= LONG_LABEL_BYTES {
+        for (_, label) in host::labels(name) {
+            risks = risks.or(judge_label(label, labels.top));
+        }
     }
-    if name.len() > top.len() {
-        let abused = RISKY.iter().any(|domain| top.eq_ignore_ascii_case(domain));
-        risks = risks.or(Risks::when(Risk::RiskyDomain, abused));
-        let generated = is_generated(registered(name)) && !is_reverse(name);
+    if name.len() > labels.top.len() {
+        risks = risks.or(Risks::when(Risk::RiskyDomain, is_among(&RISKY, labels.top)));
+        let generated = is_generated(labels.registered) && !is_reverse(name);
         risks = risks.or(Risks::when(Risk::DnsGenerated, generated));
     }
     risks
 }
 
+/// What a name's labels are like.
+struct Labels<'n> {
+    /// The last one.
+    top: &'n [u8],
+    /// The one that somebody registered: the second from the right, or the third below those
+    /// labels under which a country gives names.
+    registered: &'n [u8],
+    /// Bytes of the shortest one, and of the longest.
+    shortest: usize,
+    longest: usize,
+}
+
+impl<'n> Labels<'n> {
+    fn of(name: &'n [u8]) -> Labels<'n> {
+        let mut all = host::labels(name).map(|(_, label)| label);
+        let top = all.next().unwrap_or_default();
+        let mut labels = Labels { top, registered: top, shortest: top.len(), longest: top.len() };
+        for (at, label) in all.enumerate() {
+            let is_third = || at == 1 && top.len() == 2 && is_among(&SECOND, labels.registered);
+            if at == 0 || is_third() {
+                labels.registered = label;
+            }
+            labels.shortest = labels.shortest.min(label.len());
+            labels.longest = labels.longest.max(label.len());
+        }
+        labels
+    }
+}
+
+/// What a label shows that is long, or encoded.
 fn judge_label(label: &[u8], top: &[u8]) -> Risks {
-    let wrong =
-        label.is_empty() || label.len() > LABEL_BYTES || !label.iter().copied().all(is_host_byte);
-    let mut risks = Risks::when(Risk::InvalidCharacters, wrong);
+    let mut risks = Risks::NONE;
     let encoded = label.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(b"xn--"));
     if encoded {
         risks.set(Risk::Punycode);
@@ -123,19 +160,15 @@ fn looks_alike(scripts: punycode::Scripts, latin_top: bool) -> bool {
     mixed || scripts.has(Script::Invisible) || (latin_top && scripts.only_doubles())
 }
 
-/// RFC 952 and RFC 1123 section 2.1, the underscore of service names (RFC 2782), and the star that
-/// certificates and zones have.
-fn is_host_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'*')
-}
-
 /// Whether a name to be asked of DNS holds data: more than 52 bytes before the registered label
 /// that are no words (RFC 4648: 32 bytes of data in base 32).
 pub(crate) fn data_in(name: &[u8]) -> Risks {
     const DATA_BYTES: usize = 52;
-    let own = registered(name);
-    let before = name.len().saturating_sub(own.len());
-    if before < DATA_BYTES || is_reverse(name) {
+    if name.len() < DATA_BYTES {
+        return Risks::NONE;
+    }
+    let own = Labels::of(name).registered;
+    if name.len() - own.len() < DATA_BYTES || is_reverse(name) {
         return Risks::NONE;
     }
     let longest =
@@ -175,14 +208,38 @@ fn without_port(name: &[u8]) -> &[u8] {
     if is_port { name.get(..colon).unwrap_or(name) } else { name }
 }
 
-/// The label that somebody registered: the second from the right, or the third below those
-/// labels under which a country gives names.
-fn registered(name: &[u8]) -> &[u8] {
-    let mut labels = name.rsplit(|byte| *byte == b'.');
-    let (top, second) = (labels.next().unwrap_or_default(), labels.next());
-    let Some(second) = second else { return top };
-    let shared = top.len() == 2 && SECOND.iter().any(|it| second.eq_ignore_ascii_case(it));
-    if shared { labels.next().unwrap_or(second) } else { second }
+/// Whether one of these is `label`, whatever its case.
+fn is_among(packed_labels: &[u64], label: &[u8]) -> bool {
+    // All are compared at once.
+    label.len() <= PACKED_BYTES && {
+        let label = packed(label);
+        packed_labels.iter().filter(|other| **other == label).count() > 0
+    }
+}
+
+/// Bytes of a label that has a place in a number.
+const PACKED_BYTES: usize = 5;
+
+#[expect(clippy::indexing_slicing, reason = "at compile time; an error would not build")]
+const fn packed_all<const N: usize>(labels: [&[u8]; N]) -> [u64; N] {
+    let mut all = [0; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = packed(labels[at]);
+        at += 1;
+    }
+    all
+}
+
+/// A label's letters in one number, whatever their case. Other bytes may be mistaken for each other,
+/// but not for a letter.
+const fn packed(mut label: &[u8]) -> u64 {
+    let mut number = 0;
+    while let [first, rest @ ..] = label {
+        number = number << 8 | (*first | 0x20) as u64;
+        label = rest;
+    }
+    number
 }
 
 /// Whether a program made `label`: its pairs of characters are not those of words and names, or
@@ -191,9 +248,9 @@ pub(crate) fn is_generated(label: &[u8]) -> bool {
     if label.len() < GENERATED_BYTES || label.len() > LABEL_BYTES || label.starts_with(b"xn--") {
         return false;
     }
-    let cost = mean_cost(label);
     let limit = if label.len() < SHORT_BYTES { SHORT_COST } else { GENERATED_COST };
-    cost > limit || (label.len() >= SHORT_BYTES && alternations(label) >= ALTERNATIONS)
+    Cost::of(label).is_above(limit)
+        || (label.len() >= SHORT_BYTES && alternations(label) >= ALTERNATIONS)
 }
 
 /// Whether words make up `label`: pairs of characters as in names, or several hyphens.
@@ -202,37 +259,76 @@ fn is_wordy(label: &[u8]) -> bool {
     let digits = label.iter().filter(|byte| byte.is_ascii_digit()).count();
     // Words behind hyphens are no data, even where they are short and rare.
     let short_parts = hyphens * 12 >= label.len();
-    (mean_cost(label) < GENERATED_COST && digits * 5 < label.len()) || short_parts
+    (Cost::of(label).is_below(GENERATED_COST) && digits * 5 < label.len()) || short_parts
 }
 
-/// What a pair of neighbouring characters costs on average, in sixteenths of a bit.
-fn mean_cost(label: &[u8]) -> usize {
-    const DOT: usize = SYMBOLS - 1;
-    let (mut sum, mut before) = (0, DOT);
-    for byte in label.iter().take(LABEL_BYTES) {
-        let symbol = symbol(*byte);
-        sum += cost(before, symbol);
-        before = symbol;
+/// What pairs of neighbouring characters cost, in sixteenths of a bit.
+struct Cost {
+    sum: usize,
+    pairs: usize,
+}
+
+impl Cost {
+    fn of(label: &[u8]) -> Cost {
+        const DOT: usize = SYMBOLS - 1;
+        let label = label.get(..LABEL_BYTES).unwrap_or(label);
+        let (mut sum, mut before) = (0, DOT);
+        for byte in label {
+            let symbol = SYMBOL.get(usize::from(*byte)).copied().map_or(0, usize::from);
+            sum += cost(before, symbol);
+            before = symbol;
+        }
+        Cost { sum: sum + cost(before, DOT), pairs: label.len() + 1 }
     }
-    (sum + cost(before, DOT)) / (label.len().min(LABEL_BYTES) + 1)
+
+    /// Whether the mean, without its fraction, is above `limit`.
+    fn is_above(&self, limit: usize) -> bool {
+        self.sum >= (limit + 1) * self.pairs
+    }
+
+    fn is_below(&self, limit: usize) -> bool {
+        self.sum < limit * self.pairs
+    }
 }
 
 fn cost(first: usize, second: usize) -> usize {
-    COSTS.get(first).and_then(|row| row.get(second)).copied().map_or(0, usize::from)
+    PAIRS.get((first << 5 | second) & (PAIRS.len() - 1)).copied().map_or(0, usize::from)
 }
 
-/// The character's place in the table.
-fn symbol(byte: u8) -> usize {
-    match byte.to_ascii_lowercase() {
-        letter @ b'a'..=b'z' => usize::from(letter - b'a'),
-        b'0'..=b'9' => 26,
-        _ => 27,
+/// [`COSTS`] with rows of a power of two, so that a place needs no check.
+#[expect(clippy::indexing_slicing, reason = "at compile time; an error would not build")]
+static PAIRS: [u8; 32 * 32] = {
+    let mut pairs = [0; 32 * 32];
+    let mut at = 0;
+    while at < SYMBOLS * SYMBOLS {
+        let (first, second) = (at / SYMBOLS, at % SYMBOLS);
+        pairs[first << 5 | second] = COSTS[first][second];
+        at += 1;
     }
-}
+    pairs
+};
+
+/// Each byte's place in the table of costs.
+#[expect(clippy::indexing_slicing, reason = "at compile time; an error would not build")]
+static SYMBOL: [u8; 256] = {
+    let mut symbols = [0; 256];
+    let mut byte = 0_u8;
+    loop {
+        symbols[byte as usize] = match byte.to_ascii_lowercase() {
+            letter @ b'a'..=b'z' => letter - b'a',
+            b'0'..=b'9' => 26,
+            _ => 27,
+        };
+        if byte == u8::MAX {
+            break symbols;
+        }
+        byte += 1;
+    }
+};
 
 /// Changes from letter to digit and back.
 fn alternations(label: &[u8]) -> usize {
-    let pairs = label.iter().zip(label.iter().skip(1));
+    let pairs = label.iter().zip(label.get(1..).unwrap_or_default());
     pairs.filter(|(a, b)| a.is_ascii_digit() != b.is_ascii_digit()).count()
 }
 

@@ -9,29 +9,37 @@ use crate::view::Endpoint;
 
 const GROUP: usize = 4;
 const NS_A_MS: u64 = 1_000_000;
+/// Bytes of a cache line: a group is one.
+const LINE: usize = 64;
 /// Distances in a row that have to agree: with five flows there are four.
 const AGREED: u8 = 4;
 /// The shortest distance counted: a page's connections come within it.
-const LEAST_MS: u64 = 2_000;
+const LEAST_MS: u32 = 2_000;
 /// The longest; beyond it, the count begins anew.
-const MOST_MS: u64 = 2 * 60 * 60 * 1000;
+const MOST_MS: u32 = 2 * 60 * 60 * 1000;
 /// Parts of a distance by which two may differ.
-const TOLERANCE: u64 = 10;
+const TOLERANCE: u32 = 10;
 
 /// See the module.
 #[derive(Debug)]
 pub struct Periodic {
-    groups: Box<[[Place; GROUP]]>,
+    groups: Box<[Group]>,
 }
+
+#[derive(Clone, Copy, Default, Debug)]
+#[repr(align(64))]
+struct Group([Place; GROUP]);
+
+const _: () = assert!(size_of::<Group>() == LINE);
 
 #[derive(Clone, Copy, Default, Debug)]
 struct Place {
     /// A hash of client, server and port; 0 is empty.
-    key: u64,
-    /// When the last flow began.
-    last_ms: u64,
+    key: u32,
+    /// When the last flow began; wraps every 50 days.
+    last_ms: u32,
     /// The distance to the one before it; 0 for none.
-    distance_ms: u64,
+    distance_ms: u32,
     /// Distances in a row that agreed.
     agreed: u8,
 }
@@ -41,39 +49,51 @@ impl Periodic {
     pub fn new(places: u32) -> Periodic {
         let groups = usize::try_from(places).unwrap_or(usize::MAX).div_ceil(GROUP);
         let groups = if places == 0 { 0 } else { groups.next_power_of_two() };
-        Periodic { groups: vec![[Place::default(); GROUP]; groups].into() }
+        Periodic { groups: vec![Group::default(); groups].into() }
     }
 
     /// A flow from `client` to `server` (its port counts, the client's does not) began.
     pub fn began(&mut self, client: [u8; 16], server: Endpoint, now_ns: u64) -> Risks {
-        let key = key(client, server);
+        let hash = hash(client, server);
         let mask = self.groups.len().saturating_sub(1);
-        let at = usize::try_from(key >> 32).unwrap_or_default() & mask;
-        let Some(group) = self.groups.get_mut(at) else { return Risks::NONE };
+        let at = usize::try_from(hash >> 32).unwrap_or_default() & mask;
+        let Some(Group(group)) = self.groups.get_mut(at) else { return Risks::NONE };
+        #[expect(clippy::cast_possible_truncation, reason = "the other half chose the group")]
+        let key = hash as u32 | 1;
+        let at_ms = wrapped_ms(now_ns);
         let same = group.iter().position(|place| place.key == key);
-        let oldest =
-            || group.iter().enumerate().min_by_key(|(_, place)| place.last_ms).map(|(at, _)| at);
+        let oldest = || {
+            let ages = group.iter().map(|place| place.age_ms(at_ms));
+            ages.zip(0_usize..).max().map(|(_, at)| at)
+        };
         let Some(place) = same.or_else(oldest).and_then(|at| group.get_mut(at)) else {
             return Risks::NONE;
         };
         if place.key == key {
-            place.again(now_ns / NS_A_MS);
+            place.again(at_ms);
         } else {
-            *place = Place { key, last_ms: now_ns / NS_A_MS, distance_ms: 0, agreed: 0 };
+            *place = Place { key, last_ms: at_ms, distance_ms: 0, agreed: 0 };
         }
         Risks::when(Risk::Periodic, place.agreed >= AGREED)
     }
 }
 
 impl Place {
-    fn again(&mut self, now_ms: u64) {
-        let distance_ms = now_ms.saturating_sub(self.last_ms);
-        if distance_ms < LEAST_MS {
+    /// How long nothing was seen; an empty place is the oldest.
+    fn age_ms(&self, now_ms: u32) -> u32 {
+        if self.key == 0 { u32::MAX } else { now_ms.wrapping_sub(self.last_ms) }
+    }
+
+    fn again(&mut self, now_ms: u32) {
+        let distance_ms = now_ms.wrapping_sub(self.last_ms);
+        let is_earlier = distance_ms > u32::MAX - MOST_MS;
+        if distance_ms < LEAST_MS || is_earlier {
             // Of the same burst: it neither agrees nor disagrees.
             return;
         }
         self.last_ms = now_ms;
         let agrees = self.distance_ms > 0
+            && distance_ms <= MOST_MS
             && distance_ms.abs_diff(self.distance_ms) * TOLERANCE <= self.distance_ms;
         if distance_ms > MOST_MS {
             (self.distance_ms, self.agreed) = (0, 0);
@@ -87,8 +107,13 @@ impl Place {
     }
 }
 
-/// Never 0.
-fn key(client: [u8; 16], server: Endpoint) -> u64 {
+/// Differences count, and they are short.
+#[expect(clippy::cast_possible_truncation, reason = "wraps")]
+const fn wrapped_ms(now_ns: u64) -> u32 {
+    (now_ns / NS_A_MS) as u32
+}
+
+fn hash(client: [u8; 16], server: Endpoint) -> u64 {
     const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut hash = u64::from(server.port).wrapping_add(1).wrapping_mul(ODD);
     for address in [client, server.address] {
@@ -98,7 +123,7 @@ fn key(client: [u8; 16], server: Endpoint) -> u64 {
             hash = (hash ^ word).wrapping_mul(ODD).rotate_left(29);
         }
     }
-    hash.wrapping_mul(ODD) | 1
+    hash.wrapping_mul(ODD)
 }
 
 #[cfg(test)]
@@ -125,6 +150,7 @@ mod tests {
         assert!(flows(&mut periodic, 5, &[0, 1, 60, 120, 121, 180, 241]), "two at a time");
         assert!(!flows(&mut periodic, 6, &[0, 9000, 18000, 27000, 36000, 45000]), "too far apart");
         assert!(!flows(&mut periodic, 7, &[0, 60, 120, 180, 400]), "not any more");
+        assert!(!flows(&mut periodic, 8, &[0, 4_000_000, 60, 120, 180]), "weeks, and back");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Script where a value belongs: HTML that runs something once a page repeats it.
 
 use super::decode::{around, find, has};
-use super::seek::{self, Words};
+use crate::seek::{Words, has_one_of};
 
 /// Elements that have no business in a value.
 const ELEMENTS: [&[u8]; 8] = [
@@ -31,7 +31,7 @@ const ELEMENT_BYTES: usize = 256;
 
 /// Whether `value` carries script; a path is not taken for a program because of its words.
 pub(super) fn is_script(value: &[u8], is_path: bool) -> bool {
-    if !seek::any(value, |byte| matches!(byte, b'<' | b'"' | b'\'' | b'(' | b':' | b'`')) {
+    if !has_one_of(value, b"<\"'(:`") {
         return false;
     }
     let element = value.contains(&b'<')
@@ -113,6 +113,6 @@ fn has_program(value: &[u8]) -> bool {
         b"';alert(",
         b"//javascript:alert(",
     ];
-    static SOUGHT: Words<{ PROGRAMS.len() }> = Words::new(PROGRAMS, 4);
+    static SOUGHT: Words<{ PROGRAMS.len() }, 4> = Words::new(PROGRAMS);
     SOUGHT.any(value)
 }

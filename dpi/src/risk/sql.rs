@@ -4,7 +4,7 @@
 //! comes decoded, in lower case and with one blank for any white space and comment.
 
 use super::decode::{around, count, has};
-use super::seek::{Bytes, Words};
+use crate::seek::{Bytes, Words};
 
 /// One of these is in nearly every statement.
 static MARKS: Bytes = Bytes::of(b"'\"();|&#=<>*@");
@@ -239,7 +239,7 @@ fn calls_database(value: &[u8]) -> bool {
         b"gtid_subset(",
         b"randomblob(",
     ];
-    static SOUGHT: Words<{ ALONE.len() }> = Words::new(ALONE, 4);
+    static SOUGHT: Words<{ ALONE.len() }, 4> = Words::new(ALONE);
     SOUGHT.any(value) || sleeps(value) || orders(value)
 }
 

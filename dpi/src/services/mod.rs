@@ -22,6 +22,7 @@ pub(crate) fn hosts() -> impl Iterator<Item = &'static str> {
 mod tests;
 
 use crate::app::{App, AppId, Breed, Category};
+use crate::host;
 use hash::{SEED, place_of, step, tag_of};
 
 include!(concat!(env!("OUT_DIR"), "/services.rs"));
@@ -31,15 +32,12 @@ pub const APPS: &[App] = &ALL_APPS;
 
 /// The service that `name` belongs to. Case is of no meaning; a trailing dot must be gone.
 pub fn by_host_name(name: &[u8]) -> Option<AppId> {
-    let mut hash = SEED;
-    let mut found = None;
-    for (at, &byte) in name.iter().enumerate().rev() {
-        if byte == b'.' {
-            found = HOSTS.find(hash, name.get(at + 1..).unwrap_or_default()).or(found);
-        }
-        hash = step(hash, byte);
+    let (mut hash, mut found) = (SEED, None);
+    for (start, label) in host::labels(name) {
+        hash = step(hash, label);
+        found = HOSTS.find(hash, name.get(start..).unwrap_or_default()).or(found);
     }
-    Some(HOSTS.find(hash, name).or(found)?.refined(name))
+    Some(found?.refined(name))
 }
 
 /// The service that a name in a certificate tells: a host name, with or without `*.` before it, or
@@ -47,7 +45,7 @@ pub fn by_host_name(name: &[u8]) -> Option<AppId> {
 pub fn by_certificate_name(name: &[u8]) -> Option<AppId> {
     let host = name.strip_prefix(b"*.").unwrap_or(name);
     by_host_name(host).or_else(|| {
-        let hash = name.iter().rev().fold(SEED, |hash, &byte| step(hash, byte));
+        let hash = host::labels(name).fold(SEED, |hash, (_, label)| step(hash, label));
         CERTIFICATES.find(hash, name).map(|row| row.app)
     })
 }
@@ -103,7 +101,7 @@ struct Index {
 }
 
 impl Index {
-    fn find(&self, hash: u32, name: &[u8]) -> Option<&'static Named> {
+    fn find(&self, hash: u64, name: &[u8]) -> Option<&'static Named> {
         let mut at = place_of(hash, self.tags.len());
         loop {
             let tag = *self.tags.get(at)?;

@@ -142,6 +142,15 @@ impl TxRing {
         count
     }
 
+    /// Frames in the ring that the kernel has not taken yet.
+    #[inline]
+    pub fn queued(&mut self) -> u32 {
+        let entries = self.ring.entries();
+        let (head, tail) = self.ring.space(entries);
+        let free = u32::try_from(head.len() + tail.len()).unwrap_or(entries);
+        entries - free
+    }
+
     /// Whether the kernel waits to be called before it sends.
     #[inline]
     pub fn needs_wakeup(&self) -> bool {

@@ -56,7 +56,7 @@ pub(crate) fn key(slot: &FlowSlot) -> FlowKey {
 
 /// Fills a free slot with a flow that has no packet yet.
 #[inline]
-pub(crate) fn open(slot: &FlowSlot, key: &FlowKey, flow_id: u64, state: u64) {
+pub fn open(slot: &FlowSlot, key: &FlowKey, flow_id: u64, state: u64) {
     slot.begin();
     for (word, value) in (1..).zip(key.words) {
         slot.store(word, value);
@@ -72,7 +72,7 @@ pub(crate) fn open(slot: &FlowSlot, key: &FlowKey, flow_id: u64, state: u64) {
 
 /// Marks the slot free. The key stays, for the table's own bookkeeping.
 #[inline]
-pub(crate) fn close(slot: &FlowSlot) {
+pub fn close(slot: &FlowSlot) {
     slot.begin();
     slot.store(FLOW_ID, 0);
     slot.commit();

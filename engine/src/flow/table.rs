@@ -29,6 +29,19 @@ pub enum Place {
     Oldest(u32),
 }
 
+/// Keys between the one that is looked up and the one whose slot is asked for. A core has some two
+/// dozen lines under way at a time, and drops what it is asked for beyond that.
+pub const AHEAD: usize = 16;
+
+/// What a look-up will most likely come to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Likely {
+    /// The slot.
+    pub index: u32,
+    /// It is free: the flow is new.
+    pub is_new: bool,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct FlowTable {
@@ -76,15 +89,20 @@ impl FlowTable {
         prefetch::<0, _>(&self.groups[self.first_choice(hash)]);
     }
 
-    /// Asks for the slot that a lookup of `hash` will most likely compare. Reads the tags.
+    /// Asks for the key of the slot that a lookup of `hash` will most likely compare, or else of the
+    /// one that a new flow would get. Reads the tags.
     #[inline(always)]
-    pub fn prefetch_slot(&self, hash: u64) {
+    #[expect(clippy::cast_possible_truncation, reason = "the number of slots is a u32")]
+    pub fn prefetch_slot(&self, hash: u64) -> Option<Likely> {
         let group = self.first_choice(hash);
-        if let Some(slot) = self.groups[group].matching(tag_of(hash)).next() {
-            let slot = &self.slots[group * GROUP_SLOTS + slot];
-            prefetch::<0, _>(slot);
-            prefetch::<1, _>(slot);
-        }
+        let tags = &self.groups[group];
+        let (slot, is_new) = match tags.matching(tag_of(hash)).next() {
+            Some(slot) => (slot, false),
+            None => (tags.free().next()?, true),
+        };
+        let index = group * GROUP_SLOTS + slot;
+        prefetch::<0, _>(&self.slots[index]);
+        Some(Likely { index: index as u32, is_new })
     }
 
     /// The flow with this key.

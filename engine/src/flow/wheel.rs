@@ -4,6 +4,8 @@
 //! it again for the flow's real deadline (lazy re-arm), so a packet never touches the wheel, and
 //! a freed slot simply drops out the next time its bucket comes round.
 
+use super::group::prefetch;
+
 /// Nanoseconds of a tick: a power of two near a quarter of a second.
 const TICK_SHIFT: u32 = 28;
 /// Buckets: with [`TICK_SHIFT`] about nine minutes.
@@ -42,6 +44,12 @@ impl Wheel {
         let head = &mut self.heads[bucket(tick)];
         self.next[slot as usize] = *head;
         *head = slot;
+    }
+
+    /// Asks for what [`Wheel::arm`] will write of `slot`.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, slot: u32) {
+        prefetch::<0, _>(&self.next[slot as usize]);
     }
 
     /// Takes out the next slot that is due at `now_ns`. Time that goes backwards does nothing.

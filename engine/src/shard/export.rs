@@ -80,7 +80,9 @@ pub struct Export {
     histograms: Vec<HistogramWriter>,
     gate: Option<Gate>,
     totals: Box<[AppTotal]>,
+    /// The metadata of `held`, a handle; what was just stored need not be read back.
     metadata: Vec<u8>,
+    held: u32,
     live: bool,
 }
 
@@ -98,8 +100,17 @@ impl Export {
         shared.touch();
         let ShardWriter { flows, records, arena, counters, histograms, packets, .. } = shared;
         let totals = vec![AppTotal::default(); APPS].into();
-        let metadata = Vec::with_capacity(2048);
-        let export = Export { records, arena, counters, histograms, gate, totals, metadata, live };
+        let export = Export {
+            records,
+            arena,
+            counters,
+            histograms,
+            gate,
+            totals,
+            metadata: Vec::with_capacity(2048),
+            held: 0,
+            live,
+        };
         (flows, packets, export)
     }
 
@@ -128,7 +139,7 @@ impl Export {
         time_ns: u64,
         slot: &FlowSlot,
     ) {
-        self.arena.read(slot.meta_ref(), &mut self.metadata);
+        self.hold(slot.meta_ref());
         let flow = slot.snapshot().unwrap_or_default();
         self.records.push(kind, reason, time_ns, &flow, &self.metadata);
         if kind == RecordKind::Ended {
@@ -144,15 +155,36 @@ impl Export {
         if metadata.is_empty() {
             return 0;
         }
-        self.arena.store(metadata).unwrap_or(0)
+        self.metadata.clear();
+        self.metadata.extend_from_slice(metadata);
+        self.store()
     }
 
     /// Stores what `change` makes of stored metadata (of none for the handle 0); returns its handle, 0
     /// where there is no room. The old one stays until [`Export::forget`].
     pub(super) fn amend(&mut self, handle: u32, change: impl FnOnce(&mut Vec<u8>)) -> u32 {
-        self.arena.read(handle, &mut self.metadata);
+        self.hold(handle);
         change(&mut self.metadata);
-        self.arena.store(&self.metadata).unwrap_or(0)
+        self.store()
+    }
+
+    /// Has the metadata of `handle` in `metadata`.
+    #[inline]
+    fn hold(&mut self, handle: u32) {
+        if handle != self.held {
+            self.arena.read(handle, &mut self.metadata);
+            self.held = handle;
+        }
+    }
+
+    /// Stores what is in `metadata`; returns its handle, 0 where there is no room.
+    fn store(&mut self) -> u32 {
+        let stored = self.arena.store(&self.metadata);
+        if stored.is_none() {
+            self.metadata.clear();
+        }
+        self.held = stored.unwrap_or(0);
+        self.held
     }
 
     /// Frees metadata that no slot refers to any more.

@@ -278,7 +278,6 @@ impl<S: Source> Shard<S> {
             // For some turns at once: readers look at the floor's line, which is taken from them.
             self.make_room(frames + self.fanout.writer.room_max() / 8);
         }
-        self.fanout.writer.fetch(frames);
     }
 
     /// Tells readers of a packet of the turn, and of the frames before it that became none.

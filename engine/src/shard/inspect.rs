@@ -2,10 +2,10 @@
 
 use weir_dpi::inspect::{Segment, Step, TcpSegment};
 use weir_dpi::risk::flow;
-use weir_shm::records::{EndReason, RecordKind};
 
 use super::Shard;
 use crate::capture::{Frame, Source};
+use crate::flow::group::prefetch;
 use crate::flow::record;
 use crate::wire::{Fragment, Parsed, TcpHead};
 
@@ -13,21 +13,30 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 
 impl<S: Source> Shard<S> {
-    /// Gives the packet to inspection and writes down what that says.
+    /// Gives the packet to inspection and writes down what that says. Whether there is something
+    /// new in it that readers of records are to be told.
     #[inline]
-    pub(super) fn inspect(&mut self, index: u32, verdict: u64, packet: &Parsed, frame: &Frame) {
+    pub(super) fn inspect(
+        &mut self,
+        index: u32,
+        verdict: u64,
+        packet: &Parsed,
+        frame: &Frame,
+    ) -> bool {
         if !matches!(packet.key.protocol(), TCP | UDP) {
             self.name_by_ip_protocol(index, packet);
-            return;
+            return false;
         }
         if packet.payload_bytes == 0 {
-            return;
+            return false;
         }
+        let payload = packet.payload(self.source.bytes(frame));
+        fetch_payload(payload);
         let protocol = packet.key.protocol();
         let direction = record::direction(verdict, packet.swapped);
         let (client, server) = record::client_and_server(&packet.key, verdict);
         let segment = Segment {
-            payload: packet.payload(self.source.bytes(frame)),
+            payload,
             direction,
             client,
             server,
@@ -40,7 +49,7 @@ impl<S: Source> Shard<S> {
         };
         let inspection = &mut self.sides[index as usize].inspection;
         let (found, ended) = match self.inspector.inspect(inspection, &segment) {
-            Step::More => return,
+            Step::More => return false,
             Step::Refined(found) => (found, false),
             Step::Ended(found) => (found, true),
         };
@@ -48,9 +57,7 @@ impl<S: Source> Shard<S> {
             self.inspector.note_risks(*inspection, flow::judge_fragment(found.master));
         }
         self.note_verdict(index, found, ended);
-        // Readers are told what the flow turned out to be.
-        let slot = self.table.slot(index);
-        self.export.flow(RecordKind::Updated, EndReason::None, frame.timestamp_ns, slot);
+        true
     }
 
     /// Whether no packet of a flow had payload.
@@ -96,6 +103,17 @@ impl<S: Source> Shard<S> {
             self.inspector.release(inspection);
         }
     }
+}
+
+/// Asks for the payload's first cache lines, some of which came with the headers: they are on their
+/// way while the flow's state is looked up.
+#[inline(always)]
+fn fetch_payload(payload: &[u8]) {
+    prefetch::<1, _>(payload);
+    prefetch::<2, _>(payload);
+    prefetch::<3, _>(payload);
+    prefetch::<4, _>(payload);
+    prefetch::<5, _>(payload);
 }
 
 /// What inspection needs to put a segment in order. A SYN takes a sequence number of its own.

@@ -26,7 +26,7 @@ use crate::books::{Books, Count};
 use crate::capture::{BATCH, Batch, Frame, Received, Source};
 use crate::flow::group::{GROUP_SLOTS, Group, prefetch};
 use crate::flow::record;
-use crate::flow::table::{FlowTable, Place};
+use crate::flow::table::{self, FlowTable, Likely, Place};
 use crate::flow::wheel::Wheel;
 use crate::sys::clock;
 use crate::wire::{self, Fragment, Fragments, Parsed, TcpHead};
@@ -309,10 +309,19 @@ impl<S: Source> Shard<S> {
         books.add(Count::Tunnelled, tunnelled);
     }
 
-    /// Stage: asks for the slots that the look-ups will compare.
-    fn fetch(&self) {
-        for hash in &self.work.hash[..self.work.packets] {
-            self.table.prefetch_slot(*hash);
+    /// Asks for what the look-up of a packet to come will read, and for what a new flow will write.
+    #[inline(always)]
+    fn fetch(&self, at: usize) {
+        if at >= self.work.packets {
+            return;
+        }
+        if let Some(Likely { index, is_new }) = self.table.prefetch_slot(self.work.hash[at]) {
+            // The packet is counted in the slot's second line.
+            prefetch::<1, _>(self.table.slot(index));
+            if is_new {
+                prefetch::<0, _>(&self.sides[index as usize]);
+                self.wheel.prefetch(index);
+            }
         }
     }
 
@@ -322,8 +331,11 @@ impl<S: Source> Shard<S> {
         if self.plan.depth == Depth::Parse {
             return;
         }
-        self.fetch();
+        for at in 0..table::AHEAD {
+            self.fetch(at);
+        }
         for at in 0..self.work.packets {
+            self.fetch(at + table::AHEAD);
             let packet = self.work.packet[at];
             let hash = self.work.hash[at];
             let frame = self.batch.as_slice()[usize::from(self.work.frame[at])];
@@ -336,12 +348,14 @@ impl<S: Source> Shard<S> {
             if course::has_odd_flags(&packet) {
                 record::mark(slot, record::ODD_FLAGS);
             }
-            if record::packets(slot) == 1 {
-                let now_ns = frame.timestamp_ns;
-                self.export.flow(RecordKind::Started, EndReason::None, now_ns, slot);
-            }
-            if verdict & record::INSPECTED == 0 && self.plan.depth == Depth::Inspect {
-                self.inspect(index, verdict, &packet, &frame);
+            let begins = record::packets(slot) == 1;
+            let is_named = verdict & record::INSPECTED == 0
+                && self.plan.depth == Depth::Inspect
+                && self.inspect(index, verdict, &packet, &frame);
+            if begins || is_named {
+                let kind = if begins { RecordKind::Started } else { RecordKind::Updated };
+                let slot = self.table.slot(index);
+                self.export.flow(kind, EndReason::None, frame.timestamp_ns, slot);
             }
             if READ {
                 self.show_packet(at, index, &packet, &frame);

@@ -71,6 +71,27 @@ impl PacketSocket {
         Ok(self.name()?.sll_hatype)
     }
 
+    /// Binds it to an interface for sending alone: it gets nothing.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn bind_to_send(&self, interface: i32) -> io::Result<()> {
+        let mut address = any_address();
+        address.sll_ifindex = interface;
+        let bytes = length_of::<libc::sockaddr_ll>();
+        // SAFETY: the address is a whole `sockaddr_ll`, and its length is given.
+        let result = unsafe { libc::bind(self.fd.as_raw_fd(), (&raw const address).cast(), bytes) };
+        checked(result)
+    }
+
+    /// Has what is sent go to the driver at once, past the interface's queueing discipline.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn bypass_queue(&self) -> io::Result<()> {
+        self.set(libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, &1_i32)
+    }
+
     /// Sends a frame out of the interface that it is bound to.
     ///
     /// # Errors

@@ -58,14 +58,16 @@ static int take_all(void)
 static void print(void)
 {
     struct weir_counts counts;
+    char name[64];
 
     for (unsigned app = 0; app < 65536; app++)
         rows[app].app = (uint16_t)app;
     qsort(rows, 65536, sizeof rows[0], by_bytes);
     printf("%12s %14s  application\n", "packets", "bytes");
-    for (const struct row *row = rows; row < rows + 65536 && row->packets; row++)
-        printf("%12" PRIu64 " %14" PRIu64 "  %s\n", row->packets, row->bytes,
-               weir_app_name(row->app));
+    for (const struct row *row = rows; row < rows + 65536 && row->packets; row++) {
+        weir_reader_app_name(reader, row->app, name, sizeof name);
+        printf("%12" PRIu64 " %14" PRIu64 "  %s\n", row->packets, row->bytes, name);
+    }
     if (weir_counts(reader, &counts) == 0)
         printf("%" PRIu64 " packets read, %" PRIu64 " missed\n", counts.delivered,
                counts.missed);

@@ -252,8 +252,21 @@ const char *weir_last_error(const struct weir *reader);
 size_t weir_list(char *names,
                  size_t size);
 
+// Puts the name of an application or protocol into `name`, as the engine of this reader has it:
+// those that its rules declare included, which `weir_app_name()` does not know; "Unknown" for an
+// id that there is not. Returns the bytes that it needs with the final NUL (64 are always enough);
+// if `size` is less, as much is there as fits. 0 if `reader` is NULL.
+size_t weir_reader_app_name(const struct weir *reader,
+                            uint16_t id,
+                            char *name,
+                            size_t size);
+
+// The id of the application or protocol of this name, in any case, as the engine of this reader
+// has it: those that its rules declare included. -1 if there is none.
+int weir_reader_app_id(const struct weir *reader, const char *name);
+
 // The name of an application or protocol ("TLS", "YouTube"); "Unknown" for an id that there is
-// not. Good for ever.
+// not, or that rules declare (`weir_reader_app_name()`). Good for ever.
 const char *weir_app_name(uint16_t id);
 
 // The id of the application or protocol of this name, in any case; -1 if there is none.

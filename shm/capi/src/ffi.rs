@@ -323,8 +323,42 @@ pub unsafe extern "C" fn weir_list(names: *mut c_char, size: usize) -> usize {
     all.len() + 1
 }
 
+/// Puts the name of an application or protocol into `name`, as the engine of this reader has it:
+/// those that its rules declare included, which `weir_app_name()` does not know; "Unknown" for an
+/// id that there is not. Returns the bytes that it needs with the final NUL (64 are always enough);
+/// if `size` is less, as much is there as fits. 0 if `reader` is NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn weir_reader_app_name(
+    reader: *const Reader,
+    id: u16,
+    name: *mut c_char,
+    size: usize,
+) -> usize {
+    let say = |state: &mut State| {
+        let found = state.packets.app_name(id);
+        // SAFETY: the caller gives room for `size` bytes.
+        unsafe { put(&found, name, size) };
+        Ok(c_int::try_from(found.len() + 1).unwrap_or(c_int::MAX))
+    };
+    // SAFETY: the caller gives NULL or an open reader, and one thread at a time.
+    usize::try_from(unsafe { with(reader, say) }).unwrap_or(0)
+}
+
+/// The id of the application or protocol of this name, in any case, as the engine of this reader
+/// has it: those that its rules declare included. -1 if there is none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn weir_reader_app_id(reader: *const Reader, name: *const c_char) -> c_int {
+    let find = |state: &mut State| {
+        // SAFETY: the caller gives NULL or a C string.
+        let name = unsafe { text(name) }?.ok_or("the name is NULL")?;
+        Ok(state.packets.app_id(name).map_or(-1, c_int::from))
+    };
+    // SAFETY: the caller gives NULL or an open reader, and one thread at a time.
+    unsafe { with(reader, find) }
+}
+
 /// The name of an application or protocol ("TLS", "YouTube"); "Unknown" for an id that there is
-/// not. Good for ever.
+/// not, or that rules declare (`weir_reader_app_name()`). Good for ever.
 #[unsafe(no_mangle)]
 pub extern "C" fn weir_app_name(id: u16) -> *const c_char {
     guarded(|| Ok(names::name_of(id))).unwrap_or(c"Unknown").as_ptr()

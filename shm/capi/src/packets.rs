@@ -1,6 +1,7 @@
 //! A reader with the packets in its caller's hands. Everything here is safe code: a packet is named
 //! by a number that is checked, so that one released twice is told of rather than believed.
 
+use crate::names;
 use crate::types::{Counts, Packet, WEIR_HELD_MAX};
 use std::{
     borrow::Cow,
@@ -137,6 +138,20 @@ impl Packets {
         };
         self.reader.set_filter(program);
         Ok(())
+    }
+
+    /// The name of an application, those included that the engine's rules declare.
+    pub(crate) fn app_name(&self, id: u16) -> Cow<'static, str> {
+        match self.reader.attached().app_names().get(id) {
+            Some(declared) => declared.name.into(),
+            None => names::name_of(id).to_string_lossy(),
+        }
+    }
+
+    /// The id of the application of this name, those included that the engine's rules declare.
+    pub(crate) fn app_id(&self, name: &str) -> Option<u16> {
+        let declared = || self.reader.attached().app_names().find(name).map(|row| row.id);
+        names::id_of(name).or_else(declared)
     }
 
     pub(crate) fn set_apps(&mut self, apps: &[u16]) {

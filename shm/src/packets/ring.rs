@@ -213,15 +213,6 @@ impl PacketWriter {
         }
     }
 
-    /// Asks for the slots of so many descriptors that are going to be pushed; what is asked for and
-    /// not pushed costs a little time and nothing else.
-    #[inline]
-    pub fn fetch(&self, pieces: u64) {
-        for position in self.next..self.next + pieces {
-            fetch_to_write(self.slot(position));
-        }
-    }
-
     /// Adds the next descriptor. Room was made for it; the last piece of a packet ends it.
     #[inline(always)]
     pub fn push(&mut self, descriptor: &Descriptor) {
@@ -229,6 +220,7 @@ impl PacketWriter {
         if self.staged == STAGED {
             self.write_staged();
         }
+        fetch_to_write(self.slot(self.next));
         self.stage.0[self.staged] = descriptor.pack();
         self.staged += 1;
         self.next += 1;

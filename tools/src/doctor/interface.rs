@@ -8,6 +8,7 @@ use super::host::Host;
 use super::report::Finding;
 use super::{Try, irq, probe};
 use crate::netlink::{self, Features};
+use crate::routes;
 
 /// What was seen. Nothing in it decides anything.
 #[derive(Clone, Debug, Default)]
@@ -84,17 +85,7 @@ fn quiet<T>(result: io::Result<T>) -> Option<T> {
 fn default_route(host: &Host, interface: &str) -> bool {
     let v4 = host.read("/proc/net/route").unwrap_or_default();
     let v6 = host.read("/proc/net/ipv6_route").unwrap_or_default();
-    let v4 = v4.lines().any(|line| {
-        let mut words = line.split_whitespace();
-        words.next() == Some(interface) && words.next() == Some("00000000")
-    });
-    let v6 = v6.lines().any(|line| {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let everything = words.first().is_some_and(|to| to.bytes().all(|b| b == b'0'))
-            && words.get(1) == Some(&"00");
-        everything && words.last() == Some(&interface) && interface != "lo"
-    });
-    v4 || v6
+    routes::default_leaves_by(interface, &v4, &v6)
 }
 
 /// Everything about one interface. `probe` allows a socket to be bound.

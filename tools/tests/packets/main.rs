@@ -6,5 +6,6 @@
 mod engine;
 mod extcap;
 mod feed;
+mod replay;
 mod rules;
 mod shunt;

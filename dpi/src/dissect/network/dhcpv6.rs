@@ -1,7 +1,7 @@
 //! DHCP for IPv6: RFC 8415 sections 8 and 9 (messages), 21 (options).
 
 use super::UDP;
-use super::dns_name::Name;
+use super::dns_name::Room;
 use crate::app::AppId;
 use crate::attr;
 use crate::reader::Reader;
@@ -58,9 +58,9 @@ fn option(code: u16, value: &[u8], notes: &mut Notes<'_>) {
             let labels = value.get(1..).unwrap_or_default();
             if let Some(room) = ended.get_mut(..labels.len()) {
                 room.copy_from_slice(labels);
-                if let Some((name, _)) = Name::read(&ended, 0) {
-                    notes.meta.put(&attr::DHCPV6_HOST_NAME, name.as_bytes());
-                    notes.meta.put(&attr::HOST_NAME, name.as_bytes());
+                if let Some((name, _)) = Room::new().read(&ended, 0) {
+                    notes.meta.put(&attr::DHCPV6_HOST_NAME, name);
+                    notes.meta.put(&attr::HOST_NAME, name);
                 }
             }
         }

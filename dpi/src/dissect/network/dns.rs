@@ -5,7 +5,7 @@
 //! ports every record has to parse and the last one has to end where the message ends: twelve
 //! bytes of header alone would claim too much.
 
-use super::dns_name::{self, Name};
+use super::dns_name::{self, Room};
 use super::{BOTH, UDP, cut_short, mapped};
 use crate::app::AppId;
 use crate::attr;
@@ -74,21 +74,12 @@ fn dns(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         return Outcome::NotMine;
     }
     let own_port = view.port_is(DNS_PORT);
-    if !own_port {
-        let foreign = [MDNS_PORT, LLMNR_PORT, NETBIOS_PORT];
-        if foreign.iter().any(|port| view.port_is(*port)) {
-            return Outcome::NotMine;
-        }
-        let certificate = Question::read(message, &header).is_some_and(|it| it.app() != AppId::DNS);
-        match walk_all(message, &header) {
-            // Certificates are asked for with a padding that is no record.
-            _ if certificate => {}
-            Walk::Exact if whole => {}
-            Walk::Exact | Walk::Short => return cut_short(view),
-            Walk::Wrong => return Outcome::NotMine,
-        }
+    let mut room = Room::new();
+    let question = Question::read(message, &header, &mut room);
+    if !own_port && let Some(outcome) = refused(view, message, &header, whole, question.as_ref()) {
+        return outcome;
     }
-    let Some(question) = Question::read(message, &header) else {
+    let Some(question) = question else {
         // A response without its question (RFC 1035 allows it; some servers refuse so).
         let bare = own_port && header.is_response() && header.questions == 0;
         if bare && (message.len() == HEADER_BYTES || header.answers > 0) {
@@ -104,11 +95,15 @@ fn dns(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         return Outcome::NotMine;
     }
     let offered = offered(notes.meta);
-    if notes.meta.get(&attr::DNS_NAME) != Some(question.name.as_bytes()) {
-        notes.meta.set_risks(names::judge_host_of(AppId::DNS, question.name.as_bytes()));
+    let first_name = notes.meta.get(&attr::DNS_NAME);
+    let (is_first, is_same) = (first_name.is_none(), first_name == Some(question.name));
+    if !is_same {
+        notes.meta.set_risks(names::judge_host_of(AppId::DNS, question.name));
     }
     notes.meta.set_risks(judge::judge_question(question.kind, question.class));
-    question.note(notes);
+    if is_first {
+        question.note(notes);
+    }
     let app = question.app();
     let now_us = low_us(view.now_ns);
     if !header.is_response() {
@@ -127,11 +122,33 @@ fn dns(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let datagram = (view.transport == Transport::Udp).then_some(message.len());
     let risks = judge::judge_answer(header.rcode(), header.answers, datagram, offered);
     notes.meta.set_risks(risks);
-    answers(message, question.next, &header, &question.name, notes);
+    answers(message, question.next, &header, question.name, notes);
     // Resolvers send the A and the AAAA question from one port: as long as questions outnumber
     // answers, the next answer is worth waiting for.
     let answered = view.packets_before % 2 == 1;
     Outcome::Found { app, more: !answered && view.transport == Transport::Udp }
+}
+
+/// What to answer to a message on a port of no meaning, unless it is one from first to last byte.
+fn refused(
+    view: &View<'_>,
+    message: &[u8],
+    header: &Header,
+    whole: bool,
+    question: Option<&Question<'_>>,
+) -> Option<Outcome> {
+    let foreign = [MDNS_PORT, LLMNR_PORT, NETBIOS_PORT];
+    if foreign.iter().any(|port| view.port_is(*port)) {
+        return Some(Outcome::NotMine);
+    }
+    let certificate = question.is_some_and(|it| it.app() != AppId::DNS);
+    match walk_all(message, header) {
+        // Certificates are asked for with a padding that is no record.
+        _ if certificate => None,
+        Walk::Exact if whole => None,
+        Walk::Exact | Walk::Short => Some(cut_short(view)),
+        Walk::Wrong => Some(Outcome::NotMine),
+    }
 }
 
 /// The low bits of a time, in microseconds; never 0, which stands for no time.
@@ -177,7 +194,8 @@ fn mdns(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     if header.opcode() != 0 || header.rcode() != 0 || !says_something {
         return Outcome::NotMine;
     }
-    let Some((name, next)) = Name::read(message, HEADER_BYTES) else {
+    let mut room = Room::new();
+    let Some((name, next)) = room.read(message, HEADER_BYTES) else {
         return Outcome::NotMine;
     };
     let mut reader = Reader::new(message.get(next..).unwrap_or_default());
@@ -188,11 +206,11 @@ fn mdns(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     if !matches!(class & 0x7fff, CLASS_INTERNET | 255) {
         return Outcome::NotMine;
     }
-    notes.meta.put(&attr::HOST_NAME, name.as_bytes());
-    notes.meta.put(&attr::DNS_NAME, name.as_bytes());
+    notes.meta.put(&attr::HOST_NAME, name);
+    notes.meta.put(&attr::DNS_NAME, name);
     notes.meta.put_number(&attr::DNS_TYPE, u64::from(kind));
     if header.is_response() && header.questions == 0 {
-        answers(message, HEADER_BYTES, &header, &name, notes);
+        answers(message, HEADER_BYTES, &header, name, notes);
     }
     Outcome::found(AppId::MDNS)
 }
@@ -210,7 +228,8 @@ fn llmnr(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     if header.opcode() != 0 || header.questions != 1 || !(header.is_response() || is_query) {
         return Outcome::NotMine;
     }
-    let Some(question) = Question::read(message, &header) else {
+    let mut room = Room::new();
+    let Some(question) = Question::read(message, &header, &mut room) else {
         return cut_short(view);
     };
     if !question.is_plausible(true) {
@@ -220,7 +239,7 @@ fn llmnr(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     if !header.is_response() {
         return Outcome::found_more(AppId::LLMNR);
     }
-    answers(message, question.next, &header, &question.name, notes);
+    answers(message, question.next, &header, question.name, notes);
     Outcome::found(AppId::LLMNR)
 }
 
@@ -274,20 +293,21 @@ impl Header {
 }
 
 /// The first question.
-struct Question {
-    name: Name,
+struct Question<'r> {
+    /// In dotted form.
+    name: &'r [u8],
     kind: u16,
     class: u16,
     /// Where the bytes after the question begin.
     next: usize,
 }
 
-impl Question {
-    fn read(message: &[u8], header: &Header) -> Option<Question> {
+impl<'r> Question<'r> {
+    fn read(message: &[u8], header: &Header, room: &'r mut Room) -> Option<Question<'r>> {
         if header.questions == 0 {
             return None;
         }
-        let (name, next) = Name::read(message, HEADER_BYTES)?;
+        let (name, next) = room.read(message, HEADER_BYTES)?;
         let mut reader = Reader::new(message.get(next..)?);
         let (kind, class) = (reader.u16()?, reader.u16()?);
         Some(Question { name, kind, class, next: next + 4 })
@@ -303,10 +323,10 @@ impl Question {
 
     /// DNSCrypt fetches its certificates under names of its own, as text records.
     fn app(&self) -> AppId {
-        if self.kind != TYPE_TXT || !self.name.as_bytes().starts_with(b"2.") {
+        let name = self.name;
+        if self.kind != TYPE_TXT || !name.starts_with(b"2.") {
             return AppId::DNS;
         }
-        let name = self.name.as_bytes();
         let is = |prefix: &[u8]| {
             name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
         };
@@ -320,8 +340,8 @@ impl Question {
     }
 
     fn note(&self, notes: &mut Notes<'_>) {
-        notes.meta.put(&attr::HOST_NAME, self.name.as_bytes());
-        notes.meta.put(&attr::DNS_NAME, self.name.as_bytes());
+        notes.meta.put(&attr::HOST_NAME, self.name);
+        notes.meta.put(&attr::DNS_NAME, self.name);
         notes.meta.put_number(&attr::DNS_TYPE, u64::from(self.kind));
     }
 }
@@ -345,10 +365,11 @@ impl<'a> Record<'a> {
 
 /// Notes the addresses and aliases that answer `asked`, from the answer section at `offset`.
 /// Those of the flow's first name become metadata; all of them are learned.
-fn answers(message: &[u8], offset: usize, header: &Header, asked: &Name, notes: &mut Notes<'_>) {
-    let is_first = notes.meta.get(&attr::DNS_NAME) == Some(asked.as_bytes());
+fn answers(message: &[u8], offset: usize, header: &Header, asked: &[u8], notes: &mut Notes<'_>) {
+    let is_first = notes.meta.get(&attr::DNS_NAME) == Some(asked);
     // Asked once a message: the records of an answer share its name.
     let mut service = None;
+    let mut has_ttl = false;
     let mut reader = Reader::new(message.get(offset..).unwrap_or_default());
     for _ in 0..header.answers.min(MAX_ANSWERS) {
         let Some(record) = Record::read(&mut reader) else {
@@ -358,7 +379,9 @@ fn answers(message: &[u8], offset: usize, header: &Header, asked: &Name, notes: 
         if record.class & 0x7fff != CLASS_INTERNET {
             continue;
         }
-        notes.meta.put_number(&attr::DNS_TTL, u64::from(record.ttl_s));
+        if !std::mem::replace(&mut has_ttl, true) {
+            notes.meta.put_number(&attr::DNS_TTL, u64::from(record.ttl_s));
+        }
         let address = match (record.kind, record.data) {
             (TYPE_A, [a, b, c, d]) => mapped([*a, *b, *c, *d]),
             (TYPE_AAAA, data) => match data.try_into() {
@@ -367,8 +390,8 @@ fn answers(message: &[u8], offset: usize, header: &Header, asked: &Name, notes: 
             },
             (TYPE_CNAME, data) => {
                 let start = message.len() - reader.left() - data.len();
-                if let (true, Some((alias, _))) = (is_first, Name::read(message, start)) {
-                    notes.meta.put(&attr::DNS_CNAME, alias.as_bytes());
+                if is_first && let Some((alias, _)) = Room::new().read(message, start) {
+                    notes.meta.put(&attr::DNS_CNAME, alias);
                 }
                 continue;
             }
@@ -377,7 +400,7 @@ fn answers(message: &[u8], offset: usize, header: &Header, asked: &Name, notes: 
         if is_first {
             notes.meta.put(&attr::DNS_ANSWER, &address);
         }
-        let service = service.get_or_insert_with(|| services::by_host_name(asked.as_bytes()));
+        let service = service.get_or_insert_with(|| services::by_host_name(asked));
         if let Some(app) = *service {
             notes.knowledge.learn_service(address, app, record.ttl_s);
         }

@@ -2,60 +2,58 @@
 
 use crate::reader::Reader;
 
-/// Bytes of the longest name in dotted form (RFC 1035 section 2.3.4 allows 255 on the wire).
-const NAME_BYTES: usize = 254;
+/// Bytes of the longest name in dotted form (RFC 1035 section 2.3.4 allows 255 on the wire), and the
+/// dot before it.
+const ROOM_BYTES: usize = 255;
 
-/// A name in dotted form, without the final dot; empty for the root.
-pub(super) struct Name {
-    bytes: [u8; NAME_BYTES],
-    used: usize,
-}
+/// Where a name is put together.
+pub(super) struct Room([u8; ROOM_BYTES]);
 
-impl Name {
-    /// Decodes the name at `offset` of `message` and says where the bytes after it begin.
+impl Room {
+    pub(super) const fn new() -> Room {
+        Room([0; ROOM_BYTES])
+    }
+
+    /// Decodes the name at `offset` of `message` into dotted form, without the final dot, empty for
+    /// the root; and says where the bytes after it begin.
     ///
     /// A compression pointer has to lead to before everything followed so far, so a loop cannot
     /// be written down, and the length limit bounds the labels: work is bounded by the two.
-    pub(super) fn read(message: &[u8], offset: usize) -> Option<(Name, usize)> {
-        let mut name = Name { bytes: [0; NAME_BYTES], used: 0 };
-        let mut cursor = Reader::new(message.get(offset..)?);
-        let mut limit = offset;
-        let mut next = None;
+    pub(super) fn read(&mut self, message: &[u8], offset: usize) -> Option<(&[u8], usize)> {
+        let (mut used, mut start, mut next) = (0, offset, None);
         loop {
-            let length = cursor.u8()?;
-            match length {
-                0 => {
-                    let here = message.len() - cursor.left();
-                    return Some((name, next.unwrap_or(here)));
-                }
-                1..=63 => name.push(cursor.take(usize::from(length))?)?,
-                0xc0.. => {
-                    let target = usize::from(length & 0x3f) << 8 | usize::from(cursor.u8()?);
-                    if target >= limit {
-                        return None;
-                    }
-                    next = next.or(Some(message.len() - cursor.left()));
-                    limit = target;
-                    cursor = Reader::new(message.get(target..)?);
-                }
-                _ => return None,
+            let end = self.push_labels(message, start, used)?;
+            used += end - start;
+            let length = *message.get(end)?;
+            if length == 0 {
+                let name = self.0.get(1..used).unwrap_or_default();
+                return Some((name, next.unwrap_or(end + 1)));
             }
+            let target = usize::from(length & 0x3f) << 8 | usize::from(*message.get(end + 1)?);
+            next = next.or(Some(end + 2));
+            if length < 0xc0 || target >= start {
+                return None;
+            }
+            start = target;
         }
     }
 
-    /// The dotted form.
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.used).unwrap_or_default()
-    }
-
-    fn push(&mut self, label: &[u8]) -> Option<()> {
-        let dot = usize::from(self.used > 0);
-        let end = self.used + dot + label.len();
-        let (before, after) = self.bytes.get_mut(self.used..end)?.split_at_mut(dot);
-        before.fill(b'.');
-        after.copy_from_slice(label);
-        self.used = end;
-        Some(())
+    /// Copies the labels at `start`, their lengths turned into dots, behind the `used` bytes that
+    /// are there. Where they end: what stands there is the length of no label.
+    fn push_labels(&mut self, message: &[u8], start: usize, used: usize) -> Option<usize> {
+        let mut end = start;
+        while let Some(length @ 1..=63) = message.get(end) {
+            end += 1 + usize::from(*length);
+        }
+        let labels = message.get(start..end)?;
+        let room = self.0.get_mut(used..used + labels.len())?;
+        room.copy_from_slice(labels);
+        let mut at = 0;
+        while let Some(length) = room.get_mut(at) {
+            at += 1 + usize::from(*length);
+            *length = b'.';
+        }
+        Some(end)
     }
 }
 
@@ -75,31 +73,38 @@ pub(super) fn skip(reader: &mut Reader<'_>) -> Option<()> {
 mod tests {
     use super::*;
 
+    fn read(message: &[u8], offset: usize) -> Option<(Vec<u8>, usize)> {
+        let mut room = Room::new();
+        room.read(message, offset).map(|(name, next)| (name.to_vec(), next))
+    }
+
     #[test]
     fn labels_and_pointers_give_the_dotted_form() {
         let message = b"\x07example\x03org\x00\x03www\xc0\x00\xff";
-        let (plain, next) = Name::read(message, 0).unwrap();
-        assert_eq!((plain.as_bytes(), next), (&b"example.org"[..], 13));
-        let (compressed, next) = Name::read(message, 13).unwrap();
-        assert_eq!((compressed.as_bytes(), next), (&b"www.example.org"[..], 19));
-        assert_eq!(Name::read(b"\x00", 0).unwrap().0.as_bytes(), b"");
+        let (plain, next) = read(message, 0).unwrap();
+        assert_eq!((&plain[..], next), (&b"example.org"[..], 13));
+        let (compressed, next) = read(message, 13).unwrap();
+        assert_eq!((&compressed[..], next), (&b"www.example.org"[..], 19));
+        assert_eq!(read(b"\x00", 0).unwrap().0, b"");
     }
 
     #[test]
     fn loops_forward_pointers_and_overlong_names_are_refused() {
-        assert!(Name::read(b"\x01a\xc0\x02", 2).is_none(), "a pointer to itself");
-        assert!(Name::read(b"\x01a\xc0\x00", 0).is_none(), "a pointer back into its own name");
-        assert!(Name::read(b"\xc0\x02\x00", 0).is_none(), "a pointer forward");
-        assert!(Name::read(b"\x40a\x00", 0).is_none(), "a reserved label type");
-        let mut long = Vec::new();
-        for _ in 0..4 {
-            long.push(63);
-            long.extend([b'x'; 63]);
+        assert!(read(b"\x01a\xc0\x02", 2).is_none(), "a pointer to itself");
+        assert!(read(b"\x01a\xc0\x00", 0).is_none(), "a pointer back into its own name");
+        assert!(read(b"\xc0\x02\x00", 0).is_none(), "a pointer forward");
+        assert!(read(b"\x40a\x00", 0).is_none(), "a reserved label type");
+        for (last, bytes) in [(62, Some(254)), (63, None)] {
+            let mut long = Vec::new();
+            for length in [63, 63, 63, last] {
+                long.push(length);
+                long.extend(vec![b'x'; usize::from(length)]);
+            }
+            long.push(0);
+            assert_eq!(read(&long, 0).map(|(name, _)| name.len()), bytes);
         }
-        long.push(0);
-        assert!(Name::read(&long, 0).is_none(), "256 bytes and more");
-        assert!(Name::read(b"\x03www", 0).is_none(), "cut off");
-        assert!(Name::read(b"\x00", 7).is_none(), "beyond the end");
+        assert!(read(b"\x03www", 0).is_none(), "cut off");
+        assert!(read(b"\x00", 7).is_none(), "beyond the end");
     }
 
     #[test]

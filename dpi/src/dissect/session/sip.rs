@@ -43,7 +43,7 @@ fn run(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     if over_tcp && view.data.len() > text::LINE_BYTES {
         // A later message of the stream: only its body is of interest.
         let tail = text::tail(view.data);
-        if let Some(body) = tail.windows(5).rposition(|window| window == b"v=0\r\n") {
+        if let Some(body) = memchr::memmem::rfind(tail, b"v=0\r\n") {
             announce_media(notes, tail.get(body..).unwrap_or_default());
         }
     }
@@ -99,10 +99,8 @@ fn response(view: &View<'_>, notes: &mut Notes<'_>, rest: &[u8]) -> Outcome {
 
 /// One walk over the headers, and over the body behind them.
 fn read_headers(notes: &mut Notes<'_>, headers: &[u8]) {
-    let mut rest = headers;
     let mut calls = false;
-    for line in text::lines(headers) {
-        rest = text::line(rest).map_or(&[][..], |(_, behind)| behind);
+    for (line, rest) in text::lines_and_rest(headers) {
         let Some((letter, _)) = line.split_first() else {
             // RFC 3261 section 8.1.1.4: every message has one.
             if !calls {

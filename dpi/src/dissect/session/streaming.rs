@@ -97,8 +97,12 @@ fn rtsp(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
 /// said last is looked at, since the stream is given from its beginning each time. The addresses
 /// are the connection's own, as for FTP.
 fn announce_media(view: &View<'_>, notes: &mut Notes<'_>) {
-    for line in text::tail(view.data).split(|byte| *byte == b'\n') {
+    let tail = text::tail(view.data);
+    // Lines of any number and length, the last with or without an end.
+    for at in std::iter::once(0).chain(memchr::memchr_iter(b'\n', tail).map(|end| end + 1)) {
+        let line = tail.get(at..).unwrap_or_default();
         let Match::Yes(transport) = text::keyword(line, b"Transport:") else { continue };
+        let transport = transport.split(|byte| *byte == b'\n').next().unwrap_or_default();
         for field in transport.split(|byte| *byte == b';') {
             let field = field.trim_ascii();
             let (end, ports) = match text::any_keyword(field, &[b"client_port=", b"dest_addr=\":"])

@@ -53,20 +53,25 @@ pub(in crate::dissect) fn any_keyword<'a>(data: &'a [u8], words: &[&[u8]]) -> Ma
 /// The first complete line, without its end, and what is behind it.
 pub(in crate::dissect) fn line(data: &[u8]) -> Option<(&[u8], &[u8])> {
     let scanned = data.get(..LINE_BYTES).unwrap_or(data);
-    let end = scanned.iter().position(|byte| *byte == b'\n')?;
+    let end = memchr::memchr(b'\n', scanned)?;
     let (line, rest) = data.split_at_checked(end)?;
     Some((line.strip_suffix(b"\r").unwrap_or(line), rest.get(1..).unwrap_or_default()))
 }
 
 /// The complete lines of `data`, a bounded number of them.
 pub(in crate::dissect) fn lines(data: &[u8]) -> impl Iterator<Item = &[u8]> {
+    lines_and_rest(data).map(|(line, _)| line)
+}
+
+/// The same, each with what is behind it.
+pub(in crate::dissect) fn lines_and_rest(data: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut rest = data;
-    std::iter::from_fn(move || {
+    let lines = std::iter::from_fn(move || {
         let (first, behind) = line(rest)?;
         rest = behind;
-        Some(first)
-    })
-    .take(LINES)
+        Some((first, behind))
+    });
+    lines.take(LINES)
 }
 
 /// How far a client has come in changing to TLS within its stream.
@@ -136,11 +141,8 @@ pub(in crate::dissect) fn contains(bytes: &[u8], needle: &[u8]) -> bool {
 
 /// The first word (up to a space) and what is behind the space.
 pub(in crate::dissect) fn word(bytes: &[u8]) -> (&[u8], &[u8]) {
-    match bytes.iter().take(LINE_BYTES).position(|byte| *byte == b' ') {
-        Some(end) => {
-            let (word, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
-            (word, rest.get(1..).unwrap_or_default())
-        }
+    match until(bytes, b' ') {
+        Some(word) => (word, bytes.get(word.len() + 1..).unwrap_or_default()),
         None => (bytes, &[]),
     }
 }
@@ -160,14 +162,14 @@ pub(in crate::dissect) fn number(bytes: &[u8]) -> Option<(u32, &[u8])> {
 
 /// What stands between `open` and the next `close`.
 pub(in crate::dissect) fn between(bytes: &[u8], open: u8, close: u8) -> Option<&[u8]> {
-    let start = bytes.iter().take(LINE_BYTES).position(|byte| *byte == open)? + 1;
-    until(bytes.get(start..)?, close)
+    let before = until(bytes, open)?;
+    until(bytes.get(before.len() + 1..)?, close)
 }
 
 /// What stands before the next `end`.
 pub(in crate::dissect) fn until(bytes: &[u8], end: u8) -> Option<&[u8]> {
-    let end = bytes.iter().take(LINE_BYTES).position(|byte| *byte == end)?;
-    bytes.get(..end)
+    let scanned = bytes.get(..LINE_BYTES).unwrap_or(bytes);
+    bytes.get(..memchr::memchr(end, scanned)?)
 }
 
 /// The value of the header `name` (or its one-letter form `short`, with any case) among the

@@ -4,10 +4,12 @@
 //! Borrowed views: nothing is copied until it is put into the metadata. A hello that is cut off
 //! is read as far as it goes; only a whole one has a fingerprint.
 
+use super::offered::{ExtensionSet, Protocols};
 use super::{ja4, risks};
 use crate::app::AppId;
 use crate::attr::{self, Attr};
 use crate::digests::Digests;
+use crate::host::Kinds;
 use crate::meta::Meta;
 use crate::reader::Reader;
 use crate::view::View;
@@ -44,9 +46,13 @@ pub(super) struct ClientHello<'a> {
     pub(super) ciphers: &'a [u8],
     /// The extension block without its length.
     pub(super) extensions: &'a [u8],
+    /// The kinds of those extensions.
+    pub(super) kinds: ExtensionSet,
     /// Whether there is a server name extension at all.
     pub(super) has_name: bool,
     pub(super) name: &'a [u8],
+    /// What kinds of bytes the name is made of.
+    pub(super) name_kinds: Kinds,
     /// Protocol names, each behind its length.
     pub(super) alpn: &'a [u8],
     /// Pairs of bytes.
@@ -68,8 +74,10 @@ impl<'a> ClientHello<'a> {
             version: 0,
             ciphers: &[],
             extensions: &[],
+            kinds: ExtensionSet::EMPTY,
             has_name: false,
             name: &[],
+            name_kinds: Kinds::default(),
             alpn: &[],
             signatures: &[],
             parameters: &[],
@@ -113,8 +121,14 @@ impl<'a> ClientHello<'a> {
         let extension_bytes = usize::from(reader.u16()?);
         let whole = reader.left() >= extension_bytes;
         self.extensions = reader.take_up_to(extension_bytes);
+        let mut bytes = 0;
         for (kind, value) in extensions(self.extensions).take(EXTENSIONS_MOST) {
+            bytes += 4 + value.len();
+            self.kinds.insert(kind);
             self.note_extension(kind, value);
+        }
+        if bytes != self.extensions.len() {
+            self.kinds.set_partial();
         }
         whole.then_some(())
     }
@@ -124,6 +138,7 @@ impl<'a> ClientHello<'a> {
             SERVER_NAME => {
                 self.has_name = true;
                 self.name = server_name(value).unwrap_or_default();
+                self.name_kinds = Kinds::of(self.name);
             }
             SIGNATURE_ALGORITHMS => self.signatures = value.get(2..).unwrap_or_default(),
             ALPN => self.alpn = value.get(2..).unwrap_or_default(),
@@ -139,14 +154,14 @@ impl<'a> ClientHello<'a> {
 
     /// Records what was found under the carrier's names.
     pub(super) fn note(&self, view: &View<'_>, meta: &mut Meta, digests: &mut Digests) {
-        risks::client(self, view, meta);
+        let protocols = Protocols::of(self.alpn);
+        risks::client(self, &protocols, view, meta);
         let names = Names::of(self.carrier);
-        if is_printable(self.name) {
+        if self.name_kinds.is_graphic() {
             meta.put(&attr::HOST_NAME, self.name);
             meta.put(names.sni, self.name);
         }
-        let mut joined = [0; 96];
-        meta.put(names.alpn, join(self.alpn, &mut joined));
+        meta.put(names.alpn, protocols.text());
         if self.whole
             && let Some(print) = ja4::client(self, digests)
         {
@@ -330,23 +345,4 @@ fn highest(offered: &[u8], carrier: Carrier) -> Option<u16> {
 /// The numbers of a list of two-byte values.
 pub(super) fn pairs(list: &[u8]) -> impl Iterator<Item = u16> {
     list.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair))
-}
-
-fn is_printable(name: &[u8]) -> bool {
-    name.iter().all(u8::is_ascii_graphic)
-}
-
-/// Protocol names joined by commas, as many as fit; reserved ones (RFC 8701) left out.
-fn join<'a>(list: &[u8], buffer: &'a mut [u8; 96]) -> &'a [u8] {
-    let mut used = 0;
-    for name in protocol_names(list).filter(|name| is_printable(name) && !name.is_empty()) {
-        let comma = usize::from(used > 0);
-        let Some(room) = buffer.get_mut(used..used + comma + name.len()) else { break };
-        if let Some((first, rest)) = room.split_at_mut_checked(comma) {
-            first.fill(b',');
-            rest.copy_from_slice(name);
-        }
-        used += comma + name.len();
-    }
-    buffer.get(..used).unwrap_or_default()
 }

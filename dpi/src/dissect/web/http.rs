@@ -10,10 +10,10 @@ use super::{http_service, inside};
 use crate::app::AppId;
 use crate::attr;
 use crate::dissect::credentials;
+use crate::field::{Name, take_line};
 use crate::meta::{Meta, VALUE_BYTES};
 use crate::risk::{Risk, http as judge};
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
-use std::io::BufRead;
 
 pub(super) const HTTP: Dissector = Dissector {
     app: AppId::HTTP,
@@ -75,19 +75,6 @@ fn starts_like(data: &[u8], word: &[u8]) -> bool {
     data.get(..length) == word.get(..length)
 }
 
-/// Takes the next line off `rest`, without its end; `None` if the line has no end yet.
-///
-/// `skip_until` is the standard library's way to its `memchr`.
-fn take_line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let whole = *rest;
-    let length = rest.skip_until(b'\n').ok()?;
-    let line = whole.get(..length)?.strip_suffix(b"\n");
-    if line.is_none() {
-        *rest = whole;
-    }
-    line.map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-}
-
 /// What a method says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Method {
@@ -147,10 +134,11 @@ fn request(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let mut service = http_service::by_target(target);
     let mut header = Request::default();
     let complete = read_fields(&mut rest, |line| {
-        let field = split_field(line);
-        service = service.or_else(|| by_program(field));
-        header.line(line, field, notes.meta);
-        note_request_field(field, &mut app, notes.meta);
+        let (name, value) = header.line(line, notes.meta);
+        if name == Name::UserAgent {
+            service = service.or_else(|| http_service::by_program(value));
+        }
+        note_request_field(name, value, &mut app, notes.meta);
     });
     let wanting = header.judge(complete, target, rest, notes.meta) && !view.last;
     if let Some(host) = authority(method, target) {
@@ -294,35 +282,17 @@ fn authority(method: Method, target: &[u8]) -> Option<&[u8]> {
     target.starts_with(b"http://").then(|| credentials::host_of(target))
 }
 
-/// Name and value of a header line.
-fn split_field(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    // Names that matter have at most 19 letters.
-    let colon = line.iter().take(20).position(|byte| *byte == b':')?;
-    let (name, value) = line.split_at_checked(colon)?;
-    Some((name, value.get(1..)?.trim_ascii()))
-}
-
-/// What a field of a request's header tells of its program.
-fn by_program(field: Option<(&[u8], &[u8])>) -> Option<AppId> {
-    let (name, value) = field?;
-    let is_agent = name.len() == 10 && name.eq_ignore_ascii_case(b"user-agent");
-    is_agent.then(|| http_service::by_program(value)).flatten()
-}
-
-fn note_request_field(field: Option<(&[u8], &[u8])>, app: &mut AppId, meta: &mut Meta) {
-    let Some((name, value)) = field else { return };
-    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
-    match name.len() {
-        4 if is(b"host") => {
+fn note_request_field(name: Name, value: &[u8], app: &mut AppId, meta: &mut Meta) {
+    match name {
+        Name::Host => {
             meta.put(&attr::HTTP_HOST, value);
             meta.put(&attr::HOST_NAME, value);
         }
-        7 if *app == AppId::HTTP && is_upgrade(name, value) => *app = AppId::WEBSOCKET,
-        7 if is(b"referer") => meta.put(&attr::HTTP_REFERER, credentials::host_of(value)),
-        13 if is(b"authorization") => credentials::authorization(value, meta),
-        19 if is(b"proxy-authorization") => credentials::authorization(value, meta),
-        10 if is(b"user-agent") => meta.put(&attr::HTTP_USER_AGENT, value),
-        12 if is(b"content-type") => {
+        Name::Upgrade if *app == AppId::HTTP && is_websocket(value) => *app = AppId::WEBSOCKET,
+        Name::Referer => meta.put(&attr::HTTP_REFERER, credentials::host_of(value)),
+        Name::Authorization | Name::ProxyAuthorization => credentials::authorization(value, meta),
+        Name::UserAgent => meta.put(&attr::HTTP_USER_AGENT, value),
+        Name::ContentType => {
             meta.put(&attr::HTTP_REQUEST_TYPE, value);
             *app = by_type(value, *app);
         }
@@ -330,8 +300,8 @@ fn note_request_field(field: Option<(&[u8], &[u8])>, app: &mut AppId, meta: &mut
     }
 }
 
-fn is_upgrade(name: &[u8], value: &[u8]) -> bool {
-    name.eq_ignore_ascii_case(b"upgrade") && value.eq_ignore_ascii_case(b"websocket")
+fn is_websocket(upgrade: &[u8]) -> bool {
+    upgrade.eq_ignore_ascii_case(b"websocket")
 }
 
 /// What the type of a body says.
@@ -376,9 +346,8 @@ fn response(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
         };
         let mut header = Answer::default();
         let complete = read_fields(&mut rest, |line| {
-            let field = split_field(line);
-            header.line(line, field, notes.meta);
-            note_response_field(field, code, &mut app, notes.meta);
+            let (name, value) = header.line(line, notes.meta);
+            note_response_field(name, value, code, &mut app, notes.meta);
         });
         notes.scratch.http.app = app;
         let interim = (100..200).contains(&code) && code != 101;
@@ -440,25 +409,22 @@ fn status(line: &[u8]) -> Option<u16> {
     Some(digit(hundreds) * 100 + digit(tens) * 10 + digit(ones))
 }
 
-fn note_response_field(field: Option<(&[u8], &[u8])>, code: u16, app: &mut AppId, meta: &mut Meta) {
-    let Some((name, value)) = field else { return };
-    let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
-    match name.len() {
-        6 if is(b"server") => meta.put(&attr::HTTP_SERVER, value),
-        7 if code == 101 && is_upgrade(name, value) => *app = AppId::WEBSOCKET,
-        // The fields of SHOUTcast and Icecast.
-        6..=11 if is(b"icy-br") || is(b"icy-name") || is(b"icy-metaint") => *app = AppId::ICECAST,
-        12 if is(b"content-type") => {
+fn note_response_field(name: Name, value: &[u8], code: u16, app: &mut AppId, meta: &mut Meta) {
+    match name {
+        Name::Server => meta.put(&attr::HTTP_SERVER, value),
+        Name::Upgrade if code == 101 && is_websocket(value) => *app = AppId::WEBSOCKET,
+        Name::Icy => *app = AppId::ICECAST,
+        Name::ContentType => {
             meta.put(&attr::HTTP_CONTENT_TYPE, value);
             *app = by_type(value, *app);
         }
-        14 if is(b"content-length") => {
+        Name::ContentLength => {
             let length = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
             if let Some(length) = length {
                 meta.put_number(&attr::HTTP_LENGTH, length);
             }
         }
-        19 if is(b"content-disposition") => {
+        Name::ContentDisposition => {
             let name = credentials::parameter(value, b"filename");
             let name = name.or_else(|| credentials::parameter(value, b"filename*"));
             meta.put(&attr::HTTP_FILE_NAME, name.unwrap_or_default());

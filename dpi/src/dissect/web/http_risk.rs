@@ -2,6 +2,7 @@
 //! that matter to risks, and the first bytes of the body behind it.
 
 use crate::attr;
+use crate::field::Name;
 use crate::meta::Meta;
 use crate::risk::{Risk, Risks, content, http};
 
@@ -19,24 +20,17 @@ pub(super) struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Reads a header line, of which `field` is the name and the value.
-    pub(super) fn line(
-        &mut self,
-        line: &'a [u8],
-        field: Option<(&'a [u8], &'a [u8])>,
-        meta: &mut Meta,
-    ) {
-        self.lines.read(line);
-        let Some((name, value)) = field else { return };
-        let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
-        match name.len() {
-            10 if is(b"user-agent") => meta.set_risks(http::judge_agent(value)),
-            12 if is(b"content-type") => self.kind = value,
-            13 if is(b"authorization") => self.authorise(value),
-            14 if is(b"content-length") => self.length = number(value),
-            19 if is(b"proxy-authorization") => self.authorise(value),
+    /// Reads a header line; gives the field that it is, and its value.
+    pub(super) fn line(&mut self, line: &'a [u8], meta: &mut Meta) -> (Name, &'a [u8]) {
+        let (name, value) = self.lines.read(line);
+        match name {
+            Name::UserAgent => meta.set_risks(http::judge_agent(value)),
+            Name::ContentType => self.kind = value,
+            Name::Authorization | Name::ProxyAuthorization => self.authorise(value),
+            Name::ContentLength => self.length = number(value),
             _ => {}
         }
+        (name, value)
     }
 
     fn authorise(&mut self, value: &[u8]) {
@@ -99,26 +93,19 @@ pub(super) struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    /// Reads a header line, of which `field` is the name and the value.
-    pub(super) fn line(
-        &mut self,
-        line: &'a [u8],
-        field: Option<(&'a [u8], &'a [u8])>,
-        meta: &mut Meta,
-    ) {
-        self.lines.read(line);
-        let Some((name, value)) = field else { return };
-        let is = |other: &[u8]| name.eq_ignore_ascii_case(other);
-        match name.len() {
-            6 if is(b"server") => meta.set_risks(http::judge_server(value)),
-            12 if is(b"x-powered-by") => meta.set_risks(http::judge_server(value)),
-            12 if is(b"content-type") => self.kind = value,
-            14 if is(b"content-length") => self.length = Some(number(value)),
-            16 if is(b"content-encoding") => self.encoded = !is_type(value, b"identity"),
-            17 if is(b"transfer-encoding") => self.chunked = true,
-            19 if is(b"content-disposition") => self.file = content::file_name(value),
+    /// Reads a header line; gives the field that it is, and its value.
+    pub(super) fn line(&mut self, line: &'a [u8], meta: &mut Meta) -> (Name, &'a [u8]) {
+        let (name, value) = self.lines.read(line);
+        match name {
+            Name::Server | Name::XPoweredBy => meta.set_risks(http::judge_server(value)),
+            Name::ContentType => self.kind = value,
+            Name::ContentLength => self.length = Some(number(value)),
+            Name::ContentEncoding => self.encoded = !is_type(value, b"identity"),
+            Name::TransferEncoding => self.chunked = true,
+            Name::ContentDisposition => self.file = content::file_name(value),
             _ => {}
         }
+        (name, value)
     }
 
     /// What status, header and body showed; `authorised` says that the request had credentials.

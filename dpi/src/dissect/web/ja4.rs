@@ -8,7 +8,7 @@
 //! the four-digit values joined by commas. Reserved values (RFC 8701) are left out everywhere.
 
 use super::hello::{Carrier, ClientHello, extensions, is_grease, pairs, protocol_names};
-use crate::digests::Digests;
+use crate::digests::{Digests, Listed};
 use sha2::{Digest, Sha256};
 
 /// Bytes of a fingerprint.
@@ -16,58 +16,63 @@ pub(super) const JA4_BYTES: usize = 36;
 /// Ciphers or extensions of a fingerprint at most; longer lists have none.
 const VALUES_MOST: usize = 256;
 const TEXT_BYTES: usize = VALUES_MOST * 5 + 1;
-/// Before a list of ciphers; before one of extensions is its length, and whether there is a second.
-const CIPHERS: u16 = u16::MAX;
 /// What stands for the hash of nothing.
 const NOTHING: [u8; 12] = *b"000000000000";
 
 /// The fingerprint of a whole hello; `None` if a list is longer than [`VALUES_MOST`].
+///
+/// Both hashes are kept by the bytes that they follow from, so that mostly nothing is sorted.
 pub(super) fn client(hello: &ClientHello<'_>, digests: &mut Digests) -> Option<[u8; JA4_BYTES]> {
-    let mut ciphers = Values::behind(CIPHERS);
-    for cipher in pairs(hello.ciphers).filter(|cipher| !is_grease(*cipher)) {
-        ciphers.push(cipher)?;
-    }
-    let cipher_count = ciphers.used - 1;
-    if cipher_count > VALUES_MOST {
-        return None;
-    }
-    ciphers.sort();
-    let list = ciphers.as_slice();
-    let cipher_hash = digests.list(list, || hash(list.get(1..)?, None))?;
+    // The reserved value in front is drawn anew for every hello.
+    let listed = match hello.ciphers.split_first_chunk::<2>() {
+        Some((first, rest)) if is_grease(u16::from_be_bytes(*first)) => rest,
+        _ => hello.ciphers,
+    };
+    let ciphers = digests.ciphers([listed], || cipher_hash(listed))?;
+    let kinds = match hello.kinds.parts() {
+        Some((low, high)) => {
+            // How many there are stands for the end of the high ones.
+            let head = [low.to_le_bytes(), high.len().to_le_bytes()];
+            let key = [head.as_flattened(), high, hello.signatures];
+            digests.extensions(key, || kind_hash(hello))?
+        }
+        None => kind_hash(hello)?,
+    };
+    let mut print = [b'_'; JA4_BYTES];
+    let (head, tail) = print.split_first_chunk_mut::<10>()?;
+    *head = summary(hello, ciphers.count, kinds.count);
+    *tail.get_mut(1..13)?.first_chunk_mut()? = ciphers.hash;
+    *tail.get_mut(14..26)?.first_chunk_mut()? = kinds.hash;
+    Some(print)
+}
 
-    let mut kinds = Values::behind(0);
-    let mut kind_count = 0_usize;
+/// The number and the hash of the ciphers.
+fn cipher_hash(listed: &[u8]) -> Option<Listed> {
+    let mut values = Values::new();
+    for cipher in pairs(listed).filter(|cipher| !is_grease(*cipher)) {
+        values.push(cipher)?;
+    }
+    Some(Listed { count: values.used, hash: hash(values.sorted(), None)? })
+}
+
+/// The number of the extensions, and the hash of them and of the signature algorithms.
+fn kind_hash(hello: &ClientHello<'_>) -> Option<Listed> {
+    let (mut kinds, mut count) = (Values::new(), 0);
     for (kind, _) in extensions(hello.extensions).filter(|(kind, _)| !is_grease(*kind)) {
-        kind_count += 1;
+        count += 1;
         if kind != 0x0000 && kind != 0x0010 {
             kinds.push(kind)?;
         }
     }
-    let sorted = kinds.used;
-    let signed = kind_count > 0 && hello.signatures.len() > 1;
-    kinds.sort();
-    if signed {
-        for value in pairs(hello.signatures).filter(|value| !is_grease(*value)) {
-            kinds.push(value)?;
-        }
+    if count == 0 {
+        return Some(Listed { count, hash: NOTHING });
     }
-    if sorted > VALUES_MOST + 1 || kinds.used - sorted > VALUES_MOST {
-        return None;
+    let mut signatures = Values::new();
+    for value in pairs(hello.signatures).filter(|value| !is_grease(*value)) {
+        signatures.push(value)?;
     }
-    kinds.set_first(u16::try_from(sorted).ok()? | u16::from(signed) << 15);
-    let list = kinds.as_slice();
-    let kind_hash = if kind_count == 0 {
-        NOTHING
-    } else {
-        digests.list(list, || hash(list.get(1..sorted)?, list.get(sorted..).filter(|_| signed)))?
-    };
-
-    let mut print = [b'_'; JA4_BYTES];
-    let (head, tail) = print.split_first_chunk_mut::<10>()?;
-    *head = summary(hello, cipher_count, kind_count);
-    tail.get_mut(1..13)?.copy_from_slice(&cipher_hash);
-    tail.get_mut(14..26)?.copy_from_slice(&kind_hash);
-    Some(print)
+    let second = (hello.signatures.len() > 1).then_some(signatures.as_slice());
+    Some(Listed { count, hash: hash(kinds.sorted(), second)? })
 }
 
 /// The hash of a list, and of a second one behind an underscore.
@@ -149,18 +154,15 @@ fn four_digits(value: u16) -> [u8; 4] {
     (nibbles + 0x3030_3030 + letters * u32::from(b'a' - b'0' - 10)).to_be_bytes()
 }
 
-/// A bounded list of numbers, or two one behind the other. The first value is none of the list: it
-/// tells what list it is, so that no two with the same values are of different text.
+/// A bounded list of numbers.
 struct Values {
-    values: [u16; 2 * VALUES_MOST + 1],
+    values: [u16; VALUES_MOST],
     used: usize,
 }
 
 impl Values {
-    fn behind(first: u16) -> Values {
-        let mut values = Values { values: [0; 2 * VALUES_MOST + 1], used: 1 };
-        values.set_first(first);
-        values
+    fn new() -> Values {
+        Values { values: [0; VALUES_MOST], used: 0 }
     }
 
     fn push(&mut self, value: u16) -> Option<()> {
@@ -169,16 +171,11 @@ impl Values {
         Some(())
     }
 
-    fn sort(&mut self) {
-        if let Some(values) = self.values.get_mut(1..self.used) {
+    fn sorted(&mut self) -> &[u16] {
+        if let Some(values) = self.values.get_mut(..self.used) {
             values.sort_unstable();
         }
-    }
-
-    fn set_first(&mut self, value: u16) {
-        if let Some(first) = self.values.first_mut() {
-            *first = value;
-        }
+        self.as_slice()
     }
 
     fn as_slice(&self) -> &[u16] {

@@ -13,6 +13,7 @@ mod ike;
 mod inside;
 mod ja4;
 mod leaf;
+mod offered;
 mod openvpn;
 mod quic;
 mod risks;

@@ -1,7 +1,8 @@
 //! What is odd about a TLS handshake: judged from the hellos and the certificate alone.
 
 use super::certificate::Certificate;
-use super::hello::{Carrier, ClientHello, extensions, is_grease, protocol_names};
+use super::hello::{Carrier, ClientHello, is_grease};
+use super::offered::Protocols;
 use crate::meta::Meta;
 use crate::risk::Risk;
 use crate::view::View;
@@ -17,62 +18,24 @@ const VALIDITY_MOST_S: [(u64, u64); 3] = [
     (1_519_862_400, 825 * DAY_S),
     (0, 1187 * DAY_S),
 ];
-/// Extensions looked at.
-const EXTENSIONS_MOST: usize = 64;
 /// The encrypted name of drafts before ECH.
 const ENCRYPTED_NAME: u16 = 0xffce;
 /// The public name in front of hidden ones at the largest operator of ECH.
 const PUBLIC_NAME: &[u8] = b"cloudflare-ech.com";
 
-/// The registry of ALPN names (IANA), those in use before they were in it, and beginnings of
-/// numbered drafts.
-const PROTOCOLS: &[&[u8]] = &[
-    b"h2",
-    b"http/1.1",
-    b"h3",
-    b"http/1.0",
-    b"http/0.9",
-    b"h2c",
-    b"webrtc",
-    b"c-webrtc",
-    b"ftp",
-    b"imap",
-    b"pop3",
-    b"managesieve",
-    b"coap",
-    b"co",
-    b"xmpp-client",
-    b"xmpp-server",
-    b"acme-tls/1",
-    b"mqtt",
-    b"dot",
-    b"doq",
-    b"ntske/1",
-    b"sunrpc",
-    b"smb",
-    b"irc",
-    b"nntp",
-    b"nnsp",
-    b"sip/2",
-    b"tds/8.0",
-    b"dicom",
-    b"postgresql",
-    b"radius/1.0",
-    b"radius/1.1",
-    b"stun.turn",
-    b"stun.nat-discovery",
-    b"grpc-exp",
-];
-const PROTOCOL_BEGINNINGS: &[&[u8]] = &[b"h2-", b"h3-", b"hq-", b"doq-", b"spdy/"];
-
 /// Judges what a client offers.
-pub(super) fn client(hello: &ClientHello<'_>, view: &View<'_>, meta: &mut Meta) {
+pub(super) fn client(
+    hello: &ClientHello<'_>,
+    protocols: &Protocols,
+    view: &View<'_>,
+    meta: &mut Meta,
+) {
     if !hello.whole {
         return;
     }
     // Peers of a call use DTLS without a name, and without the web.
     let over_web = hello.carrier != Carrier::Dtls;
-    let web = protocol_names(hello.alpn).any(is_web);
+    let web = protocols.web;
     if is_obsolete(hello.version) {
         meta.set_risk(Risk::TlsObsoleteVersion);
     }
@@ -86,7 +49,7 @@ pub(super) fn client(hello: &ClientHello<'_>, view: &View<'_>, meta: &mut Meta) 
     if hello.carrier == Carrier::Tls && !web && (view.port_is(443) || view.port_is(8443)) {
         meta.set_risk(Risk::TlsNotWeb);
     }
-    if protocol_names(hello.alpn).any(|name| !is_registered(name)) {
+    if protocols.uncommon {
         meta.set_risk(Risk::TlsUncommonAlpn);
     }
     if hidden {
@@ -131,47 +94,73 @@ fn is_obsolete(version: u16) -> bool {
     matches!(version, 0x0002 | 0x0300..=0x0302 | 0x0100 | 0xfeff)
 }
 
-fn is_web(name: &[u8]) -> bool {
-    matches!(name, b"h2" | b"h3" | b"h2c")
-        || [&b"http/"[..], b"h2-", b"h3-", b"hq-", b"spdy/"].iter().any(|one| name.starts_with(one))
+/// Whether a protocol is one of the web's.
+pub(super) fn is_web(name: &[u8]) -> bool {
+    matches!(name, b"h2" | b"h3" | b"h2c" | [b'h', b't', b't', b'p', b'/', ..])
+        || [&b"h2-"[..], b"h3-", b"hq-", b"spdy/"].iter().any(|one| name.starts_with(one))
 }
 
-fn is_registered(name: &[u8]) -> bool {
-    let reserved = name.first_chunk::<2>().is_some_and(|pair| is_grease(u16::from_be_bytes(*pair)));
-    reserved
-        || PROTOCOLS.contains(&name)
-        || PROTOCOL_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+/// Whether a protocol is in the registry of ALPN names (IANA), was in use before it was, is a
+/// numbered draft, or one of those that mean nothing.
+pub(super) fn is_registered(name: &[u8]) -> bool {
+    let listed = matches!(
+        name,
+        b"h2"
+            | b"http/1.1"
+            | b"h3"
+            | b"http/1.0"
+            | b"http/0.9"
+            | b"h2c"
+            | b"webrtc"
+            | b"c-webrtc"
+            | b"ftp"
+            | b"imap"
+            | b"pop3"
+            | b"managesieve"
+            | b"coap"
+            | b"co"
+            | b"xmpp-client"
+            | b"xmpp-server"
+            | b"acme-tls/1"
+            | b"mqtt"
+            | b"dot"
+            | b"doq"
+            | b"ntske/1"
+            | b"sunrpc"
+            | b"smb"
+            | b"irc"
+            | b"nntp"
+            | b"nnsp"
+            | b"sip/2"
+            | b"tds/8.0"
+            | b"dicom"
+            | b"postgresql"
+            | b"radius/1.0"
+            | b"radius/1.1"
+            | b"stun.turn"
+            | b"stun.nat-discovery"
+            | b"grpc-exp"
+    );
+    let reserved = |pair: &[u8; 2]| is_grease(u16::from_be_bytes(*pair));
+    let drafts = [&b"h2-"[..], b"h3-", b"hq-", b"doq-", b"spdy/"];
+    listed
+        || name.first_chunk::<2>().is_some_and(reserved)
+        || drafts.iter().any(|beginning| name.starts_with(beginning))
 }
 
 /// Whether the true name is hidden. Most browsers send an extension of encrypted hello that means
 /// nothing, which cannot be told from one that does; the name in front can.
 fn is_hidden(hello: &ClientHello<'_>) -> bool {
-    let (name, kinds) = (hello.name, extensions(hello.extensions).take(EXTENSIONS_MOST));
-    kinds.into_iter().any(|(kind, _)| kind == ENCRYPTED_NAME)
+    let name = hello.name;
+    hello.kinds.has(ENCRYPTED_NAME)
         || (hello.encrypted && (name.is_empty() || name.eq_ignore_ascii_case(PUBLIC_NAME)))
 }
 
 /// Extensions that do not fill their block, that come twice (RFC 8446 section 4.2), or a name
 /// that is none.
 fn has_odd_extensions(hello: &ClientHello<'_>) -> bool {
-    let mut seen = [0_u16; EXTENSIONS_MOST];
-    let (mut count, mut bytes) = (0_usize, 0_usize);
-    // Those that leave no mark of their own are looked for among those before.
-    let mut marks = 0_u64;
-    for (kind, value) in extensions(hello.extensions) {
-        bytes += 4 + value.len();
-        let Some(place) = seen.get_mut(count) else { return false };
-        *place = kind;
-        let mark = 1 << (kind & 63);
-        if marks & mark != 0 && seen.get(..count).unwrap_or_default().contains(&kind) {
-            return true;
-        }
-        marks |= mark;
-        count += 1;
-    }
-    bytes != hello.extensions.len()
-        || (hello.has_name
-            && (hello.name.is_empty() || !hello.name.iter().all(u8::is_ascii_graphic)))
+    hello.kinds.is_odd()
+        || (hello.has_name && (hello.name.is_empty() || !hello.name_kinds.is_graphic()))
 }
 
 /// Ciphers without encryption or authentication, for export, with RC4, DES or triple DES, and those

@@ -9,6 +9,7 @@ use af_xdp::{Area, AreaConfig, Custody, HugePages, Umem, UmemConfig};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendFlags, send};
 use weir_shm::packets::{Descriptor, Join, PacketWriter, flag};
+use weir_shm::rules::AppRow;
 use weir_shm::{
     ControlSpec, ControlWriter, EngineState, Event, Offer, PacketSpec, SegmentFd, Server,
     ShardSpec, ShardWriter,
@@ -106,6 +107,8 @@ impl Fake {
         let segments = vec![control.export(), shard.export(), SegmentFd::frames(0, fd, bytes)];
         let server = Server::bind(path, Offer { segments, ..Offer::default() }).unwrap();
         let free = (0..CHUNKS).map(|chunk| chunk * CHUNK).collect();
+        let declared = AppRow { id: 4000, name: "Payroll".to_owned(), ..AppRow::default() };
+        control.take_rules().unwrap().set_app(&declared);
         control.set_state(EngineState::Running);
         Fake {
             control,

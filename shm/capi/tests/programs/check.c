@@ -126,6 +126,8 @@ static void without_a_reader(void)
     CHECK(strcmp(weir_app_name(22), "TLS") == 0 && strcmp(weir_app_name(65535), "Unknown") == 0);
     CHECK(weir_app_id("tls") == 22 && weir_app_id("no such thing") == -1);
     CHECK(weir_app_id(NULL) == -1);
+    CHECK(weir_reader_app_name(NULL, 22, error, sizeof error) == 0);
+    CHECK(weir_reader_app_id(NULL, "TLS") == WEIR_ERROR);
     CHECK(strchr(weir_version(), '.') != NULL);
     /* Engines may run here or not; the sizes must agree. */
     error[0] = 'x';
@@ -200,6 +202,21 @@ static void holding(void)
     CHECK(drain(NULL) == 400 - WEIR_HELD_MAX - 1);
     CHECK(weir_counts(reader, &counts) == 0 && counts.held == 0);
     CHECK(counts.delivered == written && counts.missed == 0);
+}
+
+/* Names that the fake engine's rules declare are known to its reader alone. */
+static void naming(void)
+{
+    char name[64], cut[4];
+
+    CHECK(weir_reader_app_name(reader, 4000, name, sizeof name) == 8);
+    CHECK(strcmp(name, "Payroll") == 0 && strcmp(weir_app_name(4000), "Unknown") == 0);
+    CHECK(weir_reader_app_name(reader, 4000, cut, sizeof cut) == 8 && strcmp(cut, "Pay") == 0);
+    CHECK(weir_reader_app_name(reader, 22, name, sizeof name) == 4 && strcmp(name, "TLS") == 0);
+    CHECK(weir_reader_app_name(reader, 4001, NULL, 0) == 8);
+    CHECK(weir_reader_app_id(reader, "payroll") == 4000 && weir_app_id("payroll") == -1);
+    CHECK(weir_reader_app_id(reader, "tls") == 22 && weir_reader_app_id(reader, "no") == -1);
+    CHECK(weir_reader_app_id(reader, NULL) == WEIR_ERROR);
 }
 
 static void filtering(void)
@@ -284,6 +301,7 @@ int main(int count, char **arguments)
     CHECK(weir_link_type(reader) == 1);
     waiting();
     holding();
+    naming();
     filtering();
     missing(lease);
     engine("push", 2);
