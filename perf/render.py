@@ -46,6 +46,8 @@ def normal(result):
         result["machine"] = "{date}: {processor}, {cores} cores, {numa_nodes} NUMA nodes, {cache} MiB of last-level cache, {memory} GiB, {kernel}, load {load}".format(
             cache=machine["cache_bytes"] >> 20, memory=machine["memory_bytes"] >> 30, **machine
         )
+    elif result["date"] not in machine:
+        result["machine"] = f"{result['date']}: {machine}"
     return result
 
 
