@@ -72,12 +72,13 @@ flows() {
 }
 
 sizes() {
-    local capture size
+    local capture size turn
     begin sizes
-    for size in 64 128 256 512 1024 1518; do
-        capture=$(flows_capture 100000 6 --coap --new 0.01 --size $size)
-        bench size=$size -- --loops 3 --warm 100000
-        [ $size = 64 ] || rm -f "$capture"
+    for ((turn = 1; turn <= turns; turn++)); do
+        for size in 64 128 256 512 1024 1518; do
+            capture=$(flows_capture 100000 6 --coap --new 0.01 --size $size)
+            bench size=$size turn="$turn" -- --loops 1 --warm 100000
+        done
     done
 }
 
