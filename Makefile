@@ -1,11 +1,11 @@
 # Weir. `make run` shows it, `make test` proves it; both need only cargo and a Debian machine.
 
 CARGO ?= cargo
-PACKAGES = clang libelf-dev zlib1g-dev libhwloc-dev libudev-dev pkg-config make gcc libc6-dev linux-libc-dev
+PACKAGES = clang libelf-dev zlib1g-dev libhwloc-dev libudev-dev pkg-config make gcc libc6-dev linux-libc-dev python3
 LIVE_PACKAGES = iproute2 ethtool procps
 COUNT_PACKAGES = valgrind
 
-.PHONY: run test check bench icount icount-save model fanout faults asan fuzz conformance build install uninstall packages count-packages programs clean help
+.PHONY: run test check bench perf icount icount-save model fanout faults asan fuzz conformance build install uninstall packages count-packages programs clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -19,11 +19,12 @@ run: packages build
 test: packages programs
 	@tests/run.sh
 
-## make check          format, lints, docs
+## make check          format, lints, docs; docs/PERFORMANCE.md is what perf/results give
 check: packages
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked --quiet
+	perf/render.py --check
 
 ## make model         the lock-free protocols of shared memory and rings under loom
 model: packages
@@ -57,6 +58,15 @@ conformance: packages
 bench: packages build
 	$(CARGO) bench --locked -p weir-benches
 	perf/offline.sh
+
+## make perf           every table of docs/PERFORMANCE.md measured anew; CORPUS=DIR of captures
+perf: packages count-packages build
+	perf/offline.sh --save $(CORPUS)
+	perf/stages.sh --save $(CORPUS)
+	CAPTURES=$(CORPUS) perf/scaling.sh --save
+	perf/flowtable.sh --save
+	perf/fanout.sh $(CORPUS) >perf/results/fanout-$$(date -u +%F).md
+	perf/render.py
 
 ## make icount         instructions that each piece takes, under callgrind; fails where one rose by
 ##                     more than 1 % above benches/icount.tsv, which make icount-save writes anew

@@ -5,15 +5,14 @@
 # usage: perf/flowtable.sh [--save] [--flows N,N,…] [--tables weir,hashbrown,plain,memory] [--share PERCENT]
 #
 # --save keeps the result as perf/results/flowtable-DATE.md and .json.
-set -euo pipefail
-cd "$(dirname "$0")/.."
+. "$(dirname "$0")/lib.sh"
 save=
 if [ "${1:-}" = --save ]; then
-    save=perf/results/flowtable-$(date -u +%F)
+    save=perf/results/flowtable-$today
     shift
 fi
-cargo build --release --locked --quiet -p weir-benches --bin flowtable
-flowtable=${CARGO_TARGET_DIR:-target}/release/flowtable
+build -p weir-benches --bin flowtable
+flowtable=$target/release/flowtable
 if [ -z "$save" ]; then
     exec "$flowtable" "$@"
 fi

@@ -3,15 +3,11 @@
 # (less the mapped capture file) divided by the flows in its table.
 #
 # usage: perf/memory.sh [FLOWS]
-set -euo pipefail
-cd "$(dirname "$0")/.."
+. "$(dirname "$0")/lib.sh"
 flows=${1:-1000000}
-weir=${CARGO_TARGET_DIR:-target}/release/weir
-out=${CARGO_TARGET_DIR:-target}/perf
-capture=$out/flows-$flows-2.pcap
-[ -x "$weir" ] || cargo build --release --locked -p weir
-mkdir -p "$out"
-[ -f "$capture" ] || python3 perf/build_flows.py "$capture" "$flows" 2
+need python3 python3
+build -p weir --bin weir
+capture=$(flows_capture "$flows" 2)
 printf '[flow]\ncapacity = %s\n' $((flows * 21 / 20)) >"$out/memory.toml"
 "$weir" run "pcap:$capture" --name "memory-$$" --timeouts off --config "$out/memory.toml" --wait=60 >/dev/null 2>&1 &
 engine=$!

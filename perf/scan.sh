@@ -3,20 +3,15 @@
 # that scans them once a second, turn by turn.
 #
 # usage: perf/scan.sh [FLOWS] [ROUNDS] [TURNS]
-set -euo pipefail
-cd "$(dirname "$0")/.."
+. "$(dirname "$0")/lib.sh"
 flows=${1:-1000000}
 rounds=${2:-60}
 turns=${3:-5}
-weir=$PWD/${CARGO_TARGET_DIR:-target}/release/weir
-out=${CARGO_TARGET_DIR:-target}/perf
-capture=$out/flows-$flows-$rounds.pcap
-[ -x "$weir" ] || cargo build --release --locked -p weir
-mkdir -p "$out"
-[ -f "$capture" ] || python3 perf/build_flows.py "$capture" "$flows" "$rounds"
+need python3 python3
+build -p weir --bin weir
+capture=$(flows_capture "$flows" "$rounds")
 cat "$capture" >/dev/null # Into the page cache, so that no disk is measured.
-config=$out/scan.toml
-printf '[flow]\ncapacity = %s\n' $((flows * 5 / 4)) >"$config"
+config=$(table_for "$flows")
 reader=$(mktemp -d /tmp/weir-scan.XXXXXX)
 trap 'rm -rf "$reader"' EXIT
 install -m 755 "$weir" "$reader/weir"
@@ -39,7 +34,7 @@ run() {
     python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["shards"][0]["cpu_seconds"])' "$out/scan.json"
 }
 
-cargo run --release --locked --quiet -p weir-benches --bin machine
+machine
 echo "$flows flows, $((flows * rounds)) frames"
 results=
 for ((turn = 1; turn <= turns; turn++)); do

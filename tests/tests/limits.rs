@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use weir_engine::books::Count;
 use weir_engine::config::Settings;
-use weir_engine::measure::{self, Measured};
+use weir_engine::measure::{self, Feed, Measured, Play};
 use weir_engine::shard::Depth;
 use weir_tests::seen;
 use weir_tests::traffic::apps;
@@ -24,7 +24,8 @@ fn play(traffic: &Traffic, changes: &[(&str, i64)]) -> Measured {
         settings.set(key, (*value).into()).unwrap();
     }
     let config = settings.into_config("limits", &["pcap:x".to_owned()]).unwrap();
-    let mut shards = measure::run(&frames, &config, Depth::Inspect, 1).unwrap();
+    let wanted = Play { depth: Depth::Inspect, shards: 1, warm_frames: 0, rules: None };
+    let mut shards = measure::run(&Feed::Whole(frames), &config, &wanted).unwrap();
     let measured = shards.pop().unwrap();
     assert!(measured.books.balanced(), "{changes:?}: {:?}", measured.books);
     let frames = traffic.frames.len() as u64;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use weir_engine::books::Count;
 use weir_engine::capture::file::PreloadedFrames;
 use weir_engine::config::{Config, Settings, SourceSpec};
-use weir_engine::measure::{self, Measured};
+use weir_engine::measure::{self, Feed, Measured, Play};
 use weir_engine::shard::Depth;
 
 use crate::units::Quantity;
@@ -39,6 +39,16 @@ pub(crate) struct BenchArgs {
     /// Shards (threads).
     #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=254))]
     pub(crate) shards: u16,
+
+    /// Divide the frames among the shards by flow before the clock starts, as the queues of a card
+    /// do. Else each shard parses every frame and keeps its own, as from one file.
+    #[arg(long, conflicts_with_all = ["readers", "warm"])]
+    pub(crate) pre_split: bool,
+
+    /// Play so many frames of the capture before the clock starts, in each loop: the rest then
+    /// finds the flows of those in the table.
+    #[arg(long, value_name = "FRAMES", default_value_t = 0, conflicts_with = "readers")]
+    pub(crate) warm: u64,
 
     /// How often the capture is played.
     #[arg(long, value_name = "L", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -85,7 +95,11 @@ struct Row {
 struct Outcome {
     capture: String,
     shards: u16,
+    pre_split: bool,
+    /// The share of the frames that the shard with the most of them had.
+    busiest_share: f64,
     loops: u32,
+    warm_frames: u64,
     frames: u64,
     packets: u64,
     bytes: u64,
@@ -151,6 +165,12 @@ fn preloaded(
 
 fn measure_all(args: &BenchArgs, settings: Settings) -> anyhow::Result<Outcome> {
     let (config, frames) = preloaded(args, settings)?;
+    let feed = if args.pre_split {
+        Feed::split(&frames, &config, args.shards)?
+    } else {
+        Feed::Whole(frames)
+    };
+    let rules = measure::rules(&config)?;
     let mut depths = vec![("full", Depth::Inspect), ("without DPI", Depth::Flow)];
     if args.stages {
         depths.push(("parse only", Depth::Parse));
@@ -161,13 +181,16 @@ fn measure_all(args: &BenchArgs, settings: Settings) -> anyhow::Result<Outcome> 
     let mut runs = Vec::new();
     let mut first = None;
     for (name, depth) in depths {
-        let (row, run) = measure_depth(args, &frames, &config, name, depth)?;
+        let play =
+            Play { depth, shards: args.shards, warm_frames: args.warm, rules: rules.clone() };
+        let (row, run) = measure_depth(args.loops, &feed, &config, name, &play)?;
         runs.push(row);
         first.get_or_insert(run);
     }
     let shards = first.context("at least one depth is measured")?;
-    let sum = |count| shards.iter().map(|shard| shard.books.get(count)).sum::<u64>();
+    let sum = |count| shards.iter().map(|shard| shard.counted(count)).sum::<u64>();
     let flows = sum(Count::FlowsCreated);
+    let busiest = shards.iter().map(|shard| shard.counted(Count::Processed)).max();
     let stages = stages(&runs, args.stages && !args.no_dpi);
     let inspected = sum(Count::PacketsInspected);
     let metadata: u64 = shards.iter().map(|shard| shard.metadata_bytes).sum();
@@ -175,7 +198,10 @@ fn measure_all(args: &BenchArgs, settings: Settings) -> anyhow::Result<Outcome> 
     Ok(Outcome {
         capture: args.source.clone(),
         shards: args.shards,
+        pre_split: args.pre_split,
+        busiest_share: ratio(busiest.unwrap_or(0), sum(Count::Processed)),
         loops: args.loops,
+        warm_frames: shards.iter().map(|shard| shard.began.get(Count::Processed)).sum(),
         frames: sum(Count::Processed),
         packets: sum(Count::Parsed),
         bytes: sum(Count::ParsedBytes),
@@ -196,15 +222,15 @@ fn measure_all(args: &BenchArgs, settings: Settings) -> anyhow::Result<Outcome> 
 
 /// The median loop's figures, and that loop itself.
 fn measure_depth(
-    args: &BenchArgs,
-    frames: &Arc<PreloadedFrames>,
+    times: u32,
+    feed: &Feed,
     config: &Config,
     name: &'static str,
-    depth: Depth,
+    play: &Play,
 ) -> anyhow::Result<(Row, Vec<Measured>)> {
     let mut loops = Vec::new();
-    for _ in 0..args.loops {
-        loops.push(measure::run(frames, config, depth, args.shards)?);
+    for _ in 0..times {
+        loops.push(measure::run(feed, config, play)?);
     }
     let took = |shards: &Vec<Measured>| shards.iter().map(|shard| shard.turns_ns).max();
     loops.sort_by_key(took);
@@ -212,7 +238,7 @@ fn measure_depth(
     let slowest = loops.last().and_then(took).unwrap_or_default();
     let median = loops.swap_remove(loops.len() / 2);
     let time = seconds(took(&median).unwrap_or_default()).max(1e-9);
-    let sum = |count| median.iter().map(|shard| shard.books.get(count)).sum::<u64>();
+    let sum = |count| median.iter().map(|shard| shard.counted(count)).sum::<u64>();
     let frames = float(sum(Count::Processed));
     let cpu: u64 = median.iter().map(|shard| shard.turns_cpu_ns).sum();
     let row = Row {
@@ -250,14 +276,20 @@ fn stages(runs: &[Row], wanted: bool) -> Vec<Stage> {
 
 fn text(outcome: &Outcome) -> String {
     let count = |value| Quantity::Count.exact(value);
+    let warm = match outcome.warm_frames {
+        0 => String::new(),
+        frames => format!(" begun, after {} frames off the clock", count(frames)),
+    };
     let mut lines = vec![
         format!(
-            "{}: {} frames, {} packets, {} flows; {} shard(s), median of {} loop(s)",
+            "{}: {} frames, {} packets, {} flows{}; {} shard(s){}, median of {} loop(s)",
             outcome.capture,
             count(outcome.frames),
             count(outcome.packets),
             count(outcome.flows),
+            warm,
             outcome.shards,
+            if outcome.pre_split { ", each given its own flows" } else { "" },
             outcome.loops
         ),
         format!(

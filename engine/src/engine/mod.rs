@@ -6,7 +6,7 @@
 pub(crate) mod desk;
 mod ledger;
 mod open;
-mod rules;
+pub(crate) mod rules;
 mod shard_thread;
 
 use std::os::fd::{AsFd, BorrowedFd};

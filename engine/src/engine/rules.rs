@@ -54,7 +54,7 @@ enum Stage {
 ///
 /// # Errors
 /// Everything that is wrong with them.
-pub(super) fn at_start(files: &[String]) -> Result<Option<Loaded>, EngineError> {
+pub(crate) fn at_start(files: &[String]) -> Result<Option<Loaded>, EngineError> {
     if files.is_empty() {
         return Ok(None);
     }

@@ -72,7 +72,7 @@ pub fn run_beside(
             shard.let_readers_in();
             clock::rest(LOOK);
         }
-        play(shard)
+        play(shard, 0)
     })?;
     let mut handles = Vec::new();
     for number in 0..readers.count {

@@ -57,6 +57,25 @@ impl PreloadedFrames {
         })
     }
 
+    /// A copy of those frames that `wanted` says of, in their order: as a queue of their own.
+    pub(crate) fn part(&self, mut wanted: impl FnMut(&Frame, &[u8]) -> bool) -> PreloadedFrames {
+        let (mut bytes, mut frames) = (Vec::new(), Vec::new());
+        for frame in &self.frames {
+            let own = self.bytes_of(frame);
+            if wanted(frame, own) {
+                let addr = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                bytes.extend_from_slice(own);
+                frames.push(Frame { addr, ..*frame });
+            }
+        }
+        PreloadedFrames {
+            bytes: Bytes::Own(bytes.into_boxed_slice()),
+            frames: frames.into_boxed_slice(),
+            round_ns: self.round_ns,
+            problem: self.problem.clone(),
+        }
+    }
+
     /// The same in memory that packet readers can map.
     ///
     /// # Errors
