@@ -10,6 +10,7 @@ use weir_engine::config::Config;
 use weir_engine::sys::clock;
 use weir_engine::sys::place::{self, Core};
 
+use super::bed::Bed;
 use super::grid::{Cell, Work};
 use super::reader::Reader;
 use super::search::{self, Offered, Wish};
@@ -21,7 +22,7 @@ use super::subject::{Ages, Counts, Ended, Subject};
 pub(super) struct Method<'a> {
     /// Of every engine; name, source and limits of tables are set by cell.
     pub(super) config: &'a Config,
-    pub(super) tx: &'a str,
+    pub(super) bed: &'a Bed,
     pub(super) engine: &'static str,
     pub(super) payloads: f64,
     pub(super) trial: Duration,
@@ -213,8 +214,9 @@ impl<'a> Run<'a> {
         const LOOK: Duration = Duration::from_millis(10);
         let config = config_of(method.config, cell, busy_poll);
         let subject = Subject::start(&config, cell.work.depth(), &method.cores, LOOK)?;
+        method.bed.keep_receiving_on(&method.cores);
         let core = method.sender_core.map(|core| core.os_index);
-        let sender = Sender::new(method.tx, core, method.engine, method.payloads, cell);
+        let sender = Sender::new(&method.bed.tx, core, method.engine, method.payloads, cell);
         let before = subject.settled()?;
         Ok(Run {
             method,
@@ -248,7 +250,7 @@ impl<'a> Run<'a> {
         let frames = cell.flows.max(LEAST_FRAMES);
         let sent = self.sender.send(Rate::Top, MOST, Some(frames.into()))?;
         if sent.frames == 0 {
-            bail!("no frame left {}", self.method.tx);
+            bail!("no frame left {}", self.method.bed.tx);
         }
         let now = self.subject.settled()?;
         self.account(sent, &now);
@@ -271,7 +273,7 @@ impl<'a> Run<'a> {
             taken: float(counts.parsed) / sent.seconds.max(1e-6),
             loss: float(missing) / float(handed).max(1.0),
             // A sender that was late by a moment at the end is not too slow.
-            held: sent.not_sent.late * 200 <= handed,
+            held: sent.missing.late * 200 <= handed,
             lost,
         })
     }
@@ -286,7 +288,7 @@ impl<'a> Run<'a> {
         self.before = now.clone();
         self.unaccounted += sent.frames.abs_diff(counts.wire) + counts.missing();
         self.frames += sent.frames + sent.lost();
-        let of_sender = sent.not_sent.lost().map(|(name, frames)| (name.to_owned(), frames));
+        let of_sender = sent.missing.lost().map(|(name, frames)| (name.to_owned(), frames));
         let mut lost: BTreeMap<String, u64> =
             of_sender.into_iter().filter(|(_, frames)| *frames != 0).collect();
         for (name, frames) in counts.lost.iter().chain(&counts.dropped) {
@@ -309,7 +311,9 @@ impl<'a> Run<'a> {
         let readers: Vec<&Reader> = readers.iter().chain(&own).collect();
         let mut found = Vec::new();
         for share in shares {
-            readers.iter().for_each(|reader| reader.forget());
+            for reader in &readers {
+                reader.forget();
+            }
             let counts = |reader: &&Reader| (reader.seen().delivered, reader.seen().missed);
             let before: Vec<(u64, u64)> = readers.iter().map(counts).collect();
             let ages = self.subject.ages();
@@ -373,7 +377,9 @@ mod tests {
     fn percentiles_are_of_what_came_on_top() {
         let before = vec![(0, 999, 100), (1000, 1999, 5)];
         let after = vec![(0, 999, 100), (1000, 1999, 95), (2000, 2999, 9), (3000, 3999, 1)];
-        assert_eq!(percentiles(&before, &after), [1.999, 1.999, 2.999, 3.999, 3.999]);
-        assert_eq!(percentiles(&after, &after), [0.0; 5]);
+        let ns = |us: Percentiles| us.map(|us| format!("{us:.3}"));
+        let wanted = ["1.999", "1.999", "2.999", "3.999", "3.999"];
+        assert_eq!(ns(percentiles(&before, &after)), wanted);
+        assert_eq!(ns(percentiles(&after, &after)), ["0.000"; 5]);
     }
 }

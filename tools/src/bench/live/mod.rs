@@ -31,7 +31,7 @@ use crate::units::{self, Quantity};
 use bed::Bed;
 use cell::{Method, float};
 use grid::{Cell, Grid, Size, Work};
-use report::{Found, Machine, Outcome, SetUp};
+use report::{Found, Machine, Outcome, SetUp, Share};
 use state::{Measured, State};
 
 /// Find the highest rates at which an engine loses no frame, or one in 200, and how old packets are
@@ -85,6 +85,10 @@ pub(crate) struct LiveArgs {
     /// What shards do that have nothing to do.
     #[arg(long, value_enum, default_value_t = Wait::Sleep)]
     wait: Wait,
+
+    /// Where the kernel's receive side of a veth pair of its own runs.
+    #[arg(long, value_enum, default_value_t = Receive::Thread, conflicts_with = "tx")]
+    receive: Receive,
 
     /// The share of new flows that begin with an application's first words.
     #[arg(long, value_name = "SHARE", default_value_t = 0.3)]
@@ -141,6 +145,15 @@ enum Engine {
     Packet,
 }
 
+/// `--receive`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+enum Receive {
+    /// In a thread of the kernel's, on the shards' cores: beside a shard as a NIC's would be.
+    Thread,
+    /// On the sender's core, as the kernel does by itself: the shards have theirs alone.
+    Sender,
+}
+
 /// `--wait`.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 enum Wait {
@@ -164,7 +177,7 @@ pub(super) fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
     let mut state = State::open(args.state.as_deref(), settings_of(args))?;
     let bed = match (&args.tx, &args.rx) {
         (Some(tx), Some(rx)) => Bed::named(tx, rx)?,
-        _ => Bed::make()?,
+        _ => Bed::make(args.receive == Receive::Thread)?,
     };
     let name = format!("bench-live-{}", std::process::id());
     let mut config = settings.into_config(&name, &[format!("xdp:{}", bed.rx)])?;
@@ -173,7 +186,7 @@ pub(super) fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
     let others = cores.iter().filter(|core| Some(**core) != sender_core || cores.len() == 1);
     let method = Method {
         config: &config,
-        tx: &bed.tx,
+        bed: &bed,
         engine: args.engine.name(),
         payloads: args.payloads,
         trial: args.trial,
@@ -210,7 +223,7 @@ fn measure(
     wanted: &[Cell],
     state: &mut State,
 ) -> anyhow::Result<(usize, Vec<String>)> {
-    const SMALL: Duration = Duration::from_secs(300);
+    const SMALL: Duration = Duration::from_mins(5);
     let small = args.grid == Which::Small;
     let most = args.most.or(small.then_some(SMALL)).unwrap_or(Duration::MAX);
     let started = clock::monotonic_ns();
@@ -240,7 +253,7 @@ fn measure(
             Err(error) if number == 1 => return Err(error),
             Err(error) => failed.push(format!("{cell}: {error:#}")),
         }
-        longest = longest.max(passed() - begun);
+        longest = longest.max(passed().saturating_sub(begun));
     }
     if state.busy_poll().is_none() && !method.stop.load(Ordering::Relaxed) && passed() < most {
         let rows = wanted.iter().filter_map(|cell| state.row(*cell));
@@ -259,7 +272,13 @@ fn measure(
 fn found(state: &State, cell: Cell) -> Option<Found> {
     let row = state.row(cell)?.clone();
     let ceiling = state.row(Cell { work: Work::RxDrop, ..cell });
-    let of_ceiling = row.ndr.zip(ceiling.and_then(|ceiling| ceiling.ndr)).map(|(a, b)| a / b);
+    let of_ceiling = ceiling.and_then(|ceiling| {
+        Some(Share {
+            ratio: row.ndr? / ceiling.ndr?,
+            part_limited: row.ndr_limited,
+            whole_limited: ceiling.ndr_limited,
+        })
+    });
     Some(Found { row, of_ceiling })
 }
 
@@ -299,10 +318,11 @@ fn sender_core(wanted: Option<usize>, cores: &[Core]) -> anyhow::Result<Option<C
 fn settings_of(args: &LiveArgs) -> String {
     let between = args.tx.as_deref().zip(args.rx.as_deref()).unwrap_or(("veth", "veth"));
     format!(
-        "{} {between:?} {:?} {:?} {:?} payloads {} trial {:?} precision {} config {:?}",
+        "{} {between:?} {:?} {:?} {:?} {:?} payloads {} trial {:?} precision {} config {:?}",
         env!("CARGO_PKG_VERSION"),
         args.engine,
         args.wait,
+        args.receive,
         args.core,
         args.payloads,
         args.trial,
@@ -317,6 +337,7 @@ fn set_up(args: &LiveArgs, bed: &Bed, method: &Method<'_>) -> SetUp {
         tx: bed.tx.clone(),
         rx: bed.rx.clone(),
         own_pair: bed.made,
+        receive: if bed.threaded { "thread" } else { "sender" },
         sender_core: method.sender_core.map(|core| core.os_index),
         other_cores: method.cores.iter().map(|core| core.os_index).collect(),
         wait: if method.config.busy_poll { "busy_poll" } else { "sleep" }.to_owned(),

@@ -38,7 +38,29 @@ pub(super) struct Found {
     #[serde(flatten)]
     pub(super) row: Row,
     /// NDR over the ceiling's; none where one of them is not known.
-    pub(super) of_ceiling: Option<f64>,
+    pub(super) of_ceiling: Option<Share>,
+}
+
+/// A share of two rates, of which either may be as much as the sender makes.
+#[derive(Serialize, Clone, Copy, PartialEq, Debug)]
+pub(super) struct Share {
+    pub(super) ratio: f64,
+    /// The true share is this at least: the part is the sender's limit, not the engine's.
+    pub(super) part_limited: bool,
+    /// It is this at most: the whole is.
+    pub(super) whole_limited: bool,
+}
+
+impl Share {
+    fn text(self) -> String {
+        let shown = format!("{:.0} %", self.ratio * 100.0);
+        match (self.part_limited, self.whole_limited) {
+            (false, false) => shown,
+            (true, false) => format!("≥ {shown}"),
+            (false, true) => format!("≤ {shown}"),
+            (true, true) => "not known".to_owned(),
+        }
+    }
 }
 
 /// The machine; what cannot be read is empty.
@@ -58,8 +80,10 @@ pub(super) struct SetUp {
     pub(super) version: &'static str,
     pub(super) tx: String,
     pub(super) rx: String,
-    /// A veth pair of its own, whose receive side runs on the sender's core.
+    /// A veth pair of its own.
     pub(super) own_pair: bool,
+    /// Where its receive side runs: `sender` or `thread`.
+    pub(super) receive: &'static str,
     pub(super) sender_core: Option<usize>,
     pub(super) other_cores: Vec<usize>,
     pub(super) wait: String,
@@ -119,11 +143,16 @@ impl Outcome {
         )?;
         let core = set_up.sender_core.map_or("any core".to_owned(), |core| format!("core {core}"));
         let others: Vec<String> = set_up.other_cores.iter().map(ToString::to_string).collect();
-        let pair = if set_up.own_pair {
-            "a veth pair of its own; the kernel's receive side of it, XDP program and copy to the \
-             socket, runs on the sender's core"
-        } else {
-            "a cable between two interfaces"
+        let pair = match set_up.receive {
+            _ if !set_up.own_pair => "a cable between two interfaces",
+            "sender" => {
+                "a veth pair of its own, whose receive side, XDP program and copy to the socket, runs \
+                 on the sender's core"
+            }
+            _ => {
+                "a veth pair of its own, whose receive side, XDP program and copy to the socket, runs \
+                 in a thread of the kernel's on the shards' cores"
+            }
         };
         writeln!(
             text,
@@ -180,8 +209,7 @@ impl Outcome {
                 None => "none".to_owned(),
             };
             let bits = row.ndr.map(|rate| format!("{:.2}", rate * size.mean_bytes() * 8.0 / 1e9));
-            let share = of_ceiling.filter(|_| work != Work::RxDrop);
-            let share = share.map(|share| format!("{:.0} %", share * 100.0));
+            let share = of_ceiling.filter(|_| work != Work::RxDrop).map(Share::text);
             let books = if row.balanced { "" } else { ", books NOT balanced" };
             writeln!(
                 text,

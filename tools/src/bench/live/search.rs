@@ -61,6 +61,12 @@ struct Search<'a, M> {
     wish: &'a Wish,
     most: f64,
     trials: Vec<Trial>,
+    /// Trials so far, also those that came to nothing.
+    count: usize,
+    /// Trials in a row that the sender was too slow for ...
+    failed: usize,
+    /// ... and the most that it sent in them.
+    best_failed: f64,
     measure: M,
 }
 
@@ -72,7 +78,15 @@ pub(super) fn search<M>(wish: &Wish, measure: M) -> anyhow::Result<Vec<Found>>
 where
     M: FnMut(f64, Duration) -> anyhow::Result<Offered>,
 {
-    let mut search = Search { wish, most: wish.most, trials: Vec::new(), measure };
+    let mut search = Search {
+        wish,
+        most: wish.most,
+        trials: Vec::new(),
+        count: 0,
+        failed: 0,
+        best_failed: 0.0,
+        measure,
+    };
     for goal in &wish.goals {
         search.seek(*goal, false)?;
     }
@@ -92,7 +106,7 @@ where
     fn seek(&mut self, goal: f64, long: bool) -> anyhow::Result<Found> {
         let width = self.wish.precision * if long { 1.0 } else { 4.0 };
         let mut step = width;
-        while self.trials.len() < MOST_TRIALS {
+        while self.count < MOST_TRIALS {
             let (lower, upper) = self.bounds(goal, long);
             let load = match (lower, upper) {
                 (Some(lower), _) if lower >= self.most => break,
@@ -122,13 +136,20 @@ where
     fn offer(&mut self, load: f64, long: bool) -> anyhow::Result<()> {
         let time = if long { self.wish.trial } else { self.wish.trial / 4 };
         let offered = (self.measure)(load, time)?;
+        self.count += 1;
         if offered.held {
+            (self.failed, self.best_failed) = (0, 0.0);
             self.trials.push(Trial { load, loss: offered.loss, long });
             return Ok(());
         }
-        // What was sent instead is known; nothing above it can be.
-        self.most = self.most.min(offered.rate.floor()).max(self.wish.least);
-        self.trials.push(Trial { load: self.most, loss: offered.loss, long });
+        // A bad moment of the sender's is not its limit: that is the best of several.
+        self.failed += 1;
+        self.best_failed = self.best_failed.max(offered.rate.floor());
+        if self.failed == TRIES {
+            self.most = self.most.min(self.best_failed).max(self.wish.least);
+            self.trials.push(Trial { load: self.most, loss: offered.loss, long });
+            (self.failed, self.best_failed) = (0, 0.0);
+        }
         Ok(())
     }
 

@@ -40,7 +40,8 @@ pub(super) struct Sent {
     #[serde(rename = "sent_frames")]
     pub(super) frames: u64,
     pub(super) seconds: f64,
-    pub(super) not_sent: NotSent,
+    #[serde(rename = "not_sent")]
+    pub(super) missing: NotSent,
 }
 
 /// What did not leave.
@@ -66,7 +67,7 @@ impl NotSent {
 impl Sent {
     /// Frames that were handed over and lost on the way to the other end.
     pub(super) fn lost(&self) -> u64 {
-        self.not_sent.lost().iter().map(|(_, frames)| frames).sum()
+        self.missing.lost().iter().map(|(_, frames)| frames).sum()
     }
 }
 
@@ -168,8 +169,8 @@ mod tests {
         // 2000 flows were new; with five times as many frames, the 2001st comes five times as late.
         assert_eq!(sender.first(Rate::Even(10_000.0)), 20_000);
         let mut sender = Sender::new("a", None, "live", 0.0, Cell { new_flows: 0, ..cell });
-        let not_sent = NotSent { dropped_by_driver: 5, late: 7, ..NotSent::default() };
-        sender.go_on(Rate::Top, 0, Sent { not_sent, ..sent });
+        let missing = NotSent { dropped_by_driver: 5, late: 7, ..NotSent::default() };
+        sender.go_on(Rate::Top, 0, Sent { missing, ..sent });
         assert_eq!(sender.first(Rate::Even(1.0)), 4_005);
     }
 }

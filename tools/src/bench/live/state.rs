@@ -125,7 +125,7 @@ mod tests {
         state.add(Measured::Idle { cpu: 0.01 }).unwrap();
         assert_eq!(State::open(Some(&path), "b".to_owned()).unwrap().results, []);
         // A line that was cut off is left out, and what comes after it is read.
-        std::fs::OpenOptions::new()
+        OpenOptions::new()
             .append(true)
             .open(&path)
             .and_then(|mut file| file.write_all(b"{\"settings\":\"a\",\"res"))

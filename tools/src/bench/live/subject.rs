@@ -289,11 +289,16 @@ fn nothing() -> Report {
 /// Lets the calling thread, and those that it starts, run on these cores alone; where there are none
 /// or the system refuses, on all.
 pub(super) fn keep_to(cores: &[Core]) {
+    if !cores.is_empty() {
+        sched_setaffinity(None, &set_of(cores)).ok();
+    }
+}
+
+/// The cores as the system takes them.
+pub(super) fn set_of(cores: &[Core]) -> CpuSet {
     let mut set = CpuSet::new();
     for core in cores.iter().filter(|core| core.os_index < CpuSet::MAX_CPU) {
         set.set(core.os_index);
     }
-    if !cores.is_empty() {
-        sched_setaffinity(None, &set).ok();
-    }
+    set
 }
