@@ -100,8 +100,8 @@ impl Sender {
         frames: Option<u64>,
     ) -> anyhow::Result<Sent> {
         let first = self.first(rate);
-        let program = std::env::current_exe().context("cannot find this program again")?;
-        let mut command = Command::new(program);
+        // This program, even if its file was replaced meanwhile.
+        let mut command = Command::new("/proc/self/exe");
         command.args(["replay", "--synth", "--json", "--interface", &self.interface]);
         command.args(["--engine", self.engine, "--size", &self.cell.size.to_string()]);
         command.args(["--flows", &self.cell.flows.to_string()]);
