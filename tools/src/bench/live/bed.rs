@@ -53,18 +53,19 @@ impl Bed {
         for end in [&bed.tx, &bed.rx] {
             ip(&["link", "set", "dev", end, "up"])?;
         }
-        if threaded {
-            receive_in_threads(&bed.rx)?;
-        }
         Ok(bed)
     }
 
-    /// Puts the kernel's threads that receive on these cores. They come with the XDP program, so this
-    /// is for after the start of whoever attaches one.
-    pub(super) fn keep_receiving_on(&self, cores: &[Core]) {
+    /// Has the kernel receive in threads on these cores, if that is wanted. What they serve comes with
+    /// the XDP program, so this is for after the start of whoever attaches one.
+    ///
+    /// # Errors
+    /// The kernel does not, or `unshare` is not there.
+    pub(super) fn keep_receiving_on(&self, cores: &[Core]) -> anyhow::Result<()> {
         if !self.threaded {
-            return;
+            return Ok(());
         }
+        receive_in_threads(&self.rx)?;
         let name = format!("napi/{}-", self.rx);
         let set = subject::set_of(cores);
         let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -76,6 +77,7 @@ impl Bed {
                 sched_setaffinity(id, &set).ok();
             }
         }
+        Ok(())
     }
 
     /// Two interfaces that are there.

@@ -214,7 +214,9 @@ impl<'a> Run<'a> {
         const LOOK: Duration = Duration::from_millis(10);
         let config = config_of(method.config, cell, busy_poll);
         let subject = Subject::start(&config, cell.work.depth(), &method.cores, LOOK)?;
-        method.bed.keep_receiving_on(&method.cores);
+        let seats = place::assign(&method.cores, None, usize::from(cell.shards) + 1);
+        let seat: Vec<Core> = seats.last().copied().flatten().into_iter().collect();
+        method.bed.keep_receiving_on(&seat)?;
         let core = method.sender_core.map(|core| core.os_index);
         let sender = Sender::new(&method.bed.tx, core, method.engine, method.payloads, cell);
         let before = subject.settled()?;
@@ -230,17 +232,14 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Readers on the cores after the shards'.
+    /// Readers on the cores after the shards' and the kernel's.
     fn readers(&self, count: usize) -> anyhow::Result<Vec<Reader>> {
         let Some(socket) = self.subject.socket() else { return Ok(Vec::new()) };
-        let shards = usize::from(self.sender_shards());
-        let seats = place::assign(&self.method.cores, None, shards + count);
-        let seats = seats.into_iter().skip(shards);
+        let kernel = usize::from(self.method.bed.threaded);
+        let taken = usize::from(self.sender.cell().shards) + kernel;
+        let seats = place::assign(&self.method.cores, None, taken + count);
+        let seats = seats.into_iter().skip(taken);
         seats.map(|core| Reader::start(socket, core)).collect()
-    }
-
-    fn sender_shards(&self) -> u16 {
-        self.sender.cell().shards
     }
 
     /// Sends every flow once, so that tables and caches are as they are in the midst of a run.

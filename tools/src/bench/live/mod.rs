@@ -87,7 +87,7 @@ pub(crate) struct LiveArgs {
     wait: Wait,
 
     /// Where the kernel's receive side of a veth pair of its own runs.
-    #[arg(long, value_enum, default_value_t = Receive::Thread, conflicts_with = "tx")]
+    #[arg(long, value_enum, default_value_t = Receive::Auto, conflicts_with = "tx")]
     receive: Receive,
 
     /// The share of new flows that begin with an application's first words.
@@ -148,7 +148,9 @@ enum Engine {
 /// `--receive`.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 enum Receive {
-    /// In a thread of the kernel's, on the shards' cores: beside a shard as a NIC's would be.
+    /// In a thread where that has a core of its own, else on the sender's core.
+    Auto,
+    /// In a thread of the kernel's, on the core after the shards'.
     Thread,
     /// On the sender's core, as the kernel does by itself: the shards have theirs alone.
     Sender,
@@ -174,10 +176,11 @@ pub(super) fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
     let settings = crate::run::settings(args.config.as_deref(), None)?;
     let cores = place::cores();
     let sender_core = sender_core(args.core, &cores)?;
+    let grid = grid(args);
     let mut state = State::open(args.state.as_deref(), settings_of(args))?;
     let bed = match (&args.tx, &args.rx) {
         (Some(tx), Some(rx)) => Bed::named(tx, rx)?,
-        _ => Bed::make(args.receive == Receive::Thread)?,
+        _ => Bed::make(args.receive.in_thread(&grid, cores.len().saturating_sub(1)))?,
     };
     let name = format!("bench-live-{}", std::process::id());
     let mut config = settings.into_config(&name, &[format!("xdp:{}", bed.rx)])?;
@@ -196,7 +199,7 @@ pub(super) fn run(args: &LiveArgs) -> anyhow::Result<ExitCode> {
         stop: &stop,
     };
     let set_up = set_up(args, &bed, &method);
-    let wanted = grid(args).cells();
+    let wanted = grid.cells();
     let (left, failed) = measure(args, &method, &wanted, &mut state)?;
     let found = wanted.iter().filter_map(|cell| found(&state, *cell)).collect();
     let outcome = Outcome {
@@ -344,6 +347,18 @@ fn set_up(args: &LiveArgs, bed: &Bed, method: &Method<'_>) -> SetUp {
         trial_seconds: float(u64::try_from(args.trial.as_millis()).unwrap_or(u64::MAX)) / 1e3,
         precision: args.precision,
         payloads: args.payloads,
+    }
+}
+
+impl Receive {
+    /// With so many cores for all but the sender.
+    fn in_thread(self, grid: &Grid, cores: usize) -> bool {
+        let shards = grid.shards.iter().max().copied().unwrap_or(1);
+        match self {
+            Receive::Auto => cores > usize::from(shards),
+            Receive::Thread => true,
+            Receive::Sender => false,
+        }
     }
 }
 

@@ -151,7 +151,7 @@ impl Outcome {
             }
             _ => {
                 "a veth pair of its own, whose receive side, XDP program and copy to the socket, runs \
-                 in a thread of the kernel's on the shards' cores"
+                 in a thread of the kernel's on the core after the shards'"
             }
         };
         writeln!(
@@ -178,15 +178,16 @@ impl Outcome {
 
     /// Who has no core to itself.
     fn sharing(&self) -> &'static str {
+        let kernel = usize::from(self.set_up.receive == "thread");
         let needed = |found: &Found| {
             let readers = found.row.cell.work.readers().max(1);
-            usize::from(found.row.cell.shards) + readers
+            usize::from(found.row.cell.shards) + kernel + readers
         };
         let cores = self.set_up.other_cores.len();
         let most = self.cells.iter().map(needed).max().unwrap_or(0);
         let shards = self.cells.iter().map(|found| found.row.cell.shards).max().unwrap_or(0);
-        if usize::from(shards) > cores {
-            ", which shards share with each other and with readers"
+        if usize::from(shards) + kernel > cores {
+            ", which these share: no more than a core can do is to be expected of all together"
         } else if most > cores {
             ", which readers share with shards"
         } else {
@@ -295,7 +296,8 @@ impl Outcome {
             )?;
         }
         if let Some((cell, latency)) = &self.busy_poll {
-            let own = usize::from(cell.shards) < self.set_up.other_cores.len();
+            let kernel = usize::from(self.set_up.receive == "thread");
+            let own = usize::from(cell.shards) + kernel < self.set_up.other_cores.len();
             writeln!(
                 text,
                 "\nWith shards that poll without pause, at {:.3} Mframes/s, {:.0} % of the NDR ({cell}): \
