@@ -10,7 +10,7 @@ use crate::engine::weir;
 
 /// Two cells, a second or three each, and the engine without traffic.
 fn tiny(state: &Path) -> Value {
-    const WITHIN: Duration = Duration::from_secs(60);
+    const WITHIN: Duration = Duration::from_mins(1);
     let mut command = weir(&["bench", "live", "--json", "--work", "flow", "--flows", "1K"]);
     command.args(["--trial", "100ms", "--precision", "20%", "--for", "20s", "--state"]).arg(state);
     let printed = programs::run(&mut command, WITHIN).unwrap().success().unwrap();
