@@ -122,7 +122,9 @@ pub struct LiveSettings<'a> {
     pub order: LiveOrder,
     /// Their times.
     pub pace: LivePace,
-    /// How many in all; none: no end.
+    /// The number of the first frame.
+    pub first: u64,
+    /// The number of the one after the last; none: no end.
     pub frames: Option<u64>,
     /// How long; none: no end.
     pub after_ns: Option<u64>,
@@ -133,7 +135,7 @@ pub struct LiveSettings<'a> {
 /// How far it is. Times are nanoseconds from the start.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct LiveState {
-    /// Frames handed over.
+    /// Frames handed over, and those before the first.
     pub frames: u64,
     /// When the next is due, in 2^-16 ns.
     pub due: u64,
@@ -181,6 +183,7 @@ pub struct Live {
     program: OwnedFd,
     watch: LiveWatch,
     jitter: MapHandle,
+    first: u64,
     blank: Vec<u8>,
     _counting: [Link; 2],
 }
@@ -235,6 +238,7 @@ impl Live {
                 outcome: MapHandle::try_from(&loaded.maps.outcome).map_err(failed)?,
             },
             jitter: MapHandle::try_from(&loaded.maps.jitter).map_err(failed)?,
+            first: settings.first,
             blank: vec![0; longest as usize],
             _counting: counting,
         })
@@ -249,7 +253,9 @@ impl Live {
         const SECOND_NS: u64 = 1_000_000_000;
         let mut words = [0; STATE_WORDS];
         words[0] = at_ns;
+        words[1] = self.first;
         words[8] = SECOND_NS;
+        words[9] = self.first;
         let bytes: Vec<u8> = words.iter().flat_map(|word: &u64| word.to_ne_bytes()).collect();
         let what = "setting the start of live frames";
         self.watch

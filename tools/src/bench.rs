@@ -1,13 +1,15 @@
-//! `weir bench`: the pipeline over a capture that is already in memory.
+//! `weir bench`: the pipeline over a capture that is already in memory; `weir bench live`: over a
+//! cable.
 
 mod fanout;
+mod live;
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 use weir_engine::books::Count;
 use weir_engine::capture::file::PreloadedFrames;
@@ -22,11 +24,15 @@ use crate::units::Quantity;
 /// Each loop plays the whole capture once through fresh tables; the figures are of the median
 /// loop. Reading the file is not part of them.
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(crate) struct BenchArgs {
     /// `pcap:FILE`: the capture; it is read into memory before the clock starts.
-    #[arg(value_name = "SOURCE")]
-    pub(crate) source: String,
+    #[arg(value_name = "SOURCE", required = true)]
+    pub(crate) source: Option<String>,
+
+    #[command(subcommand)]
+    pub(crate) other: Option<Other>,
 
     /// One JSON object instead of text.
     #[arg(long)]
@@ -74,6 +80,12 @@ pub(crate) struct BenchArgs {
     /// Settings file.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<std::path::PathBuf>,
+}
+
+/// Other measurements.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Other {
+    Live(live::LiveArgs),
 }
 
 /// What one depth of the pipeline came to, in the median loop.
@@ -130,8 +142,17 @@ struct Inspection {
     packets_per_flow: f64,
 }
 
+impl BenchArgs {
+    fn source(&self) -> &str {
+        self.source.as_deref().unwrap_or_default()
+    }
+}
+
 /// Runs the measurement.
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<ExitCode> {
+    if let Some(Other::Live(args)) = &args.other {
+        return live::run(args);
+    }
     let settings = super::run::settings(args.config.as_deref(), args.timeouts.as_deref())?;
     if !args.readers.is_empty() {
         let (config, frames) = preloaded(args, settings)?;
@@ -152,9 +173,9 @@ fn preloaded(
     args: &BenchArgs,
     settings: Settings,
 ) -> anyhow::Result<(Config, Arc<PreloadedFrames>)> {
-    let config = settings.into_config("bench", std::slice::from_ref(&args.source))?;
+    let config = settings.into_config("bench", args.source.as_slice())?;
     let Some(SourceSpec::File(path)) = config.sources.first() else {
-        bail!("`weir bench` plays a file: give it as pcap:FILE, not `{}`", args.source);
+        bail!("`weir bench` plays a file: give it as pcap:FILE, not `{}`", args.source());
     };
     let frames = measure::preload(Path::new(path))?;
     if frames.frames() == 0 {
@@ -196,7 +217,7 @@ fn measure_all(args: &BenchArgs, settings: Settings) -> anyhow::Result<Outcome> 
     let metadata: u64 = shards.iter().map(|shard| shard.metadata_bytes).sum();
     let live: u64 = shards.iter().map(|shard| shard.flows_live).sum();
     Ok(Outcome {
-        capture: args.source.clone(),
+        capture: args.source().to_owned(),
         shards: args.shards,
         pre_split: args.pre_split,
         busiest_share: ratio(busiest.unwrap_or(0), sum(Count::Processed)),

@@ -32,6 +32,7 @@ use crate::sys::{clock, groups, place};
 
 use desk::Desk;
 pub use ledger::{QUEUE_COUNTERS, QueueCounts};
+pub use open::xdp_config;
 use open::{Labelled, Opened, Port};
 use rules::Rules;
 use shard_thread::{Order, ShardThread};

@@ -144,7 +144,8 @@ impl Opened {
     }
 }
 
-fn xdp_config(config: &Config, interface: &str, shards: u16, secret: [u64; 4]) -> XdpConfig {
+/// What an engine of this configuration captures from an interface with, for `shards` shards.
+pub fn xdp_config(config: &Config, interface: &str, shards: u16, secret: [u64; 4]) -> XdpConfig {
     XdpConfig {
         interface: interface.into(),
         shards: shards.into(),

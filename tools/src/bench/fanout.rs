@@ -66,7 +66,7 @@ pub(super) fn run(
     let first: Vec<f64> = turns.iter().take(1).flatten().map(|turn| turn.cpu_ns).collect();
     let rows = args.readers.iter().zip(&turns).map(|(readers, turns)| row(*readers, turns, &first));
     Ok(Outcome {
-        capture: args.source.clone(),
+        capture: args.source().to_owned(),
         frames: frames.frames(),
         rounds: args.loops,
         touch: args.touch,

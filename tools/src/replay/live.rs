@@ -75,6 +75,7 @@ pub(super) fn play(
         bail!(failure(Code::Failed, format!("--engine live: {why}")));
     }
     let steps: Vec<LiveStep> = traffic.plan().store.templates().iter().map(step).collect();
+    let first = traffic.index();
     let live = Live::load(&settings(traffic, interface.index, &steps, end.after_ns))?;
     run(&live, if traffic.pace() == Pace::Top { LIVE_BATCH } else { PACED_BATCH }, end)?;
     let state = live.state()?;
@@ -83,14 +84,14 @@ pub(super) fn play(
         bail!(failure(Code::Failed, nothing_left(interface, outcome)));
     }
     let mut meter = Meter::new(traffic.pace() != Pace::Top);
-    (meter.frames, meter.bytes, meter.last_ns) = (state.frames, state.bytes, state.last_ns);
+    (meter.frames, meter.bytes, meter.last_ns) = (state.frames - first, state.bytes, state.last_ns);
     meter.seconds = Seconds::of(state.seconds, state.slowest, state.fastest);
     for (off, frames) in live.jitter()? {
         meter.jitter.add(u64::try_from(off.as_nanos()).unwrap_or(u64::MAX), frames);
     }
     traffic.resume(state.frames, state.due);
     // Of the frames that did not leave the bytes are not known one by one.
-    let mean = state.bytes / state.frames.max(1);
+    let mean = state.bytes / meter.frames.max(1);
     let refused = outcome.refused + state.failed;
     let mut unsent = Unsent { dropped_by_driver: outcome.dropped, refused, ..Unsent::default() };
     unsent.bytes = unsent.handed_over() * mean;
@@ -171,7 +172,8 @@ fn settings<'a>(
         Pace::Even { frame, byte } => LivePace::Even { frame, byte },
     };
     let (store, frames, stride) = (plan.store.bytes(), traffic.frames(), plan.stride());
-    LiveSettings { interface_index, store, steps, order, pace, frames, after_ns, stride }
+    let first = traffic.index();
+    LiveSettings { interface_index, store, steps, order, pace, first, frames, after_ns, stride }
 }
 
 fn step(template: &Template) -> LiveStep {
@@ -212,8 +214,9 @@ mod tests {
     use super::*;
 
     /// That the kernel's program makes the frames that are made here.
-    fn compare(test: &str, plan: &Plan, frames: u64) {
-        let mut traffic = Traffic::new(plan.clone(), Pace::Top, Some(frames));
+    fn compare(test: &str, plan: &Plan, first: u64, frames: u64) {
+        let mut traffic = Traffic::new(plan.clone(), Pace::Top, Some(first + frames));
+        traffic.resume(first, 0);
         let steps: Vec<LiveStep> = plan.store.templates().iter().map(step).collect();
         let live = match Live::load(&settings(&traffic, 1, &steps, None)) {
             Ok(live) => live,
@@ -233,7 +236,7 @@ mod tests {
         }
         assert_eq!(live.make().unwrap(), None, "the end");
         let state = live.state().unwrap();
-        assert!(state.done && state.frames == frames && state.failed == 0, "{state:?}");
+        assert!(state.done && state.frames == first + frames && state.failed == 0, "{state:?}");
     }
 
     #[test]
@@ -249,10 +252,12 @@ mod tests {
             seed: 11,
         };
         // The last has numbers that go beyond the addresses.
-        for (flows, births) in [(50, 3), (7, 0), (70_000, 1), (3_000_000_000, 1)] {
+        for (flows, births, first) in
+            [(50, 3, 0), (7, 0, 0), (70_000, 1, 123_456_789), (3_000_000_000, 1, 0)]
+        {
             let mut store = Store::default();
             let order = Order::Synth(Synth::new(Wish { flows, births, ..wish }, &mut store));
-            compare("synthetic_frames_are_the_same", &Plan { store, order }, 20_000);
+            compare("synthetic_frames_are_the_same", &Plan { store, order }, first, 20_000);
         }
     }
 
@@ -262,6 +267,6 @@ mod tests {
         weir_tests::traffic::mixed(200, 5).write(file.path()).unwrap();
         let reading = Reading { speed: 1.0, new_flows: true, longest: Some(LIVE_FRAME_BYTES) };
         let (plan, _) = read(file.path(), reading).unwrap();
-        compare("a_capture_is_the_same", &plan, plan.round() * 3);
+        compare("a_capture_is_the_same", &plan, 0, plan.round() * 3);
     }
 }

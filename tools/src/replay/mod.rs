@@ -23,7 +23,7 @@ use weir_engine::sys::place;
 
 use crate::exit::{Code, failure};
 use crate::netlink::Features;
-use interface::Interface;
+pub(crate) use interface::Interface;
 use meter::Meter;
 pub(crate) use options::ReplayArgs;
 use options::{Engine, Job};

@@ -126,6 +126,10 @@ struct SynthArgs {
     #[arg(long, value_name = "SHARE", default_value = "0", value_parser = share, conflicts_with = "file")]
     payloads: u32,
 
+    /// Begin with frame N of the traffic: as if those before it had been sent already.
+    #[arg(long, value_name = "N", value_parser = count, default_value = "0", conflicts_with = "file")]
+    from_frame: u64,
+
     /// The same number gives the same traffic.
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "file")]
     seed: u64,
@@ -191,7 +195,12 @@ impl ReplayArgs {
                 return usage("this would take more than 72h; say --for, or a higher --speed");
             }
         }
-        let traffic = Traffic::new(plan, pace, frames);
+        let first = self.synthetic.from_frame;
+        let frames = frames.map(|frames| frames.saturating_add(first));
+        let mut traffic = Traffic::new(plan, pace, frames);
+        if first != 0 {
+            traffic.resume(first, 0);
+        }
         Ok(Job { traffic, after_ns: self.duration_ns, notes })
     }
 
@@ -360,6 +369,9 @@ mod tests {
         assert_eq!((synth.wish.flows, synth.wish.births, synth.wish.frames), (5, 1, 1000));
         let made = job("--synth -i a --bps 1Gbit --size imix --frames 7").unwrap();
         assert_eq!(made.traffic.frames(), Some(7));
+        let made = job("--synth -i a --pps 1K --frames 7 --from-frame 1M").unwrap();
+        assert_eq!(made.traffic.index(), 1_000_000);
+        assert_eq!(made.traffic.frames(), Some(1_000_007));
     }
 
     #[test]

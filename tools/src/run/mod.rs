@@ -182,7 +182,8 @@ fn wait_for(engine: &Engine, time: Duration) {
     poll(&mut fds, Some(&timeout)).ok();
 }
 
-fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
+/// Set once a signal asks to end.
+pub(crate) fn stop_on_signals() -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).context("cannot catch signals")?;

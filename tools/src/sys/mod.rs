@@ -1,7 +1,11 @@
 //! The only room of `unsafe` in the tools: making a TAP interface and sending frames out of an
-//! interface, for `weir feed`. `docs/SAFETY.md` tells why it is sound.
+//! interface, for `weir feed`; a network namespace, for `weir bench live`. `docs/SAFETY.md` tells why
+//! it is sound.
 
-#![expect(unsafe_code, reason = "ioctls of network devices and the address of a packet socket")]
+#![expect(
+    unsafe_code,
+    reason = "ioctls of network devices, the address of a packet socket, namespaces"
+)]
 
 use std::fs::File;
 use std::io;
@@ -11,6 +15,7 @@ use rustix::fs::{Mode, OFlags, open};
 use rustix::ioctl::{Opcode, Updater, ioctl};
 use rustix::net::addr::{SocketAddrArg, SocketAddrLen, SocketAddrOpaque};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket, socket_with};
+use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 use crate::netlink;
 
@@ -74,6 +79,18 @@ pub(crate) fn open_link(name: &str) -> io::Result<OwnedFd> {
     let index = i32::try_from(netlink::index_of(name)?).map_err(io::Error::other)?;
     bind(&link, &LinkAddress::of(index))?;
     Ok(link)
+}
+
+/// Moves the calling thread into a network namespace of its own. Threads and processes that it starts
+/// from then on are in it, too; it ends with the last of them.
+///
+/// # Errors
+/// What the kernel says: no privilege.
+pub(crate) fn own_network() -> io::Result<()> {
+    // SAFETY: only the network is parted from other threads', not the table of descriptors: each
+    // thread sees the same open files as before.
+    unsafe { unshare_unsafe(UnshareFlags::NEWNET) }?;
+    Ok(())
 }
 
 fn named(name: &str) -> io::Result<Request> {

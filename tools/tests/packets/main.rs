@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod bench_live;
 mod engine;
 mod extcap;
 mod feed;

@@ -239,7 +239,12 @@ impl Traffic {
         self.pace
     }
 
-    /// How many frames there are in all, where there is an end.
+    /// The number of the next frame.
+    pub(crate) const fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// The number of the frame after the last, where there is an end.
     pub(crate) const fn frames(&self) -> Option<u64> {
         self.frames
     }
