@@ -58,7 +58,7 @@ pub fn run(
 ) -> Result<Vec<Measured>, EngineError> {
     let secret = secret()?;
     let cores = place::cores();
-    let seats = place::assign(&cores, None, shards.into());
+    let seats = place::assign(&cores, &vec![None; shards.into()]);
     let mut threads = Vec::new();
     for (shard, seat) in (0..shards).zip(seats) {
         let shared = segment(config, shard, "bench", (0, u32::MAX))?;

@@ -160,7 +160,7 @@ impl Engine {
         let cores = place::cores();
         let secret = secret()?;
         let opened = open::open(config, cores.len(), secret)?;
-        let Opened { sources, mut ports, node, live, areas } = opened;
+        let Opened { sources, mut ports, live, areas } = opened;
         let shards = u16::try_from(sources.len()).unwrap_or(u16::MAX);
         let labels: Vec<String> = ports.iter_mut().flat_map(Port::labels).collect();
         let names: Vec<String> = config.sources.iter().map(ToString::to_string).collect();
@@ -173,13 +173,14 @@ impl Engine {
             queue_counters: QUEUE_COUNTERS,
         })?;
         let task = Task { config, depth: options.depth, live, secret };
-        let seats = place::assign(&cores, node, sources.len());
+        let homes: Vec<Option<usize>> = sources.iter().map(|source| source.node).collect();
+        let seats = place::assign(&cores, &homes);
         let mut memory = Memory { frames: areas, ..Memory::default() };
         let mut prepared = Vec::new();
         let mut gates = Vec::new();
         for ((shard, source), seat) in (0_u16..).zip(&sources).zip(seats) {
             let gate = (!live && options.lossless_records).then(|| gate(config, &mut gates));
-            let (shared, arena) = memory.of_shard(config, shard, source, node)?;
+            let (shared, arena) = memory.of_shard(config, shard, source)?;
             let core = seat.filter(|_| config.pin);
             prepared.push((task.plan(shard, shards), shared, gate, core, arena));
         }
@@ -389,13 +390,12 @@ impl Memory {
         config: &Config,
         shard: u16,
         source: &Labelled,
-        node: Option<usize>,
     ) -> Result<(ShardWriter, Option<Arena>), EngineError> {
         let (number, copies) = if let Some(number) = source.area {
             (number, None)
         } else {
             let number = u16::try_from(self.frames.len()).unwrap_or(u16::MAX);
-            let arena = place::on_node(node, || arena(config))?;
+            let arena = place::on_node(source.node, || arena(config))?;
             let (fd, bytes) = arena.share().map_err(EngineError::Descriptor)?;
             self.frames.push(SegmentFd::frames(number, fd, bytes));
             (number, Some(arena))
