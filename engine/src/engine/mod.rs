@@ -28,6 +28,7 @@ use crate::capture::arena::Arena;
 use crate::config::{Config, ConfigError, PacketAccess};
 use crate::flow::table::FlowTable;
 use crate::shard::{AppTotal, Depth, Gate, HISTOGRAMS, Outlet, ShardPlan, Split};
+use crate::sys::privilege::Keep;
 use crate::sys::{clock, groups, place};
 
 use desk::Desk;
@@ -148,6 +149,9 @@ pub struct Engine {
     wait_for: usize,
     gates: Vec<Arc<AtomicU64>>,
     notes: Vec<String>,
+    /// What happened to the sources since that was asked.
+    news: Vec<String>,
+    keeps: Keep,
 }
 
 impl Engine {
@@ -172,6 +176,7 @@ impl Engine {
             queue_labels: &labels,
             queue_counters: QUEUE_COUNTERS,
         })?;
+        let anew = config.recover && ports.iter().any(|port| matches!(port, Port::Xdp { .. }));
         let task = Task { config, depth: options.depth, live, secret };
         let homes: Vec<Option<usize>> = sources.iter().map(|source| source.node).collect();
         let seats = place::assign(&cores, &homes);
@@ -217,6 +222,8 @@ impl Engine {
             wait_for: options.packet_readers,
             gates,
             notes,
+            news: Vec::new(),
+            keeps: if anew { Keep::Capture } else { Keep::NetAdmin },
         };
         engine.wait_until_ready();
         if options.packet_readers == 0 {
@@ -263,6 +270,16 @@ impl Engine {
         &self.notes
     }
 
+    /// What happened to the sources since this was last asked: an interface went, or is taken anew.
+    pub fn take_news(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// The privileges that the thread of the engine has use for while it runs.
+    pub fn keeps(&self) -> Keep {
+        self.keeps
+    }
+
     /// The descriptor that becomes readable when a reader wants in.
     pub fn as_fd(&self) -> BorrowedFd<'_> {
         self.server.as_fd()
@@ -283,6 +300,9 @@ impl Engine {
         self.control.set_asks_dropped(self.desk.asks_dropped());
         if self.is_waiting() && self.desk.came() >= self.wait_for {
             self.let_frames_in()?;
+        }
+        if !self.is_waiting() {
+            self.news.extend(self.ports.iter_mut().filter_map(Port::tend));
         }
         // Every shard reads the whole file, so each sees all its frames.
         self.refresh(self.threads.iter().map(ShardThread::frames_read).max().unwrap_or(0));

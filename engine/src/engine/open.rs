@@ -171,6 +171,7 @@ fn xdp_config(config: &Config, interface: &str, shards: u16, secret: [u64; 4]) -
         huge_pages: if config.huge_pages { HugePages::Try } else { HugePages::Off },
         promiscuous: config.promiscuous,
         hash_key: [secret[2], secret[3]],
+        recover: config.recover,
     }
 }
 
@@ -222,6 +223,14 @@ impl Port {
                 port.start(config)?;
                 Ok(None)
             }
+        }
+    }
+
+    /// Looks after the interface; says what to tell the user.
+    pub(super) fn tend(&mut self) -> Option<String> {
+        match self {
+            Port::Xdp { port, .. } => port.tend(),
+            Port::Files { .. } | Port::Packet { .. } => None,
         }
     }
 
