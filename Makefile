@@ -4,7 +4,7 @@ CARGO ?= cargo
 PACKAGES = clang libelf-dev zlib1g-dev libhwloc-dev libudev-dev pkg-config make gcc libc6-dev linux-libc-dev
 LIVE_PACKAGES = iproute2 ethtool procps
 
-.PHONY: run test check bench model fanout faults asan fuzz conformance build install uninstall packages programs clean help
+.PHONY: run test check bench model fanout faults lab asan fuzz conformance build install uninstall packages programs clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -37,6 +37,10 @@ fanout: packages
 faults: packages
 	WEIR_FAULT_LOOPS=200 $(CARGO) test --locked -p weir -p weir-tests --bins \
 		--test faults --test faults_engine -- --nocapture --test-threads 1
+
+## make lab            true zero-copy, queues, NUMA nodes, cards that go: in a guest; LAB=../shared/lab
+lab: packages build
+	@LAB=$(or $(LAB),../shared/lab) tests/lab/run.sh
 
 ## make asan           shared memory, its readers and the libraries under AddressSanitizer
 asan: packages
