@@ -347,15 +347,15 @@ def overload():
     silent = sent - report.sum("wire_frames")
     check("an engine that stands still: books balance", report.is_sound(), report)
     check("an engine that stands still: what it lost has a name", sum(report.losses().values()) > 0, report.losses())
-    check("an engine that stands still: no frame twice, the rest dropped by the card in silence",
-          0 <= silent <= stopped, f"{sent} sent, {silent} dropped by the card without a count")
+    check("an engine that stands still: no frame twice, the rest dropped before the program in silence",
+          0 <= silent <= stopped, f"{sent} sent, {silent} dropped by card or cable without a count")
     with Engine("xdp:zc0", "--shards", "2") as engine:
-        sent = send(["zc0"], 300000, rate=0)
+        sent = send(["zc0"], 200000, rate=0)
         report = engine.finish()
     silent = sent - report.sum("wire_frames")
     check("flat out: books balance", report.is_sound(), report)
-    check("flat out: no frame twice, the rest dropped by the card in silence", 0 <= silent < sent,
-          f"{sent} sent, {silent} dropped by the card without a count")
+    check("flat out: no frame twice, the rest dropped before the program in silence", 0 <= silent < sent,
+          f"{sent} sent, {silent} dropped by card or cable without a count")
     check("flat out: flows", report.flows == FLOWS, report.flows)
 
 
@@ -516,6 +516,21 @@ def rebind(card, wait):
     return found
 
 
+def packets_in(path):
+    """Packets in a pcapng file."""
+    packets = at = 0
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError:
+        return 0
+    while at + 12 <= len(data):
+        kind, length = struct.unpack_from("<II", data, at)
+        packets += kind == 6
+        at += max(length, 12)
+    return packets
+
+
 def card_goes_and_comes():
     with Engine(*[f"xdp:{card}" for card in CARDS], "--shards", "2") as engine:
         reader = subprocess.Popen(
@@ -533,7 +548,8 @@ def card_goes_and_comes():
         for times in [1, 2]:
             (told, busy, meanwhile), sent = rebind("zc0", gone), sent
             sent += meanwhile
-            check(f"a card goes, time {times}: the engine says so", told, engine.said().splitlines()[-1:])
+            lines = [line for line in engine.said().splitlines() if "the interface" in line]
+            check(f"a card goes, time {times}: the engine says so", told, lines)
             check(f"a card goes, time {times}: the engine waits without working", busy < 0.5, f"{busy:.2f} processors")
             back = engine.says("packets are taken again", times=times, seconds=60)
             check(f"a card comes back, time {times}: the engine takes it again", back, engine.said().splitlines()[-4:])
@@ -548,9 +564,34 @@ def card_goes_and_comes():
     lines = zero_copy_lines(report.said)
     good = f"native, zero-copy on all {QUEUES} queues"
     check("a card comes back: zero-copy on all queues each time", lines.count(("zc0", good)) == 3, lines)
-    size = os.path.getsize(f"{OUT}/{KIND}-reader.pcapng") if os.path.exists(f"{OUT}/{KIND}-reader.pcapng") else 0
-    check("a card goes and comes: a packet reader stays and has every frame", alive and size >= sent * 128,
-          f"{size} bytes of capture, {read(f'{OUT}/{KIND}-reader.err')}")
+    seen = packets_in(f"{OUT}/{KIND}-reader.pcapng")
+    check("a card goes and comes: a packet reader stays and has every frame", alive and seen == sent,
+          f"{seen} packets read, {sent} sent {read(f'{OUT}/{KIND}-reader.err')}")
+
+
+def under_traffic():
+    """The same in the midst of frames: how many are lost is the card's matter, the books are not."""
+    offered, later = 60000, 200
+    actions = [("link down and up", "nic", lambda: down_and_up(None)),
+               ("a card goes and comes", "xdp", lambda: rebind("zc0", lambda: time.sleep(1)))]
+    for name, split, action in actions:
+        with Engine("xdp:zc0", "--shards", "3", "--split", split) as engine:
+            sender = subprocess.Popen(["lab", "send", "nic=zc0", f"count={offered}", f"flows={FLOWS}",
+                                       "rate=10000"], stdout=subprocess.PIPE, text=True)
+            time.sleep(3)
+            action()
+            back = "goes" not in name or engine.says("packets are taken again", seconds=60)
+            sent = int((re.search(r"sent=(\d+)", sender.communicate()[0]) or [0, 0])[1])
+            sent += send(["zc0"], later * 25, flows=later)
+            report = engine.finish()
+        wire = report.sum("wire_frames")
+        check(f"{name}, under traffic: books balance", back and report.is_sound(), report)
+        check(f"{name}, under traffic: no frame twice", later * 25 < wire <= sent,
+              f"{sent} sent, {wire} arrived")
+        lines = [json.loads(line) for line in read(engine.base + ".flows").splitlines()]
+        whole = sum(line["packets_c2s"] + line["packets_s2c"] == 25 for line in lines)
+        check(f"{name}, under traffic: the frames after it are all there", whole >= later - FLOWS,
+              f"{whole} of {later - FLOWS} new flows whole")
 
 
 def killed():
@@ -582,7 +623,7 @@ def fewer():
 
 
 STEPS = [doctor, modes_and_counts, every_length, two_cards, overload, replay, link_down_and_up, link_renegotiated,
-         fewer, more_queues, jumbo, killed, card_goes_and_comes]
+         fewer, more_queues, jumbo, killed, card_goes_and_comes, under_traffic]
 
 
 def main():
