@@ -43,7 +43,7 @@ PYTHON
 boot() { # KIND: the checks of one boot
     local kind=$1 log=$out/$1.log status ended
     # shellcheck disable=SC2086 # LAB_WITH is a command with its arguments
-    ${LAB_WITH:-} "$lab/zc-lab" run --nic "$kind" --time-limit "${LAB_LIMIT:-280}" --rw "$out" \
+    ${LAB_WITH:-} "$lab/zc-lab" run --nic "$kind" --time-limit "${LAB_LIMIT:-600}" --rw "$out" \
         --env "LAB_STEPS=${LAB_STEPS:-}" -- \
         python3 "$PWD/tests/lab/guest.py" "$weir" "$out/replay.pcap" "$out" 2>"$log.err" | tee "$log"
     status=${PIPESTATUS[0]}
