@@ -6,8 +6,9 @@
 //! every verdict. It never drops: a frame without a socket goes on to the kernel.
 //!
 //! The C lies in `src/bpf`; [`hash`], [`metadata`] and [`table`] are its twins in Rust, and tests
-//! run the program on crafted packets to hold them together. Loading needs `CAP_BPF` and
-//! `CAP_NET_ADMIN`; attaching is by `bpf_link`, so that the program leaves with its process.
+//! run the program on crafted packets to hold them together. Loading needs `CAP_BPF`,
+//! `CAP_PERFMON` (the program subtracts packet pointers) and `CAP_NET_ADMIN`; attaching is by
+//! `bpf_link`, so that the program leaves with its process.
 //!
 //! [`Live`] is another program: it makes traffic for tests, inside the kernel.
 

@@ -100,6 +100,13 @@ impl Row {
         self.get(Counter::Seen).abs_diff(verdicts)
     }
 
+    /// Adds what another program counted on the same queue.
+    pub fn merge(&mut self, other: &Row) {
+        for (value, more) in self.values.iter_mut().zip(other.values) {
+            *value = value.wrapping_add(more);
+        }
+    }
+
     /// Adds one CPU's bytes of the row, as the map gives them.
     pub(crate) fn add(&mut self, bytes: &[u8]) {
         let (words, _) = bytes.as_chunks::<8>();
@@ -173,5 +180,7 @@ mod tests {
         row.add(&[1, 2, 3]);
         assert_eq!(row.get(Counter::Seen), 10);
         assert_eq!(row.unaccounted(), 10);
+        row.merge(&row.clone());
+        assert_eq!(row.get(Counter::Seen), 20);
     }
 }

@@ -108,7 +108,7 @@ pub fn rules(config: &Config) -> Result<Option<Arc<RuleSet>>, EngineError> {
 pub fn run(feed: &Feed, config: &Config, wanted: &Play) -> Result<Vec<Measured>, EngineError> {
     let secret = secret()?;
     let cores = place::cores();
-    let seats = place::assign(&cores, None, wanted.shards.into());
+    let seats = place::assign(&cores, &vec![None; wanted.shards.into()]);
     let mut threads = Vec::new();
     for (shard, seat) in (0..wanted.shards).zip(seats) {
         let Some(frames) = feed.of(shard) else { break };

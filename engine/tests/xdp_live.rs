@@ -199,6 +199,84 @@ fn more_queues_than_shards_and_the_other_way_round() {
     }
 }
 
+/// Looks after the port, with its sources turning, until it says something that contains `text`.
+fn tend_until(port: &mut XdpPort, sources: &mut [XdpSource], text: &str) {
+    let mut said = String::new();
+    for _ in 0..500 {
+        said.extend(port.tend());
+        if said.contains(text) {
+            return;
+        }
+        collect_quickly(sources);
+        weir_engine::sys::clock::rest(Duration::from_millis(10));
+    }
+    assert_eq!(said, text, "not said within five seconds");
+}
+
+/// The interface goes and comes back, with frames held for readers and as many queues as it likes:
+/// every chunk is of use again, and the books go on.
+#[test]
+fn an_interface_that_comes_back_is_taken_again() {
+    for (shards, split) in [(2, SplitWish::Xdp), (2, SplitWish::Nic), (1, SplitWish::Auto)] {
+        let Some(rig) = Rig::new("an_interface_that_comes_back", 2, 1500) else { return };
+        let (mut sources, mut port) =
+            XdpPort::open(&XdpConfig { split, ..config(shards) }).unwrap();
+        let frames = traffic(32, 4);
+        let mut sent = 0;
+        let play = |queues: u32, sent: &mut u64| {
+            for queue in 0..queues {
+                Sender::new(queue).send(slices(&frames));
+                *sent += frames.len() as u64;
+            }
+        };
+        play(2, &mut sent);
+        collect(&mut sources);
+        for queues in [2, 1, 4, 2] {
+            // Frames that readers have, over the loss of the interface.
+            play(1, &mut sent);
+            let mut kept = Vec::new();
+            for source in &mut sources {
+                let mut batch = Batch::default();
+                source.wait(Duration::from_millis(10));
+                source.receive(&mut batch);
+                kept.push(batch);
+            }
+            let held: u32 = sources.iter().map(XdpSource::held).sum();
+            assert!(held > 0);
+            rig.unplug();
+            tend_until(&mut port, &mut sources, "is gone");
+            // The first half comes back while there is nothing to give it to, the rest later.
+            for _ in 0..20 {
+                port.tend();
+                collect_quickly(&mut sources);
+                weir_engine::sys::clock::rest(Duration::from_millis(10));
+            }
+            let (first, rest) = kept.split_at(kept.len() / 2);
+            sources.iter_mut().zip(first).for_each(|(source, batch)| source.release(batch));
+            rig.plug(queues, 1500);
+            tend_until(&mut port, &mut sources, "taken again");
+            let later = sources.iter_mut().skip(first.len());
+            later.zip(rest).for_each(|(source, batch)| source.release(batch));
+            play(queues.min(port.report().queues), &mut sent);
+            collect(&mut sources);
+            let received: u64 =
+                sources.iter().flat_map(XdpSource::counts).map(|count| count.frames).sum();
+            let seen: u64 = port.ledger().unwrap().iter().map(QueueLedger::seen).sum();
+            assert_eq!((seen, received), (sent, sent), "{split:?}, now {queues} queues");
+            assert!(sources.iter().all(|source| source.held() == 0));
+        }
+        // Many times the memory: no chunk was lost on the way.
+        for _ in 0..40 {
+            play(2, &mut sent);
+            collect_quickly(&mut sources);
+            collect_quickly(&mut sources);
+        }
+        collect(&mut sources);
+        let lost: u64 = port.ledger().unwrap().iter().map(|row| row.ring_full + row.dropped).sum();
+        assert_eq!(lost, 0);
+    }
+}
+
 /// Nobody receives: rings fill up, chunks run out, and still every frame is accounted for. Then
 /// reception goes on as if nothing had happened.
 #[test]

@@ -148,7 +148,8 @@ impl Umem {
             self.bound.push(BoundQueue { interface_index, queue, fd: Arc::clone(&fd) });
         }
         let place = Place { interface: to.interface.clone(), queue: Some(to.queue) };
-        Ok(Bound { socket: Socket { fd, mode, place }, rx, tx, rings, zero_copy_refused })
+        let socket = Socket { fd, mode, place, _layout: Arc::clone(&self.layout) };
+        Ok(Bound { socket, rx, tx, rings, zero_copy_refused })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Chunks that the program holds, and the only way to their bytes.
 #![expect(unsafe_code, reason = "slices of the packet memory; a room of unsafe")]
 
+use std::ops::Range;
 use std::slice;
 use std::sync::Arc;
 
@@ -108,6 +109,20 @@ impl Custody {
         self.bytes(addr.checked_sub(u64::from(bytes))?, bytes).try_into().ok()
     }
 
+    /// Which chunks are here now, for [`Umem::anew`].
+    pub fn held(&self) -> Held {
+        Held { umem: self.layout.id, chunks: self.held.clone() }
+    }
+
+    /// How many chunks in `range` are here.
+    pub fn count_in(&self, range: Range<u32>) -> u32 {
+        let held = |index: &u32| {
+            let (word, bit) = position(*index);
+            self.held.get(word).is_some_and(|held| held & bit != 0)
+        };
+        u32::try_from(range.filter(held).count()).unwrap_or(u32::MAX)
+    }
+
     /// How many chunks are here.
     pub fn count(&self) -> u32 {
         self.count
@@ -123,6 +138,25 @@ impl Custody {
         }
         let offset = usize::try_from(addr).ok()?;
         self.layout.area.map().place::<u8>(offset, bytes as usize).map(std::ptr::NonNull::as_ptr)
+    }
+}
+
+/// The chunks that a custody held at a moment.
+#[derive(Clone, Debug)]
+pub struct Held {
+    pub(crate) umem: u32,
+    chunks: Box<[u64]>,
+}
+
+impl Held {
+    /// Whether it held none.
+    pub fn is_empty(&self) -> bool {
+        self.chunks.iter().all(|word| *word == 0)
+    }
+
+    pub(crate) fn has(&self, index: u32) -> bool {
+        let (word, bit) = position(index);
+        self.chunks.get(word).is_some_and(|held| held & bit != 0)
     }
 }
 

@@ -68,7 +68,7 @@ mod umem;
 
 pub use area::{Area, AreaConfig, HugePages, Pages};
 pub use bind::{BindConfig, Bound, BusyPoll, Mode, ModeWish, QueueId};
-pub use custody::Custody;
+pub use custody::{Custody, Held};
 pub use error::{Error, Place, Step};
 pub use rings::{CompletionRing, FillRing, Packet, RxRing, TxRing};
 pub use socket::{Socket, Statistics};

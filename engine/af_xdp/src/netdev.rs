@@ -22,6 +22,16 @@ pub fn index(interface: &str) -> Result<u32, Error> {
         .map_err(|os| Error::at(Step::FindInterface, interface, None, os))
 }
 
+/// Whether there is an interface of this index.
+pub fn exists(index: u32) -> bool {
+    sys::has_interface(index)
+}
+
+/// Whether there is an interface of this name, and it is up (set so, whatever the cable says).
+pub fn is_up(interface: &str) -> bool {
+    sys::flags(interface).is_ok_and(|flags| flags & libc::IFF_UP != 0)
+}
+
 /// The interface's MTU: bytes that a frame may have after its Ethernet header.
 ///
 /// # Errors
@@ -34,21 +44,26 @@ pub fn mtu(interface: &str) -> Result<u32, Error> {
 
 /// How many receive queues are in use: channels, else receive rings, else one.
 pub fn receive_queues(interface: &str) -> u32 {
+    receive_queues_told(interface).unwrap_or(1)
+}
+
+/// The same as far as the driver tells; none also from an interface that is just going.
+pub fn receive_queues_told(interface: &str) -> Option<u32> {
     // struct ethtool_channels: command, four maxima, then rx, tx, other, combined.
     let mut channels = [0_u32; 9];
     channels[0] = ETHTOOL_GCHANNELS;
     if sys::ethtool(interface, &mut channels).is_ok() {
         let queues = channels[5].saturating_add(channels[8]);
         if queues != 0 {
-            return queues;
+            return Some(queues);
         }
     }
     // struct ethtool_rxnfc: command, flow type, a 64-bit word which is the answer, and the rest.
     let mut rings = [0_u32; 64];
     rings[0] = ETHTOOL_GRXRINGS;
     match sys::ethtool(interface, &mut rings) {
-        Ok(()) if rings[2] != 0 => rings[2],
-        _ => 1,
+        Ok(()) if rings[2] != 0 => Some(rings[2]),
+        _ => None,
     }
 }
 
@@ -214,6 +229,8 @@ mod tests {
         assert_eq!(index("lo").unwrap(), 1);
         assert_eq!(receive_queues("lo"), 1);
         assert!(mtu("lo").unwrap() >= 1500);
+        assert!(exists(1) && !exists(u32::MAX));
+        assert!(!is_up("no-such-if"));
         let missing = index("no-such-if").unwrap_err();
         assert_eq!(missing.os_error(), Some(libc::ENODEV));
         assert!(missing.to_string().contains("ip link"));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::bind::Mode;
 use crate::error::{Error, Place, Step};
 use crate::sys;
+use crate::umem::Layout;
 
 /// A socket bound to a queue. Clones name the same socket, so that a control thread can read the
 /// statistics of one that another thread receives from.
@@ -14,6 +15,8 @@ pub struct Socket {
     pub(crate) fd: Arc<OwnedFd>,
     pub(crate) mode: Mode,
     pub(crate) place: Place,
+    /// What it is bound to: the kernel writes there while it is open (see `Umem::anew`).
+    pub(crate) _layout: Arc<Layout>,
 }
 
 /// What the kernel counted on one socket (`XDP_STATISTICS`), in frames unless said otherwise.

@@ -218,21 +218,38 @@ pub(crate) fn ethtool(interface: &str, words: &mut [u32]) -> io::Result<()> {
     done(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL, &raw mut request) })
 }
 
+/// Whether there is an interface of this index in the calling thread's network namespace.
+pub(crate) fn has_interface(index: u32) -> bool {
+    let mut name = [0 as libc::c_char; libc::IFNAMSIZ];
+    // SAFETY: the kernel's names fit IFNAMSIZ bytes with their zero, and so many are there.
+    unsafe { !libc::if_indextoname(index, name.as_mut_ptr()).is_null() }
+}
+
 /// The interface's MTU.
 pub(crate) fn mtu(interface: &str) -> io::Result<i32> {
+    Ok(ask(interface, libc::SIOCGIFMTU)?[0])
+}
+
+/// The interface's flags, `IFF_UP` and so on.
+pub(crate) fn flags(interface: &str) -> io::Result<c_int> {
+    // A short at the start of the union, which was all zeros before.
+    let [low, high, ..] = ask(interface, libc::SIOCGIFFLAGS)?[0].to_ne_bytes();
+    Ok(c_int::from(u16::from_ne_bytes([low, high])))
+}
+
+/// The union in `struct ifreq` after one of the requests that write nothing but that.
+fn ask(interface: &str, what: libc::Ioctl) -> io::Result<[c_int; 6]> {
     #[repr(C)]
-    struct MtuRequest {
+    struct Request {
         name: [u8; libc::IFNAMSIZ],
-        mtu: c_int,
-        // The union in ifreq is larger than an int; the kernel copies all of it.
-        rest: [c_int; 5],
+        union: [c_int; 6],
     }
-    let name = request_name(interface)?;
-    let mut request = MtuRequest { name, mtu: 0, rest: [0; 5] };
+    const { assert!(size_of::<Request>() == size_of::<libc::ifreq>()) };
+    let mut request = Request { name: request_name(interface)?, union: [0; 6] };
     let socket = socket(libc::AF_INET, libc::SOCK_DGRAM, 0)?;
-    // SAFETY: the request is as large as `struct ifreq` (40 bytes) and outlives the call.
-    done(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFMTU, &raw mut request) })?;
-    Ok(request.mtu)
+    // SAFETY: the request is as large as `struct ifreq` and outlives the call.
+    done(unsafe { libc::ioctl(socket.as_raw_fd(), what, &raw mut request) })?;
+    Ok(request.union)
 }
 
 /// An interface's name as `struct ifreq` has it.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::area::Area;
+use crate::custody::Held;
 use crate::error::Error;
 
 /// Bytes that the kernel keeps free before every frame for XDP programs (metadata lies there).
@@ -102,8 +103,10 @@ pub struct Umem {
     pub(crate) layout: Arc<Layout>,
     /// Queues with a fill ring of their own, in the order in which they were bound.
     pub(crate) bound: Vec<BoundQueue>,
-    /// Chunks below this index were handed out.
+    /// Chunks below this index were handed out ...
     taken: u32,
+    /// ... but for these, whose tokens are where they were before it started over.
+    held: Vec<Held>,
 }
 
 /// A queue that one socket of this UMEM has set up.
@@ -136,7 +139,7 @@ impl Umem {
         // Set-up, once a UMEM. Wrapping after 2^32 of them in one process is beyond reach.
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
         let layout = Layout { area, id, chunk_bytes, headroom_bytes, chunks };
-        Ok(Umem { layout: Arc::new(layout), bound: Vec::new(), taken: 0 })
+        Ok(Umem { layout: Arc::new(layout), bound: Vec::new(), taken: 0, held: Vec::new() })
     }
 
     /// The number of chunks.
@@ -159,16 +162,37 @@ impl Umem {
         &self.layout.area
     }
 
+    /// Starts over with the same memory, to be bound anew, when its sockets are of no use any more.
+    /// What lay in their rings is lost with them: the tokens of all chunks that are not in one of
+    /// `held`, one for each custody of this UMEM, are given out by [`Umem::take_chunks`] again.
+    ///
+    /// None, and nothing has changed, while a socket or a ring of this UMEM is there: the kernel
+    /// writes to what was lent to it.
+    #[must_use = "nothing has changed where it gives nothing"]
+    pub fn anew(&mut self, held: Vec<Held>) -> Option<()> {
+        let ours = held.iter().all(|held| held.umem == self.layout.id);
+        // This, the custodies, and nothing else: sockets and rings share the layout too.
+        let others = Arc::strong_count(&self.layout) - 1;
+        if !ours || others != held.len() {
+            return None;
+        }
+        self.bound.clear();
+        self.taken = 0;
+        self.held = held;
+        Some(())
+    }
+
     /// The tokens of the chunks in `range`, in falling order, so that popping gives them rising.
     ///
     /// # Panics
     /// When the range goes beyond the end or begins before the end of an earlier one: every token
-    /// is given out once.
+    /// is given out once, those of [`Umem::anew`] aside.
     pub fn take_chunks(&mut self, range: Range<u32>) -> Vec<Chunk> {
         assert!(range.start >= self.taken, "these chunks were taken before");
         assert!(range.end <= self.layout.chunks, "chunks beyond the end");
         self.taken = range.end.max(range.start);
-        range.rev().map(|index| Chunk { umem: self.layout.id, index }).collect()
+        let free = |index: &u32| !self.held.iter().any(|held| held.has(*index));
+        range.rev().filter(free).map(|index| Chunk { umem: self.layout.id, index }).collect()
     }
 }
 
@@ -183,6 +207,7 @@ impl AsFd for Umem {
 pub(crate) mod tests {
     use super::*;
     use crate::area::{AreaConfig, HugePages};
+    use crate::custody::Custody;
 
     pub(crate) fn umem(chunks: usize) -> Umem {
         let bytes = chunks * 2048;
@@ -206,6 +231,23 @@ pub(crate) mod tests {
         let mut umem = umem(8);
         drop(umem.take_chunks(0..4));
         drop(umem.take_chunks(3..5));
+    }
+
+    #[test]
+    fn starting_over_gives_what_nobody_holds() {
+        let mut umem = umem(8);
+        let mut custody = Custody::new(&umem);
+        let mut chunks = umem.take_chunks(0..8);
+        for chunk in chunks.drain(5..) {
+            custody.hold_chunk(chunk);
+        }
+        assert_eq!((custody.count_in(0..2), custody.count_in(0..8)), (2, 3));
+        drop(chunks);
+        assert!(umem.anew(Vec::new()).is_none(), "a custody is not told");
+        umem.anew(vec![custody.held()]).unwrap();
+        let indices: Vec<u32> = umem.take_chunks(0..8).iter().map(Chunk::index).collect();
+        assert_eq!(indices, [7, 6, 5, 4, 3]);
+        assert_eq!(custody.release(0).map(|chunk| chunk.index()), Some(0));
     }
 
     #[test]

@@ -79,13 +79,18 @@ settings! {
     WAIT "capture.wait" Kind::Choice(&["sleep", "busy_poll"]),
         "What an idle shard does: sleeps until frames come, or keeps asking the driver.";
     FRAME_BYTES "capture.frame_bytes" Kind::Choice(&["2048", "4096"]),
-        "Bytes of a frame buffer. Longer packets take several.";
+        "Bytes of a frame buffer. Longer packets take several. In zero-copy mode it is 4096 where the \
+         NIC cannot put whole frames into 2048 (igb, igc and ixgbe with an MTU above 998).";
     FRAMES "capture.frames_per_shard" number("frames", 16384, 256, 1 << 22),
         "Frame buffers of each shard.";
     RING "capture.ring_descriptors" number("descriptors", 4096, 64, 1 << 16),
         "Entries of each AF_XDP ring; a power of two.";
     PROMISCUOUS "capture.promiscuous" Kind::Flag(true),
         "Also take frames that are not addressed to this machine.";
+    RECOVER "capture.recover" Kind::Flag(true),
+        "AF_XDP: when the interface goes and comes back, or its number of queues changes, take it \
+         anew. The control thread keeps the privileges for that (CAP_NET_ADMIN, CAP_NET_RAW, \
+         CAP_BPF, CAP_PERFMON, CAP_IPC_LOCK). Without, it says what happened and keeps CAP_NET_ADMIN alone.";
     IGNORE_OUTGOING "capture.ignore_outgoing" Kind::Flag(false),
         "AF_PACKET: leave out what this machine sends.";
     BLOCK_BYTES "capture.block_bytes" number("bytes", 1 << 20, 1 << 16, 1 << 26),

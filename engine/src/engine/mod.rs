@@ -28,6 +28,7 @@ use crate::capture::arena::Arena;
 use crate::config::{Config, ConfigError, PacketAccess};
 use crate::flow::table::FlowTable;
 use crate::shard::{AppTotal, Depth, Gate, HISTOGRAMS, Outlet, ShardPlan, Split};
+use crate::sys::privilege::Keep;
 use crate::sys::{clock, groups, place};
 
 use desk::Desk;
@@ -149,6 +150,9 @@ pub struct Engine {
     wait_for: usize,
     gates: Vec<Arc<AtomicU64>>,
     notes: Vec<String>,
+    /// What happened to the sources since that was asked.
+    news: Vec<String>,
+    keeps: Keep,
 }
 
 impl Engine {
@@ -161,7 +165,7 @@ impl Engine {
         let cores = place::cores();
         let secret = secret()?;
         let opened = open::open(config, cores.len(), secret)?;
-        let Opened { sources, mut ports, node, live, areas } = opened;
+        let Opened { sources, mut ports, live, areas } = opened;
         let shards = u16::try_from(sources.len()).unwrap_or(u16::MAX);
         let labels: Vec<String> = ports.iter_mut().flat_map(Port::labels).collect();
         let names: Vec<String> = config.sources.iter().map(ToString::to_string).collect();
@@ -173,14 +177,16 @@ impl Engine {
             queue_labels: &labels,
             queue_counters: QUEUE_COUNTERS,
         })?;
+        let anew = config.recover && ports.iter().any(|port| matches!(port, Port::Xdp { .. }));
         let task = Task { config, depth: options.depth, live, secret };
-        let seats = place::assign(&cores, node, sources.len());
+        let homes: Vec<Option<usize>> = sources.iter().map(|source| source.node).collect();
+        let seats = place::assign(&cores, &homes);
         let mut memory = Memory { frames: areas, ..Memory::default() };
         let mut prepared = Vec::new();
         let mut gates = Vec::new();
         for ((shard, source), seat) in (0_u16..).zip(&sources).zip(seats) {
             let gate = (!live && options.lossless_records).then(|| gate(config, &mut gates));
-            let (shared, arena) = memory.of_shard(config, shard, source, node)?;
+            let (shared, arena) = memory.of_shard(config, shard, source)?;
             let core = seat.filter(|_| config.pin);
             prepared.push((task.plan(shard, shards), shared, gate, core, arena));
         }
@@ -217,6 +223,8 @@ impl Engine {
             wait_for: options.packet_readers,
             gates,
             notes,
+            news: Vec::new(),
+            keeps: if anew { Keep::Capture } else { Keep::NetAdmin },
         };
         engine.wait_until_ready();
         if options.packet_readers == 0 {
@@ -263,6 +271,16 @@ impl Engine {
         &self.notes
     }
 
+    /// What happened to the sources since this was last asked: an interface went, or is taken anew.
+    pub fn take_news(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// The privileges that the thread of the engine has use for while it runs.
+    pub fn keeps(&self) -> Keep {
+        self.keeps
+    }
+
     /// The descriptor that becomes readable when a reader wants in.
     pub fn as_fd(&self) -> BorrowedFd<'_> {
         self.server.as_fd()
@@ -283,6 +301,9 @@ impl Engine {
         self.control.set_asks_dropped(self.desk.asks_dropped());
         if self.is_waiting() && self.desk.came() >= self.wait_for {
             self.let_frames_in()?;
+        }
+        if !self.is_waiting() {
+            self.news.extend(self.ports.iter_mut().filter_map(Port::tend));
         }
         // Every shard reads the whole file, so each sees all its frames.
         self.refresh(self.threads.iter().map(ShardThread::frames_read).max().unwrap_or(0));
@@ -390,13 +411,12 @@ impl Memory {
         config: &Config,
         shard: u16,
         source: &Labelled,
-        node: Option<usize>,
     ) -> Result<(ShardWriter, Option<Arena>), EngineError> {
         let (number, copies) = if let Some(number) = source.area {
             (number, None)
         } else {
             let number = u16::try_from(self.frames.len()).unwrap_or(u16::MAX);
-            let arena = place::on_node(node, || arena(config))?;
+            let arena = place::on_node(source.node, || arena(config))?;
             let (fd, bytes) = arena.share().map_err(EngineError::Descriptor)?;
             self.frames.push(SegmentFd::frames(number, fd, bytes));
             (number, Some(arena))

@@ -34,6 +34,8 @@ pub(super) struct Labelled {
     pub(super) area: Option<u16>,
     /// How its frames begin, as capture files number it; all ones: not known.
     pub(super) link_type: u32,
+    /// The NUMA node that its frames come in on.
+    pub(super) node: Option<usize>,
 }
 
 /// What the control thread keeps of a source: its counts, and what must stay open.
@@ -49,8 +51,6 @@ pub(super) enum Port {
 pub(super) struct Opened {
     pub(super) sources: Vec<Labelled>,
     pub(super) ports: Vec<Port>,
-    /// The NUMA node they are on.
-    pub(super) node: Option<usize>,
     /// Packets come by the clock of this machine.
     pub(super) live: bool,
     /// Packet memories that readers can map, by number.
@@ -91,7 +91,7 @@ fn open_files(config: &Config) -> Result<Opened, EngineError> {
         let files = Files::open(&paths)?;
         let link_type = files.link_type();
         let source = AnySource::Files(Box::new(files));
-        sources.push(Labelled { source, label: label.clone(), area: None, link_type });
+        sources.push(Labelled { source, label: label.clone(), area: None, link_type, node: None });
     }
     let ports = vec![Port::Files { label, counts: QueueCounts::default() }];
     Ok(Opened { sources, ports, ..Opened::default() })
@@ -108,7 +108,6 @@ impl Opened {
     fn add_xdp(&mut self, config: &XdpConfig, source: &SourceSpec) -> Result<(), EngineError> {
         let node = place::node_of_interface(&config.interface);
         let (sources, port) = place::on_node(node, || XdpPort::prepare(config))?;
-        self.node = self.node.or(node);
         let area = u16::try_from(self.areas.len()).unwrap_or(u16::MAX);
         let memory = port.umem().area();
         let fd = memory.as_fd().try_clone_to_owned().map_err(EngineError::Descriptor)?;
@@ -118,6 +117,7 @@ impl Opened {
             source: AnySource::Xdp(Box::new(found)),
             area: Some(area),
             link_type: LinkType::Ethernet.number(),
+            node,
         }));
         let (label, port) = (source.to_string(), Box::new(port));
         self.ports.push(Port::Xdp { label, port, wish: config.native });
@@ -131,12 +131,12 @@ impl Opened {
     ) -> Result<(), EngineError> {
         let node = place::node_of_interface(&config.interface);
         let (sources, port) = place::on_node(node, || PacketPort::prepare(config))?;
-        self.node = self.node.or(node);
         self.sources.extend((0..).zip(sources).map(|(shard, found)| Labelled {
             label: format!("{source} shard {shard}"),
             link_type: found.link().number(),
             source: AnySource::Packet(Box::new(found)),
             area: None,
+            node,
         }));
         let (label, config) = (source.to_string(), config.clone());
         self.ports.push(Port::Packet { label, port, config });
@@ -172,6 +172,7 @@ pub fn xdp_config(config: &Config, interface: &str, shards: u16, secret: [u64; 4
         huge_pages: if config.huge_pages { HugePages::Try } else { HugePages::Off },
         promiscuous: config.promiscuous,
         hash_key: [secret[2], secret[3]],
+        recover: config.recover,
     }
 }
 
@@ -223,6 +224,14 @@ impl Port {
                 port.start(config)?;
                 Ok(None)
             }
+        }
+    }
+
+    /// Looks after the interface; says what to tell the user.
+    pub(super) fn tend(&mut self) -> Option<String> {
+        match self {
+            Port::Xdp { port, .. } => port.tend(),
+            Port::Files { .. } | Port::Packet { .. } => None,
         }
     }
 

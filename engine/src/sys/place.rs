@@ -27,11 +27,25 @@ pub fn cores() -> Vec<Core> {
     cores
 }
 
-/// The core for each of `shards` shards: those of `node` first, where one is asked for.
-pub fn assign(cores: &[Core], node: Option<usize>, shards: usize) -> Vec<Option<Core>> {
-    let mut order = cores.to_vec();
-    order.sort_by_key(|core| (Some(core.node) != node, core.node, core.os_index));
-    (0..shards).map(|shard| order.get(shard % order.len().max(1)).copied()).collect()
+/// The core for each shard, by the node that its frames come in on: one of that node, where it has
+/// some left, else any other. No core gets two shards before each has one.
+pub fn assign(cores: &[Core], nodes: &[Option<usize>]) -> Vec<Option<Core>> {
+    let most = nodes.len().div_ceil(cores.len().max(1));
+    let mut taken = vec![0; cores.len()];
+    let mut seats = vec![None; nodes.len()];
+    // Those that find a place at home take it before anybody else does.
+    for at_home in [true, false] {
+        for (seat, node) in seats.iter_mut().zip(nodes) {
+            let fits = |core: &Core| !at_home || Some(core.node) == *node;
+            let free = cores.iter().enumerate().filter(|(_, core)| seat.is_none() && fits(core));
+            let free = free.filter(|(at, _)| taken[*at] < most);
+            if let Some((at, core)) = free.min_by_key(|(at, _)| taken[*at]) {
+                *seat = Some(*core);
+                taken[at] += 1;
+            }
+        }
+    }
+    seats
 }
 
 /// Pins the calling thread; whether that worked.
@@ -82,9 +96,21 @@ mod tests {
     fn shards_take_the_cores_of_the_wanted_node_first() {
         let core = |os_index, node| Core { os_index, node };
         let cores = [core(0, 0), core(1, 0), core(2, 1), core(3, 1)];
-        let taken = assign(&cores, Some(1), 3);
+        let taken = assign(&cores, &[Some(1); 3]);
         assert_eq!(taken, [Some(core(2, 1)), Some(core(3, 1)), Some(core(0, 0))]);
-        assert_eq!(assign(&[], None, 1), [None]);
-        assert_eq!(assign(&cores[..1], None, 2), [Some(core(0, 0)), Some(core(0, 0))]);
+        assert_eq!(assign(&[], &[None]), [None]);
+        assert_eq!(assign(&cores[..1], &[None; 2]), [Some(core(0, 0)); 2]);
+    }
+
+    #[test]
+    fn the_shards_of_two_cards_are_each_on_their_card_s_node() {
+        let core = |os_index, node| Core { os_index, node };
+        let cores = [core(0, 0), core(1, 0), core(2, 1), core(3, 1)];
+        let nodes = |each: usize| [[Some(1)].repeat(each), [Some(0)].repeat(each)].concat();
+        for shards in 1..=4 {
+            for (node, seat) in nodes(shards).iter().zip(assign(&cores, &nodes(shards))) {
+                assert_eq!(seat.map(|core| core.node), *node, "{shards} shards each");
+            }
+        }
     }
 }

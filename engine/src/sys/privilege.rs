@@ -1,7 +1,7 @@
 //! Giving up privileges once nothing needs them any more.
 //!
 //! A shard's thread reads what strangers send; the control thread only undoes what it did to the
-//! interface. Both give up everything else before the first packet. What a thread has given up, it
+//! interface, or does it again. Both give up everything else before the first packet. What a thread has given up, it
 //! and the threads it starts cannot get back.
 
 use std::io;
@@ -18,6 +18,9 @@ pub enum Keep {
     /// `CAP_NET_ADMIN`, where it has it: the receive hash and promiscuous mode are put back at the
     /// end.
     NetAdmin,
+    /// That, and what setting an AF_XDP capture up takes, where it has it: an interface that goes
+    /// and comes back is taken anew.
+    Capture,
 }
 
 /// Gives up the calling thread's capabilities, for good.
@@ -28,6 +31,13 @@ pub fn give_up(keep: Keep) -> io::Result<()> {
     let wanted = match keep {
         Keep::Nothing => CapabilitySet::empty(),
         Keep::NetAdmin => CapabilitySet::NET_ADMIN,
+        Keep::Capture => {
+            CapabilitySet::NET_ADMIN
+                | CapabilitySet::NET_RAW
+                | CapabilitySet::BPF
+                | CapabilitySet::PERFMON
+                | CapabilitySet::IPC_LOCK
+        }
     };
     let kept = capabilities(None)?.permitted & wanted;
     set_no_new_privs(true)?;

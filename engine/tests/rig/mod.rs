@@ -38,6 +38,13 @@ impl Rig {
         let inside = ["ip", "netns", "exec", &rig.name];
         let off = ["sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1"];
         run(&[&inside[..], &off].concat());
+        rig.plug(queues, mtu);
+        Some(rig)
+    }
+
+    /// Makes the cable.
+    pub(crate) fn plug(&self, queues: u32, mtu: u32) {
+        self.enter();
         let count = queues.to_string();
         let ends = ["numtxqueues", &count, "numrxqueues", &count];
         let mtu = mtu.to_string();
@@ -51,7 +58,12 @@ impl Rig {
         for end in [FAR, NEAR] {
             run(&["ip", "link", "set", "dev", end, "up"]);
         }
-        Some(rig)
+    }
+
+    /// Takes the cable away.
+    pub(crate) fn unplug(&self) {
+        self.enter();
+        run(&["ip", "link", "delete", NEAR]);
     }
 
     /// The namespace's name.

@@ -52,7 +52,10 @@ impl Seen {
             mtu: number("mtu").unwrap_or(0),
             driver: said.or_else(|| host.link(&at("device/driver"))),
             device: host.has(&at("device")),
-            node: number("device/numa_node").and_then(|node| node.try_into().ok()),
+            // A virtio device's is its parent's.
+            node: number("device/numa_node")
+                .or_else(|| number("device/../numa_node"))
+                .and_then(|node| node.try_into().ok()),
             channels: ask.and_then(|e| e.channels().ok()),
             rings: ask.and_then(|e| e.rings().ok()),
             rss: ask.and_then(|e| e.rss().ok()).filter(|rss| !rss.table.is_empty()),

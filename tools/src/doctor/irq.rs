@@ -43,7 +43,9 @@ pub(super) fn finding(host: &Host, interface: &str, node: Option<u32>) -> Option
     let pinned: Vec<&BTreeSet<u32>> =
         interrupts.iter().map(|one| &one.cpus).filter(|cpus| cpus.len() == 1).collect();
     let distinct: BTreeSet<&BTreeSet<u32>> = pinned.iter().copied().collect();
-    let processors = nodes.iter().map(|(_, cpus)| cpus.len()).sum::<usize>().max(1);
+    // The NIC's node has them all: its CPUs are as many as there can be.
+    let everywhere = nodes.iter().map(|(_, cpus)| cpus.len()).sum();
+    let processors = local.map_or(everywhere, |(_, cpus)| cpus.len()).max(1);
     if distinct.len() < pinned.len().min(processors) {
         let advice = "give each queue's interrupt a CPU of its own (smp_affinity_list), \
                       apart from the shards' CPUs unless they busy poll";
@@ -55,9 +57,10 @@ pub(super) fn finding(host: &Host, interface: &str, node: Option<u32>) -> Option
 /// The interface's interrupts: those of its device, else those that carry its name.
 fn interrupts(host: &Host, interface: &str) -> Vec<Interrupt> {
     let table = host.read("/proc/interrupts").unwrap_or_default();
-    let of_device: BTreeSet<u32> = host
-        .list(&format!("/sys/class/net/{interface}/device/msi_irqs"))
+    // A virtio device's are its parent's.
+    let of_device: BTreeSet<u32> = ["device/msi_irqs", "device/../msi_irqs"]
         .iter()
+        .flat_map(|path| host.list(&format!("/sys/class/net/{interface}/{path}")))
         .filter_map(|name| name.parse().ok())
         .collect();
     let rows = table.lines().filter_map(|line| {
@@ -116,6 +119,9 @@ mod tests {
         assert!(far.advice.unwrap().contains("echo 2-3 > /proc/irq/30/smp_affinity_list"));
         let (_root, host) = machine("1", "1");
         assert!(finding(&host, "eth0", None).unwrap().found.ends_with("several on one CPU"));
+        let (_root, host) = machine("1", "0-1");
+        assert_eq!(finding(&host, "eth0", Some(0)).unwrap().level, Level::Ok, "CPU 1 is its own");
+        let (_root, host) = machine("0", "1");
         assert!(finding(&host, "eth1", None).is_none());
         assert!(finding(&host, "eth", None).is_none(), "a part of a name is another name");
     }

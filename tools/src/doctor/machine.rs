@@ -99,7 +99,8 @@ fn jit(host: &Host) -> Finding {
 }
 
 /// What capturing takes, with the bit of each capability.
-const NEEDED: &[(&str, u32)] = &[("NET_ADMIN", 12), ("NET_RAW", 13), ("IPC_LOCK", 14), ("BPF", 39)];
+const NEEDED: &[(&str, u32)] =
+    &[("NET_ADMIN", 12), ("NET_RAW", 13), ("IPC_LOCK", 14), ("BPF", 39), ("PERFMON", 38)];
 
 fn capabilities(host: &Host) -> Finding {
     const SUBJECT: &str = "capabilities";
@@ -109,8 +110,8 @@ fn capabilities(host: &Host) -> Finding {
         return Finding::unseen(SUBJECT, "no /proc/self/status", "mount /proc");
     };
     let has = |bit: u32| held >> bit & 1 == 1;
-    // CAP_SYS_ADMIN (21) includes CAP_BPF.
-    let lacks = |(_, bit): &&(&str, u32)| !(has(*bit) || *bit == 39 && has(21));
+    // CAP_SYS_ADMIN (21) includes CAP_BPF and CAP_PERFMON.
+    let lacks = |(_, bit): &&(&str, u32)| !(has(*bit) || *bit >= 38 && has(21));
     let missing: Vec<&str> = NEEDED.iter().filter(lacks).map(|(name, _)| *name).collect();
     if missing.is_empty() {
         let names: Vec<&str> = NEEDED.iter().map(|(name, _)| *name).collect();
@@ -120,7 +121,7 @@ fn capabilities(host: &Host) -> Finding {
         SUBJECT,
         format!("missing {}", missing.join(", ")),
         "enough for pcap:FILE and for every tool that reads; to capture, run as root or once:\n\
-         setcap cap_net_admin,cap_net_raw,cap_ipc_lock,cap_bpf+ep $(command -v weir)",
+         setcap cap_net_admin,cap_net_raw,cap_ipc_lock,cap_bpf,cap_perfmon+ep $(command -v weir)",
     )
 }
 

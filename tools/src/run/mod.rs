@@ -17,7 +17,7 @@ use weir_engine::config::{Config, Settings};
 use weir_engine::engine::{Engine, Options, default_socket};
 use weir_engine::shard::Depth;
 use weir_engine::sys::clock;
-use weir_engine::sys::privilege::{self, Keep};
+use weir_engine::sys::privilege;
 
 use crate::exit::{Code, failure};
 use crate::names;
@@ -116,7 +116,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let mut writer = args.flows.as_deref().map(|path| Writer::start(path, &options, &engine));
     let mut writer = writer.take().transpose()?;
     // Files are open, the interface is set up: from here on nothing needs more.
-    privilege::give_up(Keep::NetAdmin).context("cannot give up privileges")?;
+    privilege::give_up(engine.keeps()).context("cannot give up privileges")?;
     let mut line = status::Line::start(&options.socket);
     let watched = watch(&mut engine, &stop, &mut line, writer.as_ref(), args);
     line.clear();
@@ -154,6 +154,10 @@ fn watch(
         }
         wait_for(engine, LOOK);
         engine.serve()?;
+        for news in engine.take_news() {
+            line.clear();
+            status::say(&news);
+        }
         let now = clock::monotonic_ns();
         line.refresh(engine.progress(), now);
         if engine.is_done() {

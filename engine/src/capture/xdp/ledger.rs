@@ -6,7 +6,7 @@ use af_xdp::Socket;
 use weir_ebpf::Program;
 use weir_ebpf::table::{Counter, Row};
 
-use super::XdpError;
+use super::{XdpError, XdpReport};
 
 /// What happened to the frames of one queue.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -59,6 +59,67 @@ impl QueueLedger {
     }
 }
 
+/// Adds the rows of a later hold on the interface. Queues that the start had not are the last row's.
+pub(super) fn add(rows: &mut [QueueLedger], later: &[QueueLedger]) {
+    let Some(last) = rows.len().checked_sub(1) else { return };
+    for row in later {
+        let at = usize::try_from(row.queue).map_or(last, |queue| queue.min(last));
+        let Some(sum) = rows.get_mut(at) else { continue };
+        sum.program.merge(&row.program);
+        sum.ring_full += row.ring_full;
+        sum.dropped += row.dropped;
+        sum.invalid_descriptors += row.invalid_descriptors;
+        sum.fill_empty += row.fill_empty;
+    }
+}
+
+/// A row for each queue, and one for those that come later.
+pub(super) fn empty(queues: u32) -> Vec<QueueLedger> {
+    let row = |queue| QueueLedger { queue, ..QueueLedger::default() };
+    (0..queues).chain([u32::MAX]).map(row).collect()
+}
+
+/// What the NIC had no room for, over all holds on the interface.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Missed {
+    /// What the NIC's counter showed when the present hold began, where it can be read.
+    before: Option<u64>,
+    /// What came to it since, as last seen.
+    since: u64,
+    /// What came to it in holds before.
+    carried: u64,
+}
+
+impl Missed {
+    /// A hold begins.
+    pub(super) fn begin(&mut self, report: &XdpReport) {
+        self.before = nic_missed(&report.interface, report.interface_index);
+    }
+
+    /// The hold ends.
+    pub(super) fn end(&mut self) {
+        self.carried += std::mem::take(&mut self.since);
+        self.before = None;
+    }
+
+    /// Reads the NIC's counter, which goes with the interface.
+    pub(super) fn look(&mut self, report: &XdpReport) {
+        self.since = self.read(report).unwrap_or(self.since);
+    }
+
+    fn read(&self, report: &XdpReport) -> Option<u64> {
+        let now = nic_missed(&report.interface, report.interface_index)?;
+        Some(now.saturating_sub(self.before?))
+    }
+
+    /// Frames since the start; none where the system never showed the counter.
+    pub(super) fn all(&self, report: &XdpReport) -> Option<u64> {
+        let since = self.read(report).or(self.before.map(|_| self.since));
+        let known = since.is_some() || self.carried != 0;
+        known.then(|| self.carried + since.unwrap_or(0))
+    }
+}
+
 pub(super) fn read(
     program: &Program,
     sockets: &[(u32, Socket)],
@@ -83,7 +144,7 @@ pub(super) fn read(
 }
 
 /// Frames that the NIC had no room for, ever; none where the system shows no such interface.
-pub(super) fn nic_missed(interface: &str, index: u32) -> Option<u64> {
+fn nic_missed(interface: &str, index: u32) -> Option<u64> {
     let number = |file: &str| -> Option<u64> {
         let path = format!("/sys/class/net/{interface}/{file}");
         fs::read_to_string(path).ok()?.trim().parse().ok()

@@ -8,7 +8,10 @@
 //! system call is made for it, and chunks that wait below that mark can never be all there are.
 //!
 //! [`XdpPort`] stays with the main thread and tells what was obtained and counted; dropping it ends
-//! the capture. A [`XdpSource`] moves to its shard's thread.
+//! the capture. A [`XdpSource`] moves to its shard's thread. When the interface goes, or has other
+//! queues than before, the port takes the sockets back from the sources and, as soon as that is
+//! possible, binds new ones over the same packet memory ([`XdpPort::tend`]): flows, and frames that
+//! readers have, stay.
 //!
 //! The books, a queue at a time and exact once traffic stands still:
 //!
@@ -18,8 +21,10 @@
 //! ```
 
 mod clock;
+mod handover;
 mod ledger;
 mod open;
+mod recover;
 mod report;
 mod source;
 
@@ -28,6 +33,11 @@ use std::io;
 use af_xdp::netdev::{Promiscuous, SymmetricRss};
 use af_xdp::{HugePages, Socket, Umem};
 use weir_ebpf::{Attached, AttachmentWish, Program};
+
+use handover::PortLine;
+use ledger::Missed;
+use open::Geometry;
+use recover::State;
 
 pub use ledger::QueueLedger;
 pub use report::XdpReport;
@@ -98,6 +108,9 @@ pub struct XdpConfig {
     pub promiscuous: bool,
     /// The secret of the hash that finds shards.
     pub hash_key: [u64; 2],
+    /// Take the interface anew when it was gone or has other queues. Needs the privileges of the
+    /// start again.
+    pub recover: bool,
 }
 
 impl Default for XdpConfig {
@@ -116,6 +129,7 @@ impl Default for XdpConfig {
             huge_pages: HugePages::Try,
             promiscuous: true,
             hash_key: [0; 2],
+            recover: true,
         }
     }
 }
@@ -147,6 +161,27 @@ pub enum XdpError {
 /// capture: the program leaves the interface.
 #[derive(Debug)]
 pub struct XdpPort {
+    config: XdpConfig,
+    /// What hangs on the interface; none while there is nothing to hang on.
+    hold: Option<Hold>,
+    umem: Umem,
+    geometry: Geometry,
+    /// Queues that the interface had when it was taken hold of.
+    queues_seen: u32,
+    /// A line to each source.
+    lines: Vec<PortLine>,
+    report: XdpReport,
+    /// What holds before this one counted, a row for each queue of the start and a last one.
+    carried: Vec<QueueLedger>,
+    missed: Missed,
+    state: State,
+    /// When the interface is looked at again.
+    look_again_ns: u64,
+}
+
+/// Everything that goes with the interface.
+#[derive(Debug)]
+struct Hold {
     // In the order in which they have to go: no frames any more, then the rest.
     attached: Option<Attached>,
     program: Program,
@@ -154,10 +189,6 @@ pub struct XdpPort {
     _symmetric: Option<SymmetricRss>,
     /// The sockets with their queues.
     sockets: Vec<(u32, Socket)>,
-    umem: Umem,
-    report: XdpReport,
-    /// What the NIC had missed when the capture began.
-    missed_before: Option<u64>,
 }
 
 impl XdpPort {
@@ -186,17 +217,18 @@ impl XdpPort {
     /// # Errors
     /// What was tried, where, and what would help.
     pub fn start(&mut self, wish: AttachmentWish) -> Result<(), XdpError> {
-        let attached = self.program.attach(wish)?;
-        self.report.attachment = Some(attached.attachment());
-        self.report.native_refused = attached.native_refused().map(ToString::to_string);
-        self.report.vlan_hints = attached.has_hints();
-        self.attached = Some(attached);
-        Ok(())
+        match &mut self.hold {
+            Some(hold) => hold.attach(wish, &mut self.report),
+            None => Ok(()),
+        }
     }
 
     /// Takes the program off the interface: no more frames come, and the counts stay readable.
     pub fn detach(&mut self) {
-        self.attached = None;
+        self.state = State::Closed;
+        if let Some(hold) = &mut self.hold {
+            hold.attached = None;
+        }
     }
 
     /// What was obtained.
@@ -215,14 +247,29 @@ impl XdpPort {
     /// # Errors
     /// None in practice: the maps and sockets are held by this.
     pub fn ledger(&self) -> Result<Vec<QueueLedger>, XdpError> {
-        ledger::read(&self.program, &self.sockets)
+        let mut rows = self.carried.clone();
+        if let Some(hold) = &self.hold {
+            ledger::add(&mut rows, &ledger::read(&hold.program, &hold.sockets)?);
+        }
+        Ok(rows)
     }
 
     /// Frames that the NIC had no room for since the capture began (`rx_missed_errors`,
     /// `rx_fifo_errors`); none where the system does not show the interface's statistics.
     pub fn nic_missed(&self) -> Option<u64> {
-        let now = ledger::nic_missed(&self.report.interface, self.report.interface_index)?;
-        Some(now.saturating_sub(self.missed_before?))
+        self.missed.all(&self.report)
+    }
+}
+
+impl Hold {
+    /// Attaches the program, and reports how.
+    fn attach(&mut self, wish: AttachmentWish, report: &mut XdpReport) -> Result<(), XdpError> {
+        let attached = self.program.attach(wish)?;
+        report.attachment = Some(attached.attachment());
+        report.native_refused = attached.native_refused().map(ToString::to_string);
+        report.vlan_hints = attached.has_hints();
+        self.attached = Some(attached);
+        Ok(())
     }
 }
 

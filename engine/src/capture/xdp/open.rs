@@ -1,19 +1,23 @@
 //! Setting a capture up.
 
+use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use af_xdp::netdev::{self, Promiscuous, SymmetricRss, Symmetry};
 use af_xdp::spsc::home_ring;
 use af_xdp::{
-    Area, AreaConfig, BindConfig, Bound, BusyPoll, Custody, Error as SocketError, HugePages, Mode,
-    ModeWish, Pages, QueueId, Step, Umem, UmemConfig,
+    Area, AreaConfig, BindConfig, Bound, BusyPoll, Chunk, Custody, Error as SocketError, HugePages,
+    Mode, ModeWish, Pages, QueueId, Socket, Step, Umem, UmemConfig, XDP_HEADROOM_BYTES,
 };
 use weir_ebpf::{Program, Settings, Split};
 
+use super::handover::line;
+use super::ledger::Missed;
+use super::recover::State;
 use super::report::XdpReport;
 use super::source::{End, Guest, Owner, Parts, Role, XdpSource, bell};
-use super::{Idle, SplitWish, XdpConfig, XdpError, XdpPort, ZeroCopy, ledger};
+use super::{Hold, Idle, SplitWish, XdpConfig, XdpError, XdpPort, ZeroCopy, ledger};
 use crate::capture::BATCH;
 
 /// How long a blocking call would poll; the sources make none that blocks.
@@ -25,28 +29,132 @@ const BUSY_POLL_BUDGET: u32 = 256;
 /// Bytes that a frame may have beyond the MTU: Ethernet, two tags, and the check sequence.
 const LINK_BYTES: u32 = 14 + 8 + 4;
 
+/// Drivers whose NICs take receive buffers in whole KiB: of the 1792 bytes in a chunk of 2048 they use
+/// 1024. In zero-copy mode what is longer goes on in the next buffer, and comes as two frames, for
+/// these drivers have no multi-buffer there (`SRRCTL.BSIZEPKT` in igb, igc, ixgbe).
+const WHOLE_KIB: [&str; 3] = ["igb", "igc", "ixgbe"];
+
 /// Everything but the program on the interface: [`XdpPort::start`] hangs it there.
 pub(super) fn prepare(config: &XdpConfig) -> Result<(Vec<XdpSource>, XdpPort), XdpError> {
     check(config)?;
-    let interface_index = netdev::index(&config.interface)?;
-    let all = netdev::receive_queues(&config.interface);
-    let queues = config.queues.map_or(all, |wanted| wanted.min(all));
+    let config = &with_room(config)?;
+    let queues = queues(config);
     let choice = choose_split(config, queues)?;
-    let missed_before = ledger::nic_missed(&config.interface, interface_index);
+    let (mut umem, chunks_per_queue) = packet_memory(config, queues)?;
+    let geometry = Geometry { queues, chunks_per_queue };
+    let system = |what| move |source| XdpError::System { what, source };
+    let mut bells = Vec::new();
+    for _ in 0..config.shards {
+        bells.push(bell().map_err(system("making an eventfd"))?);
+    }
+    let (hold, report, ends) = take_hold(config, choice, geometry, &mut umem, &bells)?;
+    let (mut sources, mut lines) = (Vec::new(), Vec::new());
+    for ((shard, ends), bell) in (0..).zip(ends).zip(bells) {
+        let (port_line, line) = line(Arc::clone(&bell));
+        lines.push(port_line);
+        let parts = Parts {
+            shard,
+            idle: config.idle,
+            custody: Custody::new(&umem),
+            ends,
+            queues,
+            queue_shift: geometry.queue_shift(config),
+            chunk_shift: config.frame_bytes.trailing_zeros(),
+            chunks: umem.chunks(),
+            bell,
+            line,
+        };
+        sources.push(XdpSource::new(parts).map_err(system("making an epoll descriptor"))?);
+    }
+    let mut missed = Missed::default();
+    missed.begin(&report);
+    let port = XdpPort {
+        config: config.clone(),
+        hold: Some(hold),
+        umem,
+        geometry,
+        queues_seen: queues,
+        lines,
+        report,
+        carried: ledger::empty(queues),
+        missed,
+        state: State::default(),
+        look_again_ns: 0,
+    };
+    Ok((sources, port))
+}
+
+/// The same with chunks in which the NIC itself can put whole frames, if those are to be had.
+fn with_room(config: &XdpConfig) -> Result<XdpConfig, XdpError> {
+    let mut config = config.clone();
+    let longest = longest_frame(&config.interface)?;
+    let whole_in = |frame_bytes: u32| {
+        longest <= nic_bytes(&config.interface, frame_bytes - XDP_HEADROOM_BYTES)
+    };
+    if config.zero_copy != ZeroCopy::Off && !whole_in(config.frame_bytes) && whole_in(4096) {
+        config.frame_bytes = 4096;
+    }
+    Ok(config)
+}
+
+/// Bytes that the longest frame has after what the NIC strips.
+fn longest_frame(interface: &str) -> Result<u32, SocketError> {
+    Ok(netdev::mtu(interface)?.saturating_add(LINK_BYTES))
+}
+
+/// How much of a buffer of so many bytes the interface's NIC fills in zero-copy mode.
+fn nic_bytes(interface: &str, bytes: u32) -> u32 {
+    let driver = netdev::driver(interface);
+    let whole_kib = driver.is_some_and(|driver| WHOLE_KIB.contains(&driver.as_str()));
+    if whole_kib { bytes & !1023 } else { bytes }
+}
+
+/// Queues to be served, by what the interface has now.
+pub(super) fn queues(config: &XdpConfig) -> u32 {
+    let all = netdev::receive_queues(&config.interface);
+    config.queues.map_or(all, |wanted| wanted.min(all))
+}
+
+/// How the packet memory is dealt out to queues: each has as many chunks, in a row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Geometry {
+    pub(super) queues: u32,
+    /// A power of two.
+    pub(super) chunks_per_queue: u32,
+}
+
+impl Geometry {
+    /// A chunk's address shifted by this is its queue.
+    pub(super) fn queue_shift(self, config: &XdpConfig) -> u32 {
+        config.frame_bytes.trailing_zeros() + self.chunks_per_queue.trailing_zeros()
+    }
+}
+
+/// Takes hold of the interface: the program loaded, every socket bound. Gives the ends of each shard.
+pub(super) fn take_hold(
+    config: &XdpConfig,
+    choice: Choice,
+    geometry: Geometry,
+    umem: &mut Umem,
+    bells: &[Arc<OwnedFd>],
+) -> Result<(Hold, XdpReport, Vec<Vec<End>>), XdpError> {
+    let interface_index = netdev::index(&config.interface)?;
+    let Choice { split, because, symmetric } = choice;
     let program = Program::load(&Settings {
         interface: config.interface.clone(),
         interface_index,
-        queues,
+        queues: geometry.queues,
         shards: config.shards,
-        split: choice.split,
+        split,
         key: config.hash_key,
         hints: true,
     })?;
-    let mut set_up = SetUp::new(config, queues, choice.split)?;
-    let sources = set_up.sources(&program)?;
+    let mut set_up = SetUp::new(config, geometry, split, umem);
+    let ends = set_up.ends(&program, bells)?;
+    let SetUp { binding, zero_copy_refused, sockets, .. } = set_up;
     let promiscuous =
         config.promiscuous.then(|| Promiscuous::join(&config.interface)).transpose()?;
-    let (huge_pages, huge_pages_refused) = match set_up.umem.area().pages() {
+    let (huge_pages, huge_pages_refused) = match umem.area().pages() {
         Pages::Huge => (true, None),
         Pages::Ordinary { refused } => (false, refused.as_ref().map(ToString::to_string)),
     };
@@ -56,30 +164,61 @@ pub(super) fn prepare(config: &XdpConfig) -> Result<(Vec<XdpSource>, XdpPort), X
         driver: netdev::driver(&config.interface),
         attachment: None,
         native_refused: None,
-        mode: set_up.mode,
-        zero_copy_refused: set_up.zero_copy_refused,
-        split: choice.split,
-        split_because: choice.because,
-        queues,
+        modes: modes(&sockets),
+        zero_copy_refused,
+        split,
+        split_because: because,
+        queues: geometry.queues,
         shards: config.shards,
-        multi_buffer: set_up.binding.multi_buffer,
+        multi_buffer: binding.multi_buffer,
         vlan_hints: false,
-        busy_poll: set_up.binding.busy_poll.is_some(),
+        busy_poll: binding.busy_poll.is_some(),
         huge_pages,
         huge_pages_refused,
-        memory_bytes: set_up.umem.area().bytes(),
+        memory_bytes: umem.area().bytes(),
+        frame_bytes: config.frame_bytes,
     };
-    let port = XdpPort {
-        attached: None,
-        program,
-        _promiscuous: promiscuous,
-        _symmetric: choice.symmetric,
-        sockets: set_up.sockets,
-        umem: set_up.umem,
-        report,
-        missed_before,
-    };
-    Ok((sources, port))
+    let hold =
+        Hold { attached: None, program, _promiscuous: promiscuous, _symmetric: symmetric, sockets };
+    Ok((hold, report, ends))
+}
+
+/// The mode of each queue, as the kernel told it for every socket there.
+fn modes(sockets: &[(u32, Socket)]) -> Vec<Mode> {
+    let mut modes = Vec::new();
+    for (queue, socket) in sockets {
+        let at = usize::try_from(*queue).unwrap_or(usize::MAX);
+        if modes.len() <= at {
+            modes.push(socket.mode());
+        } else if let Some(mode) = modes.get_mut(at)
+            && socket.mode() == Mode::Copy
+        {
+            *mode = Mode::Copy;
+        }
+    }
+    modes
+}
+
+/// The memory for all queues, and how many chunks each gets.
+fn packet_memory(config: &XdpConfig, queues: u32) -> Result<(Umem, u32), XdpError> {
+    let wanted = u64::from(config.frames_per_shard) * u64::from(config.shards);
+    let wanted = wanted.div_ceil(u64::from(queues)).max(least_chunks(config).into());
+    let chunks_per_queue = u32::try_from(wanted.next_power_of_two())
+        .ok()
+        .filter(|chunks| chunks.checked_mul(queues).is_some())
+        .ok_or_else(|| XdpError::Settings("too many frames for all shards".to_owned()))?;
+    let area = Area::create(&AreaConfig {
+        bytes: chunks_per_queue as usize * queues as usize * config.frame_bytes as usize,
+        huge_pages: config.huge_pages,
+        name: "weir-frames",
+    })?;
+    let umem = UmemConfig { chunk_bytes: config.frame_bytes, headroom_bytes: 0 };
+    Ok((Umem::new(area, &umem)?, chunks_per_queue))
+}
+
+/// Chunks that a queue needs: a full receive ring, and as many for the NIC.
+pub(super) const fn least_chunks(config: &XdpConfig) -> u32 {
+    config.ring_entries.saturating_mul(2)
 }
 
 pub(super) fn probe_zero_copy(interface: &str, queue: u32) -> Result<(), XdpError> {
@@ -116,10 +255,29 @@ fn check(config: &XdpConfig) -> Result<(), XdpError> {
     Ok(())
 }
 
-struct Choice {
-    split: Split,
-    because: String,
-    symmetric: Option<SymmetricRss>,
+/// Who picks the shard, and why.
+pub(super) struct Choice {
+    pub(super) split: Split,
+    pub(super) because: String,
+    pub(super) symmetric: Option<SymmetricRss>,
+}
+
+fn although(error: &SocketError, why: &str) -> String {
+    format!(
+        "{why}, although the NIC's receive hash could not be made symmetric ({error}): the two \
+         directions of a flow may be seen by different shards"
+    )
+}
+
+/// The same split as before, on an interface that may have other queues.
+pub(super) fn choose_again(config: &XdpConfig, before: &XdpReport) -> Choice {
+    let by_hash = before.split == Split::Nic && config.shards > 1;
+    let (symmetric, because) = match by_hash.then(|| SymmetricRss::set(&config.interface)) {
+        Some(Ok(symmetric)) => (Some(symmetric), before.split_because.clone()),
+        Some(Err(error)) => (None, although(&error, "as before")),
+        None => (None, before.split_because.clone()),
+    };
+    Choice { split: before.split, because, symmetric }
 }
 
 /// Decides who picks the shard.
@@ -155,11 +313,7 @@ fn choose_split(config: &XdpConfig, queues: u32) -> Result<Choice, XdpError> {
             choice(Split::Nic, because, Some(symmetric))
         }
         Err(error) if config.split == SplitWish::Nic => {
-            let because = format!(
-                "as set, although the NIC's receive hash could not be made symmetric ({error}): \
-                 the two directions of a flow may be seen by different shards"
-            );
-            Ok(Choice { split: Split::Nic, because, symmetric: None })
+            Ok(Choice { split: Split::Nic, because: although(&error, "as set"), symmetric: None })
         }
         Err(_) => xdp("the NIC's receive hash cannot be made symmetric"),
     }
@@ -169,29 +323,20 @@ fn choose_split(config: &XdpConfig, queues: u32) -> Result<Choice, XdpError> {
 struct SetUp<'a> {
     config: &'a XdpConfig,
     split: Split,
-    queues: u32,
-    chunks_per_queue: u32,
-    umem: Umem,
+    geometry: Geometry,
+    umem: &'a mut Umem,
     binding: BindConfig,
-    mode: Mode,
     zero_copy_refused: Option<String>,
-    sockets: Vec<(u32, af_xdp::Socket)>,
+    sockets: Vec<(u32, Socket)>,
 }
 
 impl<'a> SetUp<'a> {
-    fn new(config: &'a XdpConfig, queues: u32, split: Split) -> Result<SetUp<'a>, XdpError> {
-        let wanted = u64::from(config.frames_per_shard) * u64::from(config.shards);
-        let wanted = wanted.div_ceil(u64::from(queues)).max(u64::from(config.ring_entries) * 2);
-        let chunks_per_queue = u32::try_from(wanted.next_power_of_two())
-            .ok()
-            .filter(|chunks| chunks.checked_mul(queues).is_some())
-            .ok_or_else(|| XdpError::Settings("too many frames for all shards".to_owned()))?;
-        let area = Area::create(&AreaConfig {
-            bytes: chunks_per_queue as usize * queues as usize * config.frame_bytes as usize,
-            huge_pages: config.huge_pages,
-            name: "weir-frames",
-        })?;
-        let umem_config = UmemConfig { chunk_bytes: config.frame_bytes, headroom_bytes: 0 };
+    fn new(
+        config: &'a XdpConfig,
+        geometry: Geometry,
+        split: Split,
+        umem: &'a mut Umem,
+    ) -> SetUp<'a> {
         let binding = BindConfig {
             rx_entries: config.ring_entries,
             fill_entries: config.ring_entries,
@@ -201,57 +346,28 @@ impl<'a> SetUp<'a> {
             }),
             ..BindConfig::default()
         };
-        Ok(SetUp {
-            config,
-            split,
-            queues,
-            chunks_per_queue,
-            umem: Umem::new(area, &umem_config)?,
-            binding,
-            mode: Mode::Copy,
-            zero_copy_refused: None,
-            sockets: Vec::new(),
-        })
+        let (zero_copy_refused, sockets) = (None, Vec::new());
+        SetUp { config, split, geometry, umem, binding, zero_copy_refused, sockets }
     }
 
     /// Binds every socket, makes it known to the program, and deals the ends out to the shards.
-    fn sources(&mut self, program: &Program) -> Result<Vec<XdpSource>, XdpError> {
-        let system = |what| move |source| XdpError::System { what, source };
-        let mut shards = Vec::new();
-        for _ in 0..self.config.shards {
-            let bell = bell().map_err(system("making an eventfd"))?;
-            shards.push((bell, Vec::new()));
-        }
-        for queue in 0..self.queues {
+    fn ends(
+        &mut self,
+        program: &Program,
+        bells: &[Arc<OwnedFd>],
+    ) -> Result<Vec<Vec<End>>, XdpError> {
+        let mut shards: Vec<Vec<End>> = bells.iter().map(|_| Vec::new()).collect();
+        for queue in 0..self.geometry.queues {
             // Queues take turns with their owners, so that the work is spread.
             let owner = queue % self.config.shards;
-            let bell = shards.get(owner as usize).map(|(bell, _)| Arc::clone(bell));
-            let bell = bell.ok_or_else(impossible)?;
-            for (shard, end) in self.queue(queue, owner, &bell, program)? {
-                if let Some((_, ends)) = shards.get_mut(shard as usize) {
+            let bell = bells.get(owner as usize).ok_or_else(impossible)?;
+            for (shard, end) in self.queue(queue, owner, bell, program)? {
+                if let Some(ends) = shards.get_mut(shard as usize) {
                     ends.push(end);
                 }
             }
         }
-        let chunk_bits = self.config.frame_bytes.trailing_zeros();
-        let queue_shift = chunk_bits + self.chunks_per_queue.trailing_zeros();
-        (0..)
-            .zip(shards)
-            .map(|(shard, (bell, ends))| {
-                XdpSource::new(Parts {
-                    shard,
-                    idle: self.config.idle,
-                    custody: Custody::new(&self.umem),
-                    ends,
-                    queues: self.queues,
-                    queue_shift,
-                    chunk_shift: chunk_bits,
-                    chunks: self.umem.chunks(),
-                    bell,
-                })
-                .map_err(system("making an epoll descriptor"))
-            })
-            .collect()
+        Ok(shards)
     }
 
     /// All the ends on one queue, each with its shard.
@@ -269,21 +385,22 @@ impl<'a> SetUp<'a> {
         };
         let mut first = self.bind(queue)?;
         let (fill, completion) = first.rings.take().ok_or_else(impossible)?;
-        let start = queue * self.chunks_per_queue;
+        let chunks_per_queue = self.geometry.chunks_per_queue;
+        let start = queue * chunks_per_queue;
         let mut rings = Owner {
             fill,
             _completion: completion,
-            spare: self.umem.take_chunks(start..start + self.chunks_per_queue),
+            spare: self.chunks_of(start..start + chunks_per_queue),
             returns: Vec::new(),
         };
         let mut ends = Vec::new();
         for step in 1..=guests {
             let shard = (owner + step) % shards;
             let bound = self.bind(queue)?;
-            let (home, returned) = home_ring(self.chunks_per_queue);
+            let (home, returned) = home_ring(chunks_per_queue);
             rings.returns.push(returned);
             // A quarter of the shard's share: all guests' together are never all chunks.
-            let threshold = u64::from(self.chunks_per_queue / shards / 4).max(1);
+            let threshold = u64::from(chunks_per_queue / shards / 4).max(1);
             let role = Role::Guest(Guest { home, threshold, bell: Arc::clone(bell) });
             ends.push((shard, self.end(queue, shard, bound, role, program)?));
         }
@@ -291,6 +408,14 @@ impl<'a> SetUp<'a> {
         let end = self.end(queue, owner, first, Role::Owner(rings), program)?;
         ends.push((owner, end));
         Ok(ends)
+    }
+
+    /// The free chunks in `range`, with room for those that are not.
+    fn chunks_of(&mut self, range: Range<u32>) -> Vec<Chunk> {
+        let all = range.len();
+        let mut chunks = self.umem.take_chunks(range);
+        chunks.reserve(all - chunks.len());
+        chunks
     }
 
     fn end(
@@ -317,8 +442,8 @@ impl<'a> SetUp<'a> {
         };
         let batches = u32::try_from(4 * BATCH).unwrap_or(0);
         let needed = self.config.ring_entries.saturating_add(batches);
-        let left = self.chunks_per_queue.saturating_sub(needed);
-        (left.max(self.chunks_per_queue / 4) / sharers).max(1)
+        let left = self.geometry.chunks_per_queue.saturating_sub(needed);
+        (left.max(self.geometry.chunks_per_queue / 4) / sharers).max(1)
     }
 
     /// Binds one more socket. The very first tries what the configuration allows, from the best
@@ -328,24 +453,23 @@ impl<'a> SetUp<'a> {
         if !self.sockets.is_empty() {
             return Ok(self.umem.bind(&to, &self.binding)?);
         }
-        let bound = match self.bind_first(&to) {
+        Ok(match self.bind_first(&to) {
             // The kernel does not poll by preference, but the threads can all the same.
             Err(SocketError::System { step: Step::SetBusyPoll, .. }) => {
                 self.binding.busy_poll = None;
                 self.bind_first(&to)
             }
             other => other,
-        }?;
-        self.mode = bound.socket.mode();
-        Ok(bound)
+        }?)
     }
 
     fn bind_first(&mut self, to: &QueueId) -> Result<Bound, SocketError> {
-        let mtu = netdev::mtu(&self.config.interface)?;
+        let interface = &self.config.interface;
+        let room = nic_bytes(interface, self.umem.frame_bytes());
         let zero_copy = BindConfig {
             mode: ModeWish::ZeroCopy,
             // Few drivers can do both, so it is asked for only where it is needed.
-            multi_buffer: mtu.saturating_add(LINK_BYTES) > self.umem.frame_bytes(),
+            multi_buffer: longest_frame(interface)? > room,
             ..self.binding
         };
         let copy = BindConfig { mode: ModeWish::Copy, multi_buffer: true, ..self.binding };

@@ -19,8 +19,8 @@ pub struct XdpReport {
     pub attachment: Option<Attachment>,
     /// What stood against native, if it was wanted and not obtained.
     pub native_refused: Option<String>,
-    /// How frames get into the packet memory.
-    pub mode: Mode,
+    /// How frames get into the packet memory, for each queue, as the kernel says of its sockets.
+    pub modes: Vec<Mode>,
     /// What stood against zero-copy, if it was wanted and not obtained.
     pub zero_copy_refused: Option<String>,
     /// How frames find their shard.
@@ -44,6 +44,15 @@ pub struct XdpReport {
     pub huge_pages_refused: Option<String>,
     /// Size of the packet memory.
     pub memory_bytes: usize,
+    /// Bytes of a chunk: more than set where the NIC needs that for whole frames.
+    pub frame_bytes: u32,
+}
+
+impl XdpReport {
+    /// How many queues have zero-copy.
+    pub fn zero_copy_queues(&self) -> usize {
+        self.modes.iter().filter(|mode| **mode == Mode::ZeroCopy).count()
+    }
 }
 
 impl fmt::Display for XdpReport {
@@ -52,9 +61,12 @@ impl fmt::Display for XdpReport {
             why.as_ref().map(|why| format!(" (no {what}: {why})")).unwrap_or_default()
         };
         let driver = self.driver.as_deref().unwrap_or("unknown driver");
-        let mode = match self.mode {
-            Mode::ZeroCopy => "zero-copy",
-            Mode::Copy => "copy",
+        let queues = self.modes.len();
+        let mode = match self.zero_copy_queues() {
+            0 => "copy".to_owned(),
+            _ if queues == 1 => "zero-copy".to_owned(),
+            all if all == queues => format!("zero-copy on all {all} queues"),
+            some => format!("zero-copy on {some} of {queues} queues"),
         };
         let split = match self.split {
             Split::Nic => "nic",
@@ -75,8 +87,9 @@ impl fmt::Display for XdpReport {
         )?;
         write!(
             f,
-            "packet memory {} MiB in {} pages{}",
+            "packet memory {} MiB in buffers of {} bytes, in {} pages{}",
             self.memory_bytes >> 20,
+            self.frame_bytes,
             if self.huge_pages { "2 MiB" } else { "ordinary" },
             refused("2 MiB pages", &self.huge_pages_refused),
         )?;

@@ -16,6 +16,7 @@ use weir_ebpf::metadata::{FLAG_VLAN, FLAG_VLAN_SERVICE, METADATA_BYTES, Metadata
 
 use super::Idle;
 use super::clock::Clock;
+use super::handover::{Fresh, Gone, Order, SourceLine};
 use crate::capture::{BATCH, Batch, Frame, Received, Source, Tag};
 use crate::wire::LinkType;
 
@@ -55,6 +56,11 @@ pub struct XdpSource {
     links: Box<[Link]>,
     chunk_shift: u32,
     waiter: Waiter,
+    line: SourceLine,
+    /// It is to let go of its ends as soon as nothing comes from them.
+    leaving: bool,
+    /// Chunks that came back while there was no end to give them to.
+    homeless: Vec<Chunk>,
 }
 
 /// The socket on one queue.
@@ -129,14 +135,12 @@ pub(super) struct Parts {
     pub(super) chunk_shift: u32,
     pub(super) chunks: u32,
     pub(super) bell: Arc<OwnedFd>,
+    pub(super) line: SourceLine,
 }
 
 impl XdpSource {
     pub(super) fn new(parts: Parts) -> io::Result<XdpSource> {
-        let Parts { shard, idle, custody, ends, queues, queue_shift, bell, .. } = parts;
-        let place = |queue: u32| ends.iter().position(|end| end.queue == queue);
-        // Chunks of queues without a socket here never come here.
-        let end_of_queue = (0..queues).map(|queue| place(queue).unwrap_or(usize::MAX)).collect();
+        let Parts { shard, idle, custody, ends, queues, queue_shift, bell, line, .. } = parts;
         let counts =
             ends.iter().map(|end| QueueCount { queue: end.queue, ..QueueCount::default() });
         let waiter = Waiter::new(bell, &ends)?;
@@ -148,11 +152,14 @@ impl XdpSource {
             counts: counts.collect(),
             first: 0,
             queue_shift,
-            end_of_queue,
+            end_of_queue: end_of_queue(&ends, queues),
             heads: [Head::default(); BATCH],
             links: vec![Link::default(); parts.chunks as usize].into(),
             chunk_shift: parts.chunk_shift,
             waiter,
+            line,
+            leaving: false,
+            homeless: Vec::new(),
             ends,
         })
     }
@@ -174,12 +181,75 @@ impl XdpSource {
 
     /// Pieces of the frame in several chunks that begins here.
     fn pieces_from(&self, addr: u64) -> u64 {
-        let link_of = |addr: u64| {
-            let link = self.links.get(usize::try_from(addr >> self.chunk_shift).ok()?)?;
-            (link.bytes != 0).then_some(link.addr)
-        };
-        std::iter::successors(Some(addr), |addr| link_of(*addr)).take(self.links.len()).count()
-            as u64
+        let next = |addr: &u64| self.link_after(*addr).map(|link| link.addr);
+        std::iter::successors(Some(addr), next).take(self.links.len()).count() as u64
+    }
+
+    /// What follows on the chunk of a frame in several.
+    #[inline]
+    fn link_after(&self, addr: u64) -> Option<Link> {
+        let link = self.links.get(usize::try_from(addr >> self.chunk_shift).ok()?)?;
+        (link.bytes != 0).then_some(*link)
+    }
+
+    /// Does what the port says.
+    #[inline]
+    fn obey(&mut self) {
+        if let Ok(order) = self.line.orders.pop() {
+            match order {
+                Order::LetGo => self.leaving = true,
+                Order::Take(fresh) => self.take(*fresh),
+            }
+        }
+    }
+
+    /// Gives its ends back, with all that is in their rings.
+    #[cold]
+    fn let_go(&mut self) {
+        let open: Vec<Head> = self.ends.iter_mut().filter_map(|end| end.open.take()).collect();
+        for head in open {
+            // The rest of this packet will not come; none has seen it.
+            let mut next = Some(head.addr);
+            while let Some(addr) = next {
+                next = self.link_after(addr).map(|link| link.addr);
+                self.custody.release(addr);
+            }
+        }
+        self.leaving = false;
+        self.end_of_queue.clear();
+        // What comes back before there are new ends finds room without allocating.
+        self.homeless.reserve(self.custody.count() as usize);
+        let gone = Gone { ends: std::mem::take(&mut self.ends), held: self.custody.held() };
+        // The port waits for this one answer, so there is room.
+        drop(self.line.answers.push(gone));
+    }
+
+    /// Takes new ends.
+    #[cold]
+    fn take(&mut self, fresh: Fresh) {
+        let Fresh { ends, queues, queue_shift, waiter } = fresh;
+        (self.ends, self.queue_shift, self.waiter) = (ends, queue_shift, waiter);
+        self.end_of_queue = end_of_queue(&self.ends, queues);
+        let chunks_per_queue = 1 << (queue_shift - self.chunk_shift);
+        let mut counts = Vec::new();
+        for end in &mut self.ends {
+            let first = end.queue * chunks_per_queue;
+            end.out = self.custody.count_in(first..first + chunks_per_queue);
+            let before = self.counts.iter().position(|count| count.queue == end.queue);
+            let zero = QueueCount { queue: end.queue, ..QueueCount::default() };
+            counts.push(before.map_or(zero, |at| self.counts.swap_remove(at)));
+        }
+        counts.append(&mut self.counts);
+        self.counts = counts;
+        for chunk in std::mem::take(&mut self.homeless) {
+            let queue = u64::from(chunk.index()) << self.chunk_shift >> self.queue_shift;
+            let at = usize::try_from(queue).ok().and_then(|queue| self.end_of_queue.get(queue));
+            // A queue that is no more: its chunks come back with it.
+            if let Some(end) = at.and_then(|at| self.ends.get_mut(*at)) {
+                give(&mut end.role, chunk);
+            }
+        }
+        self.flush();
     }
 
     /// Takes in what guests sent home and puts free chunks into the fill rings.
@@ -261,6 +331,7 @@ impl XdpSource {
 
 impl Source for XdpSource {
     fn receive(&mut self, batch: &mut Batch) -> Received {
+        self.obey();
         self.refill();
         let ends = self.ends.len();
         for step in 0..ends {
@@ -272,6 +343,9 @@ impl Source for XdpSource {
         }
         self.first = (self.first + 1) % ends.max(1);
         if batch.as_slice().is_empty() {
+            if self.leaving {
+                self.let_go();
+            }
             self.kick();
             return Received::Idle;
         }
@@ -304,8 +378,7 @@ impl Source for XdpSource {
         if frame.captured_bytes == frame.wire_bytes {
             return None;
         }
-        let link = self.links.get(usize::try_from(after >> self.chunk_shift).ok()?)?;
-        (link.bytes != 0).then_some((link.addr, link.bytes))
+        self.link_after(after).map(|link| (link.addr, link.bytes))
     }
 
     #[inline]
@@ -314,9 +387,13 @@ impl Source for XdpSource {
         let end = self.end_of_queue.get(queue).and_then(|at| self.ends.get_mut(*at));
         let chunk = self.custody.release(addr);
         debug_assert!(chunk.is_some(), "a frame is released once");
-        if let (Some(end), Some(chunk)) = (end, chunk) {
-            end.out -= 1;
-            give(&mut end.role, chunk);
+        let Some(chunk) = chunk else { return };
+        match end {
+            Some(end) => {
+                end.out -= 1;
+                give(&mut end.role, chunk);
+            }
+            None => self.homeless.push(chunk),
         }
     }
 
@@ -338,7 +415,7 @@ impl Source for XdpSource {
     fn lent(&self) -> u64 {
         let open = self.ends.iter().filter_map(|end| end.open.as_ref());
         let unfinished: u64 = open.map(|head| self.pieces_from(head.addr)).sum();
-        self.ends.iter().map(|end| u64::from(end.out)).sum::<u64>() - unfinished
+        u64::from(self.custody.count()) - unfinished
     }
 
     fn lendable(&self) -> Option<u64> {
@@ -364,6 +441,12 @@ impl Source for XdpSource {
         self.kick();
         self.waiter.wait(timeout);
     }
+}
+
+/// The place of each queue's end among `ends`. Chunks of queues without one here never come here.
+fn end_of_queue(ends: &[End], queues: u32) -> Vec<usize> {
+    let place = |queue: u32| ends.iter().position(|end| end.queue == queue);
+    (0..queues).map(|queue| place(queue).unwrap_or(usize::MAX)).collect()
 }
 
 /// Takes a descriptor in. Gives the packet that it completes; chunks after a packet's first hang on
@@ -431,7 +514,7 @@ impl Guest {
 
 /// Sleeps on all sockets of a shard and on its bell at once, without allocating.
 #[derive(Debug)]
-struct Waiter {
+pub(super) struct Waiter {
     epoll: OwnedFd,
     bell: Arc<OwnedFd>,
 }
@@ -440,7 +523,7 @@ struct Waiter {
 const BELL: u64 = u64::MAX;
 
 impl Waiter {
-    fn new(bell: Arc<OwnedFd>, ends: &[End]) -> io::Result<Waiter> {
+    pub(super) fn new(bell: Arc<OwnedFd>, ends: &[End]) -> io::Result<Waiter> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let readable = epoll::EventFlags::IN;
         epoll::add(&epoll, bell.as_fd(), epoll::EventData::new_u64(BELL), readable)?;
