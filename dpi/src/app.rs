@@ -129,6 +129,7 @@ static ALL_PROTOCOLS: [App; COMMON.len() + infra::INFRA.len()] = {
 
 mod category;
 mod infra;
+mod place;
 
 pub use category::category;
 
@@ -453,8 +454,7 @@ protocols! { COMMON:
 /// The row of `id`, or of *unknown* where no such id exists.
 pub fn describe(id: AppId) -> &'static App {
     let rows = if id.0 < FIRST_SERVICE { PROTOCOLS } else { crate::services::APPS };
-    let row = rows.binary_search_by_key(&id, |row| row.id).ok();
-    row.and_then(|index| rows.get(index)).unwrap_or(&UNKNOWN_APP)
+    rows.get(place::of(id)).filter(|row| row.id == id).unwrap_or(&UNKNOWN_APP)
 }
 
 /// The breed of `id`.

@@ -111,10 +111,10 @@ impl Why {
 
     /// The form in metadata.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.extend([self.rule as u8, self.packet, self.direction as u8, self.used]);
-        out.extend(self.number.to_le_bytes());
-        out.extend(self.offset.to_le_bytes());
-        out.extend(self.evidence());
+        let [[n0, n1], [o0, o1]] = [self.number, self.offset].map(u16::to_le_bytes);
+        let Why { rule, packet, direction, used, .. } = *self;
+        out.extend_from_slice(&[rule as u8, packet, direction as u8, used, n0, n1, o0, o1]);
+        out.extend_from_slice(self.evidence());
     }
 
     /// Reads the form in metadata.

@@ -82,6 +82,19 @@ impl ArenaWriter {
         reference_of(unit, order)
     }
 
+    /// Stores `content` in place of what stands in the block of `reference`, if it takes up just such a
+    /// block; false, and nothing written, if not. The slot that refers to it must be open (`begin`) from
+    /// before until after, so that readers of the old content find out.
+    pub fn rewrite(&mut self, reference: u32, content: &[u8]) -> bool {
+        let Some((unit, order)) = place_of(reference) else { return false };
+        let fits = content.len() <= META_BYTES_MAX && order_of(content.len()) == order;
+        if !fits || self.state.get(unit) != Some(&used(order)) {
+            return false;
+        }
+        self.write(unit * UNIT_WORDS, content);
+        true
+    }
+
     /// Takes a block back. The slot that referred to it must have been opened (`begin`) since, so
     /// that readers of the old content find out. A reference that is not handed out is ignored.
     pub fn free(&mut self, reference: u32) {
@@ -136,7 +149,7 @@ impl ArenaWriter {
         if bytes > META_BYTES_MAX {
             return None;
         }
-        let order = (bytes + LENGTH_BYTES).div_ceil(UNIT).next_power_of_two().ilog2() as usize;
+        let order = order_of(bytes);
         let mut from = (order..ORDERS).find(|&order| self.heads[order] != NONE)?;
         let unit = self.heads[from] as usize;
         self.unlink(unit, from);
@@ -246,6 +259,11 @@ const LENGTH_BYTES: usize = 2;
 /// Bytes of the content that stand in a block's first word.
 const BYTES_OF_FIRST: usize = 8 - LENGTH_BYTES;
 
+/// The order of the block that so many bytes of content take up.
+const fn order_of(bytes: usize) -> usize {
+    (bytes + LENGTH_BYTES).div_ceil(UNIT).next_power_of_two().ilog2() as usize
+}
+
 const fn free(order: usize) -> u8 {
     FREE | order.to_le_bytes()[0]
 }
@@ -303,6 +321,26 @@ mod tests {
         writer.free(stored[5]);
         assert!(writer.store(&[2; 31]).is_none(), "one unit is free, two are needed");
         assert_eq!(writer.store(&[2; 30]), Some(stored[5]));
+    }
+
+    #[test]
+    fn what_fits_the_same_block_may_stand_in_it_anew() {
+        let (mut writer, reader) = arena(2 * TOP_BYTES);
+        let mut content = Vec::new();
+        let reference = writer.store(&[1; 40]).unwrap();
+        for (length, fits) in
+            [(31_usize, true), (62, true), (30, false), (63, false), (2000, false)]
+        {
+            let before = content.clone();
+            assert_eq!(writer.rewrite(reference, &vec![length.to_le_bytes()[0]; length]), fits);
+            assert!(reader.load(reference, &mut content));
+            let expected = if fits { vec![length.to_le_bytes()[0]; length] } else { before };
+            assert_eq!(content, expected);
+        }
+        writer.free(reference);
+        for nothing in [0, reference, u32::MAX] {
+            assert!(!writer.rewrite(nothing, &[1; 40]), "no block is handed out there");
+        }
     }
 
     #[derive(Debug, Clone)]

@@ -77,6 +77,35 @@ fn metadata_belongs_to_its_flow() {
     });
 }
 
+/// Metadata that is written anew in its block is read as it was, or as it is.
+#[test]
+fn metadata_written_anew_is_read_whole() {
+    check(|| {
+        let (arena_words, reader_words) = pair(TOP_BYTES / 8);
+        let slot = Arc::new(FlowSlot::new());
+        let write = Arc::clone(&slot);
+        let mut arena = ArenaWriter::new(arena_words);
+        slot.begin();
+        slot.set_meta_ref(arena.store(&[1; 8]).unwrap());
+        slot.store(WORD_FLOW_ID, 1);
+        slot.commit();
+        let writer = thread::spawn(move || {
+            write.begin();
+            assert!(arena.rewrite(write.meta_ref(), &[2; 8]));
+            write.store(WORD_FLOW_ID, 2);
+            write.commit();
+        });
+        let reader = ArenaReader::new(reader_words);
+        let mut meta = Vec::new();
+        let read =
+            read_slot(|word| slot.load(word), |flow| reader.load(flow.meta_ref(), &mut meta));
+        if let SlotRead::Read(flow) = read {
+            assert_eq!(meta, [flow.flow_id().to_le_bytes()[0]; 8]);
+        }
+        writer.join().unwrap();
+    });
+}
+
 /// Counters published as one set are read as one set.
 #[test]
 fn a_set_of_counters_is_read_whole() {

@@ -192,20 +192,15 @@ impl Inspector {
         };
         self.counters.packets_inspected += 1;
         self.knowledge.now(segment.now_ns);
-        let begun = if slot.is_none() {
-            self.begin(slot, transport, segment)
-        } else {
-            self.states.get(*slot).is_some()
-        };
-        if !begun {
-            *slot = Slot::NONE;
-            let verdict = self.without_slot(transport, segment.client, segment.server);
-            return self.ended(verdict);
+        if slot.is_none() {
+            self.begin(slot, transport, segment);
         }
         let rules = self.custom.rules();
         let Inspector { limits, dispatch, states, streams, metas, .. } = self;
         let Some(state) = states.get_mut(*slot) else {
-            return Step::Ended(Verdict::UNKNOWN);
+            *slot = Slot::NONE;
+            let verdict = self.without_slot(transport, segment.client, segment.server);
+            return self.ended(verdict);
         };
         let (knowledge, crypto) = (&mut self.knowledge, &mut self.crypto);
         let shared = Shared { knowledge, crypto, metas, counters: &mut self.counters };
@@ -329,19 +324,18 @@ impl Inspector {
         self.states.in_use()
     }
 
-    /// Takes a slot for a flow's first payload.
-    fn begin(&mut self, slot: &mut Slot, transport: Transport, segment: &Segment<'_>) -> bool {
+    /// Takes a slot for a flow's first payload; there is none where the pool is exhausted.
+    fn begin(&mut self, slot: &mut Slot, transport: Transport, segment: &Segment<'_>) {
         if self.states.is_full() && !self.take_away() {
             self.counters.pool_exhausted += 1;
-            return false;
+            return;
         }
-        let Some((new, state)) = self.states.begin(transport) else { return false };
+        let Some((new, state)) = self.states.begin(transport) else { return };
         *slot = new;
         self.counters.flows_begun += 1;
         state.alive = self.dispatch.possible(transport, turn::hinted(&self.dispatch, segment));
         state.announced = self.knowledge.expected(segment.client, segment.server);
         self.custom.begin(state, segment);
-        true
     }
 
     /// Takes the place of a flow that has no name yet and was quiet for long.

@@ -21,15 +21,16 @@ pub(super) fn name(
     knowledge: &Knowledge,
 ) -> Verdict {
     // An address in place of a name tells no more than the server's does.
-    let hosted = meta
-        .tidy()
-        .is_some_and(|kinds| !is_address(meta.get(&HOST_NAME).unwrap_or_default(), kinds));
-    if hosted {
+    let kinds = meta.tidy();
+    let host = meta.get(&HOST_NAME).unwrap_or_default();
+    let kinds = kinds.filter(|kinds| !is_address(host, *kinds));
+    let hosted = kinds.is_some();
+    if let Some(kinds) = kinds {
         state.named_as = protocol;
         // A DNS message is judged name by name.
         if protocol != AppId::DNS {
-            let host = meta.get(&HOST_NAME).unwrap_or_default();
-            meta.set_risks(names::judge_host_of(protocol, host));
+            let risks = names::judge_known_of(protocol, host, kinds);
+            meta.set_risks(risks);
         }
     }
     let mut plain = Verdict::protocol(protocol, Confidence::Content);

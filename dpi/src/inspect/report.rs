@@ -15,15 +15,14 @@ pub const BYTES: usize = META_BYTES + (4 + 2 * DEPTH) + (4 + 8) + (4 + 8 + EVIDE
 /// Writes the report of a flow; `out` has room for [`BYTES`].
 pub(super) fn write(out: &mut Vec<u8>, meta: &Meta, state: &FlowState, limits: &Limits) {
     out.extend_from_slice(meta.as_bytes());
-    let stack = stack(meta, state);
     // Up to three layers are what the transport and the name say themselves.
-    let named = [state.verdict.master, state.verdict.app];
-    if stack.layers().iter().skip(1).any(|layer| !named.contains(layer)) {
-        append(out, &attr::STACK, |out| stack.encode(out));
+    let named = [transport(state), state.verdict.master, state.verdict.app];
+    if meta.layers().layers().iter().any(|layer| !named.contains(layer)) {
+        append(out, &attr::STACK, |out| stack(meta, state).encode(out));
     }
     let risks = meta.risks().and(limits.risks);
     if !risks.is_empty() {
-        append(out, &attr::RISKS, |out| out.extend(risks.0.to_le_bytes()));
+        append(out, &attr::RISKS, |out| out.extend_from_slice(&risks.0.to_le_bytes()));
     }
     if limits.explain && meta.why.rule != Rule::None {
         append(out, &attr::WHY, |out| meta.why.encode(out));
@@ -33,20 +32,24 @@ pub(super) fn write(out: &mut Vec<u8>, meta: &Meta, state: &FlowState, limits: &
 /// What rides on what in the flow.
 fn stack(meta: &Meta, state: &FlowState) -> Stack {
     let mut stack = Stack::EMPTY;
-    stack.push(match state.transport {
-        Transport::Tcp => AppId::TCP,
-        Transport::Udp => AppId::UDP,
-    });
+    stack.push(transport(state));
     let layers = meta.layers().layers().iter().copied();
     let named = [state.verdict.master, state.verdict.app];
     layers.chain(named).for_each(|layer| stack.push(layer));
     stack
 }
 
+fn transport(state: &FlowState) -> AppId {
+    match state.transport {
+        Transport::Tcp => AppId::TCP,
+        Transport::Udp => AppId::UDP,
+    }
+}
+
 /// Appends one attribute in the form of [`crate::meta`].
 fn append(out: &mut Vec<u8>, attr: &Attr, value: impl FnOnce(&mut Vec<u8>)) {
-    out.extend(attr.id.to_le_bytes());
-    out.extend([0, 0]);
+    let [low, high] = attr.id.to_le_bytes();
+    out.extend_from_slice(&[low, high, 0, 0]);
     let start = out.len();
     value(out);
     let length = u16::try_from(out.len() - start).unwrap_or(0);

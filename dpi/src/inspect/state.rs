@@ -158,9 +158,9 @@ impl States {
 
     pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut FlowState> {
         self.now = self.now.wrapping_add(1);
-        let state = self.all.get_mut(self.index(slot))?;
+        let state = self.all.get_mut(self.index(slot)).filter(|state| state.slot == slot)?;
         state.used_at = self.now;
-        (state.slot == slot).then_some(state)
+        Some(state)
     }
 
     /// Gives a state back. Whoever still holds its slot holds nothing from now on.

@@ -271,12 +271,15 @@ fn ask(
     if candidates.is_empty() {
         return Asked::Nothing;
     }
-    let before = shared.metas.of(state.meta, state.slot).mark();
     let hinted = dispatch.hinted(view.client.port, view.server.port);
     let first = candidates.and(hinted).members();
+    let FlowState { alive, scratch, .. } = state;
+    let Shared { knowledge, crypto, metas, .. } = shared;
+    let meta = metas.of(state.meta, state.slot);
+    let before = meta.mark();
+    let mut notes = Notes { meta, scratch, knowledge, crypto };
     for index in first.chain(candidates.and_not(hinted).members()) {
         let Some(dissector) = dispatch.dissector(index) else { continue };
-        let mut notes = notes(state, shared);
         let outcome = (dissector.run)(view, &mut notes);
         if let Outcome::Found { app, more } = outcome {
             let more = found(state, shared, dissector, app, more, view);
@@ -285,9 +288,9 @@ fn ask(
         }
         notes.meta.rewind(before);
         match outcome {
-            Outcome::GiveUp => state.alive.remove(index),
+            Outcome::GiveUp => alive.remove(index),
             // Every datagram is a message of its own.
-            Outcome::NotMine if view.transport == Transport::Tcp => state.alive.remove(index),
+            Outcome::NotMine if view.transport == Transport::Tcp => alive.remove(index),
             _ => {}
         }
     }

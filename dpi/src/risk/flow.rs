@@ -11,84 +11,81 @@ use crate::inspect::{Confidence, Verdict};
 use crate::meta;
 use crate::view::{Endpoint, Transport};
 
-/// A protocol and the ports that it is known by.
-type Known = (AppId, &'static [u16]);
-
-/// Protocols of which everybody knows the port. Those that agree on ports as they go (media, peer
-/// to peer, games) are missing, and so are those without a registered one.
-const KNOWN: &[Known] = &[
-    (
-        AppId::HTTP,
-        &[80, 8080, 8000, 8008, 8081, 8888, 3128, 591, 631, 1900, 2869, 5357, 5985, 8880],
-    ),
-    (AppId::HTTP_PROXY, &[80, 8080, 3128, 8000, 8008, 8888, 8118]),
-    (AppId::HTTP_CONNECT, &[80, 443, 8080, 3128, 8000, 8008, 8888, 8118]),
-    (
-        AppId::TLS,
-        &[
+/// The ports of protocols of which everybody knows them. Those that agree on ports as they go (media,
+/// peer to peer, games) have none, and neither do those without a registered one.
+const fn known_ports(protocol: AppId) -> Option<&'static [u16]> {
+    Some(match protocol {
+        AppId::HTTP => {
+            &[80, 8080, 8000, 8008, 8081, 8888, 3128, 591, 631, 1900, 2869, 5357, 5985, 8880]
+        }
+        AppId::HTTP_PROXY => &[80, 8080, 3128, 8000, 8008, 8888, 8118],
+        AppId::HTTP_CONNECT => &[80, 443, 8080, 3128, 8000, 8008, 8888, 8118],
+        AppId::TLS => &[
             443, 8443, 465, 563, 587, 636, 853, 989, 990, 992, 993, 994, 995, 3269, 3389, 4433,
             5061, 5223, 5228, 5349, 5671, 5986, 6514, 6697, 8883, 9443,
         ],
-    ),
-    (AppId::QUIC, &[443, 80, 784, 853, 4433, 8443, 8853]),
-    (AppId::SSH, &[22]),
-    (AppId::TELNET, &[23, 992, 2323]),
-    (AppId::DNS, &[53]),
-    (AppId::MDNS, &[5353]),
-    (AppId::FTP_CONTROL, &[21, 990]),
-    (AppId::SMTP, &[25, 465, 587, 2525]),
-    (AppId::POP3, &[110, 995]),
-    (AppId::IMAP, &[143, 993]),
-    (AppId::NNTP, &[119, 433, 563]),
-    (AppId::IRC, &[194, 6660, 6661, 6662, 6663, 6664, 6665, 6666, 6667, 6668, 6669, 6697, 7000]),
-    (AppId::XMPP, &[5222, 5223, 5269, 5270, 5280]),
-    (AppId::RDP, &[3389]),
-    (AppId::VNC, &[5500, 5800, 5900, 5901, 5902, 5903, 5904, 5905]),
-    (AppId::SMB, &[137, 138, 139, 445]),
-    (AppId::LDAP, &[389, 3268]),
-    (AppId::KERBEROS, &[88, 464, 749]),
-    (AppId::NTP, &[123]),
-    (AppId::SNMP, &[161, 162]),
-    (AppId::SYSLOG, &[514, 601]),
-    (AppId::DHCP, &[67, 68, 4011]),
-    (AppId::TFTP, &[69]),
-    (AppId::RADIUS, &[1645, 1646, 1812, 1813, 3799]),
-    (AppId::BGP, &[179]),
-    (AppId::SIP, &[5060, 5061, 5080]),
-    (AppId::RTSP, &[554, 322]),
-    (AppId::MYSQL, &[3306, 33060]),
-    (AppId::POSTGRESQL, &[5432]),
-    (AppId::TDS, &[1433, 1434]),
-    (AppId::ORACLE, &[1521, 1522, 1526, 2483]),
-    (AppId::MONGODB, &[27017, 27018, 27019]),
-    (AppId::REDIS, &[6379, 6380, 26379]),
-    (AppId::MEMCACHED, &[11211]),
-    (AppId::CASSANDRA, &[7000, 7001, 9042]),
-    (AppId::MQTT, &[1883]),
-    (AppId::AMQP, &[5671, 5672]),
-    (AppId::MODBUS, &[502]),
-    (AppId::DNP3, &[19999, 20000]),
-    (AppId::S7COMM, &[102]),
-    (AppId::BACNET, &[47808]),
-    (AppId::SOCKS, &[1080, 1081, 9050, 9150]),
-    (AppId::OPENVPN, &[1194]),
-    (AppId::WIREGUARD, &[51820]),
-    (AppId::IKE, &[500, 4500]),
-    (AppId::STUN, &[3478, 3479, 5349, 19302, 19305]),
-    (AppId::RSYNC, &[873]),
-    (AppId::GIT, &[9418]),
-];
+        AppId::QUIC => &[443, 80, 784, 853, 4433, 8443, 8853],
+        AppId::SSH => &[22],
+        AppId::TELNET => &[23, 992, 2323],
+        AppId::DNS => &[53],
+        AppId::MDNS => &[5353],
+        AppId::FTP_CONTROL => &[21, 990],
+        AppId::SMTP => &[25, 465, 587, 2525],
+        AppId::POP3 => &[110, 995],
+        AppId::IMAP => &[143, 993],
+        AppId::NNTP => &[119, 433, 563],
+        AppId::IRC => {
+            &[194, 6660, 6661, 6662, 6663, 6664, 6665, 6666, 6667, 6668, 6669, 6697, 7000]
+        }
+        AppId::XMPP => &[5222, 5223, 5269, 5270, 5280],
+        AppId::RDP => &[3389],
+        AppId::VNC => &[5500, 5800, 5900, 5901, 5902, 5903, 5904, 5905],
+        AppId::SMB => &[137, 138, 139, 445],
+        AppId::LDAP => &[389, 3268],
+        AppId::KERBEROS => &[88, 464, 749],
+        AppId::NTP => &[123],
+        AppId::SNMP => &[161, 162],
+        AppId::SYSLOG => &[514, 601],
+        AppId::DHCP => &[67, 68, 4011],
+        AppId::TFTP => &[69],
+        AppId::RADIUS => &[1645, 1646, 1812, 1813, 3799],
+        AppId::BGP => &[179],
+        AppId::SIP => &[5060, 5061, 5080],
+        AppId::RTSP => &[554, 322],
+        AppId::MYSQL => &[3306, 33060],
+        AppId::POSTGRESQL => &[5432],
+        AppId::TDS => &[1433, 1434],
+        AppId::ORACLE => &[1521, 1522, 1526, 2483],
+        AppId::MONGODB => &[27017, 27018, 27019],
+        AppId::REDIS => &[6379, 6380, 26379],
+        AppId::MEMCACHED => &[11211],
+        AppId::CASSANDRA => &[7000, 7001, 9042],
+        AppId::MQTT => &[1883],
+        AppId::AMQP => &[5671, 5672],
+        AppId::MODBUS => &[502],
+        AppId::DNP3 => &[19999, 20000],
+        AppId::S7COMM => &[102],
+        AppId::BACNET => &[47808],
+        AppId::SOCKS => &[1080, 1081, 9050, 9150],
+        AppId::OPENVPN => &[1194],
+        AppId::WIREGUARD => &[51820],
+        AppId::IKE => &[500, 4500],
+        AppId::STUN => &[3478, 3479, 5349, 19302, 19305],
+        AppId::RSYNC => &[873],
+        AppId::GIT => &[9418],
+        _ => return None,
+    })
+}
 
-/// Ports that firewalls let through for one protocol, and what else belongs there.
-const OWNED: &[(u16, &[AppId])] = &[
-    (21, &[AppId::FTP_CONTROL, AppId::TLS, AppId::FTPS]),
-    (22, &[AppId::SSH]),
-    (23, &[AppId::TELNET]),
-    (25, &[AppId::SMTP, AppId::TLS, AppId::SMTPS]),
-    (53, &[AppId::DNS, AppId::DNSCRYPT, AppId::AVAST_SECURE_DNS, AppId::RIPE_ATLAS]),
-    (
-        80,
-        &[
+/// What belongs on a port that firewalls let through for one protocol.
+const fn owners(port: u16) -> Option<&'static [AppId]> {
+    Some(match port {
+        21 => &[AppId::FTP_CONTROL, AppId::TLS, AppId::FTPS],
+        22 => &[AppId::SSH],
+        23 => &[AppId::TELNET],
+        25 => &[AppId::SMTP, AppId::TLS, AppId::SMTPS],
+        53 => &[AppId::DNS, AppId::DNSCRYPT, AppId::AVAST_SECURE_DNS, AppId::RIPE_ATLAS],
+        80 => &[
             AppId::HTTP,
             AppId::HTTP2,
             AppId::HTTP_PROXY,
@@ -96,18 +93,19 @@ const OWNED: &[(u16, &[AppId])] = &[
             AppId::QUIC,
             AppId::FLUTE,
         ],
-    ),
-    (110, &[AppId::POP3, AppId::TLS, AppId::POP3S]),
-    (123, &[AppId::NTP]),
-    (143, &[AppId::IMAP, AppId::TLS, AppId::IMAPS]),
-    (161, &[AppId::SNMP]),
-    (389, &[AppId::LDAP, AppId::TLS, AppId::LDAPS]),
-    (443, &[AppId::TLS, AppId::SSTP, AppId::HTTP_CONNECT, AppId::DNSCRYPT]),
-    (445, &[AppId::SMB, AppId::NETBIOS]),
-    (993, &[AppId::TLS, AppId::IMAPS]),
-    (995, &[AppId::TLS, AppId::POP3S]),
-    (3389, &[AppId::RDP, AppId::TLS, AppId::DTLS]),
-];
+        110 => &[AppId::POP3, AppId::TLS, AppId::POP3S],
+        123 => &[AppId::NTP],
+        143 => &[AppId::IMAP, AppId::TLS, AppId::IMAPS],
+        161 => &[AppId::SNMP],
+        389 => &[AppId::LDAP, AppId::TLS, AppId::LDAPS],
+        443 => &[AppId::TLS, AppId::SSTP, AppId::HTTP_CONNECT, AppId::DNSCRYPT],
+        445 => &[AppId::SMB, AppId::NETBIOS],
+        993 => &[AppId::TLS, AppId::IMAPS],
+        995 => &[AppId::TLS, AppId::POP3S],
+        3389 => &[AppId::RDP, AppId::TLS, AppId::DTLS],
+        _ => return None,
+    })
+}
 
 /// What the name of a flow shows, held against its ends and what was found in it: call it once
 /// inspection has come to its end (later words may take the flow into TLS). `found` is its
@@ -129,7 +127,8 @@ pub fn judge_name(
     let protocol = verdict.master;
     let mut risks = judge_app(verdict);
     if certain {
-        let ports = [client.port, server.port];
+        // Nearly always it is the server's that is known.
+        let ports = [server.port, client.port];
         let odd = is_far_from_home(protocol, ports) && verdict.confidence != Confidence::Behaviour;
         risks = risks.or(Risks::when(Risk::NonStandardPort, odd));
         let foreign = is_foreign(protocol, transport, server.port);
@@ -146,13 +145,12 @@ pub fn judge_name(
 
 /// Whether a protocol with ports of its own uses none of them.
 fn is_far_from_home(protocol: AppId, ports: [u16; 2]) -> bool {
-    let row = KNOWN.iter().find(|(app, _)| *app == protocol);
-    row.is_some_and(|(_, known)| !ports.iter().any(|port| known.contains(port)))
+    known_ports(protocol).is_some_and(|known| !ports.iter().any(|port| known.contains(port)))
 }
 
 /// Whether the server's port belongs to other protocols.
 fn is_foreign(protocol: AppId, transport: Transport, port: u16) -> bool {
-    let row = OWNED.iter().find(|(owned, _)| *owned == port);
+    let Some(owners) = owners(port) else { return false };
     let over = match port {
         // Over UDP these are no one's but QUIC's, which calls between browsers share.
         443 | 80 if transport == Transport::Udp => {
@@ -166,22 +164,28 @@ fn is_foreign(protocol: AppId, transport: Transport, port: u16) -> bool {
                     | AppId::STUN
                     | AppId::RTP
                     | AppId::RTCP
-            ) && row.is_some();
+            );
         }
         53 | 123 | 161 | 389 | 3389 => true,
         _ => transport == Transport::Tcp,
     };
-    over && row.is_some_and(|(_, apps)| !apps.contains(&protocol))
+    over && !owners.contains(&protocol)
 }
 
-/// What an application is by itself.
+/// What an application is by itself, or the protocol that it rides on.
 fn judge_app(verdict: Verdict) -> Risks {
-    let any = |apps: &[AppId]| apps.contains(&verdict.app) || apps.contains(&verdict.master);
-    let vpn =
-        verdict.app.0 >= app::FIRST_SERVICE && app::describe(verdict.app).category == Category::Vpn;
-    Risks::when(Risk::Mining, any(&[AppId::STRATUM]))
-        .or(Risks::when(Risk::Obfuscated, any(&[AppId::PSIPHON, AppId::LANTERN])))
-        .or(Risks::when(Risk::Anonymity, vpn || any(&[AppId::TOR, AppId::CLOUDFLARE_WARP])))
+    let Verdict { master, app, .. } = verdict;
+    let vpn = app.0 >= app::FIRST_SERVICE && app::describe(app).category == Category::Vpn;
+    judge_use(master).or(judge_use(app)).or(Risks::when(Risk::Anonymity, vpn))
+}
+
+fn judge_use(app: AppId) -> Risks {
+    match app {
+        AppId::STRATUM => Risks::of(Risk::Mining),
+        AppId::PSIPHON | AppId::LANTERN => Risks::of(Risk::Obfuscated),
+        AppId::TOR | AppId::CLOUDFLARE_WARP => Risks::of(Risk::Anonymity),
+        _ => Risks::NONE,
+    }
 }
 
 /// Protocols that carry everything in clear and have a successor, or bring files of strangers.

@@ -48,6 +48,11 @@ const SECOND: [u64; 14] = packed_all([
 /// Names of the local network (multicast DNS, NetBIOS, DHCP …) are whatever their owners call
 /// them, blanks and all: those are judged for control characters alone.
 pub fn judge_host_of(protocol: AppId, name: &[u8]) -> Risks {
+    judge_known_of(protocol, name, Kinds::of(name))
+}
+
+/// The same for a name of which it is known what kinds of bytes it is made of.
+pub(crate) fn judge_known_of(protocol: AppId, name: &[u8], kinds: Kinds) -> Risks {
     match protocol {
         AppId::MDNS
         | AppId::LLMNR
@@ -62,8 +67,8 @@ pub fn judge_host_of(protocol: AppId, name: &[u8]) -> Risks {
             let foreign = name.iter().filter(|byte| foreign(**byte)).count();
             Risks::when(Risk::InvalidCharacters, foreign > 0)
         }
-        AppId::DNS | AppId::DNSCRYPT => judge_host(name).or(data_in(name)),
-        _ => judge_host(name),
+        AppId::DNS | AppId::DNSCRYPT => judge_known(name, kinds).or(data_in(name)),
+        _ => judge_known(name, kinds),
     }
 }
 
@@ -72,8 +77,15 @@ pub fn judge_host_of(protocol: AppId, name: &[u8]) -> Risks {
 ///
 /// A port behind the name, brackets around an address and a final dot are of no meaning.
 pub fn judge_host(name: &[u8]) -> Risks {
-    let mut name = name.get(..NAME_BYTES).unwrap_or(name);
-    let mut kinds = Kinds::of(name);
+    judge_known(name, Kinds::of(name))
+}
+
+/// The same where the kinds of its bytes are known.
+fn judge_known(mut name: &[u8], mut kinds: Kinds) -> Risks {
+    if let Some(cut) = name.get(..NAME_BYTES).filter(|cut| cut.len() < name.len()) {
+        name = cut;
+        kinds = Kinds::of(name);
+    }
     if kinds.is_number() || kinds.has_colon() {
         if is_address(name) {
             return Risks::of(Risk::HttpNumericHost);

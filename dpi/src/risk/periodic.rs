@@ -54,12 +54,8 @@ impl Periodic {
 
     /// A flow from `client` to `server` (its port counts, the client's does not) began.
     pub fn began(&mut self, client: [u8; 16], server: Endpoint, now_ns: u64) -> Risks {
-        let hash = hash(client, server);
-        let mask = self.groups.len().saturating_sub(1);
-        let at = usize::try_from(hash >> 32).unwrap_or_default() & mask;
+        let (at, key) = self.home_of(client, server);
         let Some(Group(group)) = self.groups.get_mut(at) else { return Risks::NONE };
-        #[expect(clippy::cast_possible_truncation, reason = "the other half chose the group")]
-        let key = hash as u32 | 1;
         let at_ms = wrapped_ms(now_ns);
         let same = group.iter().position(|place| place.key == key);
         let oldest = || {
@@ -75,6 +71,24 @@ impl Periodic {
             *place = Place { key, last_ms: at_ms, distance_ms: 0, agreed: 0 };
         }
         Risks::when(Risk::Periodic, place.agreed >= AGREED)
+    }
+
+    /// What [`Periodic::began`] is going to look at for these ends, in one cache line: for whoever asks
+    /// for it ahead.
+    #[inline]
+    pub fn line(&self, client: [u8; 16], server: Endpoint) -> Option<&impl Sized> {
+        let (at, _) = self.home_of(client, server);
+        self.groups.get(at)
+    }
+
+    /// The group of these ends, and their key there.
+    #[inline]
+    fn home_of(&self, client: [u8; 16], server: Endpoint) -> (usize, u32) {
+        let hash = hash(client, server);
+        let mask = self.groups.len().saturating_sub(1);
+        #[expect(clippy::cast_possible_truncation, reason = "the other half chose the group")]
+        let key = hash as u32 | 1;
+        (usize::try_from(hash >> 32).unwrap_or_default() & mask, key)
     }
 }
 

@@ -110,7 +110,9 @@ impl Index {
             }
             if tag == tag_of(hash) {
                 let row = self.rows.get(usize::from(*self.numbers.get(at)?))?;
-                if row.name.as_bytes().eq_ignore_ascii_case(name) {
+                // Nearly all names are in lower case, as those of the rows.
+                let own = row.name.as_bytes();
+                if own == name || own.eq_ignore_ascii_case(name) {
                     return Some(row);
                 }
             }

@@ -191,12 +191,13 @@ pub(crate) fn flow_id(slot: &FlowSlot) -> u64 {
 /// Of the verdict word, what inspection leaves alone: the state and the TCP flags.
 const KEPT: u64 = 0xFF << STATE_SHIFT | 0xFFFF << FLAGS_SHIFT;
 
-/// Writes what inspection found, and the handle of its metadata (0: none).
+/// Writes what inspection found, and the handle of its metadata (0: none), which `store` gives while
+/// the slot is open.
 pub(crate) fn set_verdict(
     slot: &FlowSlot,
     verdict: weir_dpi::Verdict,
     inspected: bool,
-    meta_ref: u32,
+    store: impl FnOnce() -> u32,
 ) {
     let fields = u64::from(verdict.master.0)
         | u64::from(verdict.app.0) << 16
@@ -204,7 +205,7 @@ pub(crate) fn set_verdict(
         | if inspected { INSPECTED } else { 0 };
     slot.begin();
     slot.store(VERDICT, slot.load(VERDICT) & KEPT | fields);
-    slot.set_meta_ref(meta_ref);
+    slot.set_meta_ref(store());
     slot.commit();
 }
 

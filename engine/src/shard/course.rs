@@ -9,6 +9,7 @@ use weir_dpi::{Risk, Risks};
 
 use super::{Depth, Shard};
 use crate::capture::Source;
+use crate::flow::group::prefetch;
 use crate::flow::record;
 use crate::wire::{Parsed, TcpHead};
 
@@ -35,6 +36,18 @@ const fn odd_flags() -> [bool; 256] {
 }
 
 impl<S: Source> Shard<S> {
+    /// Asks for what [`Shard::note_beginning`] reads, for a flow that `packet` is likely to begin.
+    #[inline]
+    pub(super) fn fetch_course(&self, packet: &Parsed) {
+        if self.plan.depth != Depth::Inspect {
+            return;
+        }
+        let (client, server) = record::client_and_server(&packet.key, super::client_state(packet));
+        if let Some(line) = self.periodic.line(client.address, server) {
+            prefetch::<0, _>(line);
+        }
+    }
+
     /// Notes a flow that begins, and whether it does so again and again.
     pub(super) fn note_beginning(&mut self, index: u32, packet: &Parsed, now_ns: u64) {
         if self.plan.depth != Depth::Inspect {

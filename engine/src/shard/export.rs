@@ -150,13 +150,19 @@ impl Export {
         }
     }
 
-    /// Stores metadata; returns its handle, 0 where there is none or no room.
-    pub(super) fn keep(&mut self, metadata: &[u8]) -> u32 {
+    /// Stores metadata in place of that of `before`, a handle, whose slot is open; returns the handle
+    /// that it has now, which is `before` where it fits the same block or is empty, and 0 where there is
+    /// no room. An old one that is another stays until [`Export::forget`].
+    pub(super) fn replace(&mut self, before: u32, metadata: &[u8]) -> u32 {
         if metadata.is_empty() {
-            return 0;
+            return before;
         }
         self.metadata.clear();
         self.metadata.extend_from_slice(metadata);
+        if self.arena.rewrite(before, metadata) {
+            self.held = before;
+            return before;
+        }
         self.store()
     }
 

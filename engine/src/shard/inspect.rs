@@ -84,7 +84,7 @@ impl<S: Source> Shard<S> {
         let slot = self.table.slot(index);
         let (client, server) = record::client_and_server(&packet.key, record::verdict_word(slot));
         let found = self.inspector.without_payload(packet.key.protocol(), client, server);
-        record::set_verdict(slot, found, true, 0);
+        record::set_verdict(slot, found, true, || 0);
     }
 
     /// Writes a verdict and its metadata to the flow's record.
@@ -93,9 +93,8 @@ impl<S: Source> Shard<S> {
         let slot = self.table.slot(index);
         let before = slot.meta_ref();
         let metadata = self.inspector.meta(*inspection);
-        let now = if metadata.is_empty() { before } else { self.export.keep(metadata) };
-        record::set_verdict(slot, found, ended, now);
-        if now != before {
+        record::set_verdict(slot, found, ended, || self.export.replace(before, metadata));
+        if slot.meta_ref() != before {
             // Only now: whoever still reads the slot finds out that it was opened.
             self.export.forget(before);
         }

@@ -321,6 +321,7 @@ impl<S: Source> Shard<S> {
             if is_new {
                 prefetch::<0, _>(&self.sides[index as usize]);
                 self.wheel.prefetch(index);
+                self.fetch_course(&self.work.packet[at]);
             }
         }
     }
