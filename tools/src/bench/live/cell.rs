@@ -214,7 +214,7 @@ impl<'a> Run<'a> {
         const LOOK: Duration = Duration::from_millis(10);
         let config = config_of(method.config, cell, busy_poll);
         let subject = Subject::start(&config, cell.work.depth(), &method.cores, LOOK)?;
-        let seats = place::assign(&method.cores, None, usize::from(cell.shards) + 1);
+        let seats = place::assign(&method.cores, &vec![None; usize::from(cell.shards) + 1]);
         let seat: Vec<Core> = seats.last().copied().flatten().into_iter().collect();
         method.bed.keep_receiving_on(&seat)?;
         let core = method.sender_core.map(|core| core.os_index);
@@ -237,7 +237,7 @@ impl<'a> Run<'a> {
         let Some(socket) = self.subject.socket() else { return Ok(Vec::new()) };
         let kernel = usize::from(self.method.bed.threaded);
         let taken = usize::from(self.sender.cell().shards) + kernel;
-        let seats = place::assign(&self.method.cores, None, taken + count);
+        let seats = place::assign(&self.method.cores, &vec![None; taken + count]);
         let seats = seats.into_iter().skip(taken);
         seats.map(|core| Reader::start(socket, core)).collect()
     }

@@ -35,7 +35,7 @@ impl RxDrop {
         let wanted = capture(config)?;
         let (sources, mut port) = XdpPort::prepare(&wanted)?;
         let stop = Arc::new(AtomicBool::new(false));
-        let seats = place::assign(cores, None, sources.len());
+        let seats = place::assign(cores, &vec![None; sources.len()]);
         let (mut received, mut threads) = (Vec::new(), Vec::new());
         for (source, seat) in sources.into_iter().zip(seats) {
             let count = Arc::new(AtomicU64::new(0));
