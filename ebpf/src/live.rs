@@ -540,6 +540,7 @@ mod tests {
             pace: LivePace::Top,
             frames: None,
             after_ns: None,
+            first: 0,
             stride: 1,
         };
         assert!(matches!(Live::load(&settings), Err(Error::Settings(_))), "beyond the store");
