@@ -25,13 +25,15 @@ SCRIPTS = {kind: f"scaling.sh {kind[8:]}" for kind in ("scaling-shards", "scalin
 
 
 def newest():
-    """Each kind's newest result."""
+    """Each kind's newest result. One that is no table of rows is shown by the Markdown beside it."""
     found = {}
     for path in sorted((PERF / "results").glob("*.json")):
         name = RESULT.fullmatch(path.name)
         if name:
             kind, day = name.groups()
-            found[kind] = normal({"kind": kind, "date": day} | json.loads(path.read_text()))
+            result = json.loads(path.read_text())
+            if "rows" in result:
+                found[kind] = normal({"kind": kind, "date": day} | result)
     return found
 
 
