@@ -6,7 +6,7 @@ use crate::view::{Dissector, First, Transport};
 /// Number of a dissector in the dispatch.
 pub(super) type Index = u16;
 
-const WORDS: usize = 4;
+const WORDS: usize = 6;
 /// Dissectors at most; one bit each in a [`Mask`].
 pub(super) const MOST: usize = 64 * WORDS;
 
