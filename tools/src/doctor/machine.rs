@@ -256,7 +256,10 @@ mod tests {
         let (_root, host) =
             machine(&[("proc/self/status", "Name: x\nCapEff:\t0000000000003000\n")]);
         let finding = capabilities(&host);
-        assert_eq!((finding.level, finding.found.as_str()), (Level::Warn, "missing IPC_LOCK, BPF, PERFMON"));
+        assert_eq!(
+            (finding.level, finding.found.as_str()),
+            (Level::Warn, "missing IPC_LOCK, BPF, PERFMON")
+        );
         assert_eq!(memlock(&host, Some(1 << 16)).level, Level::Warn);
         let (_root, host) = machine(&[("proc/self/status", "CapEff:\t000001ffffffffff\n")]);
         assert_eq!(capabilities(&host).level, Level::Ok);

@@ -2,7 +2,7 @@
 //! the manner of RFC 2544, between `weir replay` and the engine. docs/BENCH.md tells how to read the
 //! result.
 //!
-//! [`grid`] is what is measured, [`cell`] how, [`search`] finds the rates. `sender` and `subject` are
+//! [`mod@grid`] is what is measured, [`mod@cell`] how, [`mod@search`] finds the rates. `sender` and `subject` are
 //! the two ends of the cable that [`bed`] makes.
 
 mod bed;
