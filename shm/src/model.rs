@@ -10,7 +10,7 @@ use crate::{
     records::{
         EndReason, HEAD_WORDS, Next, Record, RecordKind, RecordReader, RecordWriter, StartAt,
     },
-    segment::pair,
+    segment::{ReadWords, pair},
 };
 use loom::{sync::Arc, thread};
 
@@ -46,6 +46,16 @@ fn a_slot_is_read_whole() {
     });
 }
 
+/// A flow that can be read has the metadata that was written with its identity.
+fn metadata_is_the_flows(slot: &FlowSlot, arena: ReadWords) {
+    let reader = ArenaReader::new(arena);
+    let mut meta = Vec::new();
+    let read = read_slot(|word| slot.load(word), |flow| reader.load(flow.meta_ref(), &mut meta));
+    if let SlotRead::Read(flow) = read {
+        assert_eq!(meta, [flow.flow_id().to_le_bytes()[0]; 8]);
+    }
+}
+
 /// Metadata read with a flow is that flow's, although its block is used again at once.
 #[test]
 fn metadata_belongs_to_its_flow() {
@@ -66,13 +76,7 @@ fn metadata_belongs_to_its_flow() {
         };
         publish(&mut arena, &slot, 1);
         let writer = thread::spawn(move || publish(&mut arena, &write, 2));
-        let reader = ArenaReader::new(reader_words);
-        let mut meta = Vec::new();
-        let read =
-            read_slot(|word| slot.load(word), |flow| reader.load(flow.meta_ref(), &mut meta));
-        if let SlotRead::Read(flow) = read {
-            assert_eq!(meta, [flow.flow_id().to_le_bytes()[0]; 8]);
-        }
+        metadata_is_the_flows(&slot, reader_words);
         writer.join().unwrap();
     });
 }
@@ -95,13 +99,7 @@ fn metadata_written_anew_is_read_whole() {
             write.store(WORD_FLOW_ID, 2);
             write.commit();
         });
-        let reader = ArenaReader::new(reader_words);
-        let mut meta = Vec::new();
-        let read =
-            read_slot(|word| slot.load(word), |flow| reader.load(flow.meta_ref(), &mut meta));
-        if let SlotRead::Read(flow) = read {
-            assert_eq!(meta, [flow.flow_id().to_le_bytes()[0]; 8]);
-        }
+        metadata_is_the_flows(&slot, reader_words);
         writer.join().unwrap();
     });
 }
