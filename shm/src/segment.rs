@@ -17,6 +17,7 @@ use memmap2::{MmapOptions, MmapRaw};
 use rustix::fs::{
     MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, ftruncate, memfd_create,
 };
+use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 use std::{
     fmt,
     ops::Deref,
@@ -46,10 +47,84 @@ unsafe impl Shared for AtomicU64 {}
 // SAFETY: `repr(C)` around an array of `AtomicU64` of the struct's own size (asserted in `flow`).
 unsafe impl Shared for FlowSlot {}
 
+/// A writable map of a shared file. It begins on a boundary of 2 MiB, so that the kernel can put
+/// pages of that size under it.
+#[derive(Debug)]
+struct OwnMap {
+    start: NonNull<u8>,
+    bytes: usize,
+}
+
+impl OwnMap {
+    /// Maps the first `bytes` of `fd`, whole pages and at least one.
+    fn new(fd: &OwnedFd, bytes: usize) -> std::io::Result<Self> {
+        let room_bytes = bytes.checked_add(HUGE_PAGE).ok_or(std::io::ErrorKind::OutOfMemory)?;
+        let private = MapFlags::PRIVATE | MapFlags::NORESERVE;
+        // SAFETY: a new map, at a place of the kernel's choice.
+        let room = unsafe {
+            mmap_anonymous(std::ptr::null_mut(), room_bytes, ProtFlags::empty(), private)?
+        };
+        let before = room.addr().next_multiple_of(HUGE_PAGE) - room.addr();
+        // SAFETY: `before` is less than 2 MiB, by which the room is longer than the map.
+        let start = unsafe { room.byte_add(before) };
+        let (access, shared) =
+            (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED | MapFlags::FIXED);
+        // SAFETY: it takes the place of a part of the room, which nobody else knows of.
+        let mapped = unsafe { mmap(start, bytes, access, shared, fd, 0) };
+        if before > 0 {
+            // SAFETY: the part of the room before the map; nothing refers to it.
+            unsafe { munmap(room, before)? };
+        }
+        // SAFETY: the map ends within the room.
+        let end = unsafe { start.byte_add(bytes) };
+        // SAFETY: the part of the room behind the map; nothing refers to it.
+        unsafe { munmap(end, HUGE_PAGE - before)? };
+        let start = NonNull::new(mapped?.cast::<u8>()).ok_or(std::io::ErrorKind::OutOfMemory)?;
+        Ok(Self { start, bytes })
+    }
+
+    fn len(&self) -> usize {
+        self.bytes
+    }
+
+    fn as_mut_ptr(&self) -> *mut u8 {
+        self.start.as_ptr()
+    }
+
+    /// Has the kernel put pages of 2 MiB under a part of the map, as far as it goes: without them a
+    /// table of many millions of bytes costs a walk through the page tables for nearly every line.
+    /// Linux has this from 6.1 on, whatever its settings say of huge pages; it is no loss without.
+    fn collapse(&self, offset: usize, bytes: usize) {
+        /// `MADV_COLLAPSE` of Linux.
+        const COLLAPSE: i32 = 25;
+        let from = offset.next_multiple_of(HUGE_PAGE);
+        let to = (offset + bytes).min(self.bytes) / HUGE_PAGE * HUGE_PAGE;
+        if from < to {
+            // SAFETY: `from` is within the map.
+            let start = unsafe { self.start.as_ptr().add(from) };
+            // SAFETY: so is the range, and the advice changes nothing of its content.
+            unsafe { libc::madvise(start.cast(), to - from, COLLAPSE) };
+        }
+    }
+}
+
+impl Drop for OwnMap {
+    fn drop(&mut self) {
+        // SAFETY: the map is this value's, and whatever refers to it keeps it alive.
+        let unmapped = unsafe { munmap(self.start.as_ptr().cast(), self.bytes) };
+        debug_assert!(unmapped.is_ok(), "unmapping a segment: {unmapped:?}");
+    }
+}
+
+// SAFETY: memory of the process, without ties to a thread.
+unsafe impl Send for OwnMap {}
+// SAFETY: as for `Send`; what is in it is seen as atomics.
+unsafe impl Sync for OwnMap {}
+
 /// A memfd that this process made and may write; everybody else may only read it.
 #[derive(Debug)]
 pub(crate) struct WriteMap {
-    map: MmapRaw,
+    map: OwnMap,
     fd: OwnedFd,
     huge: bool,
 }
@@ -63,12 +138,7 @@ impl WriteMap {
         if huge && let Ok(map) = Self::create_with(name, bytes.next_multiple_of(HUGE_PAGE), true) {
             return Ok(Arc::new(map));
         }
-        let map = Self::create_with(name, bytes.next_multiple_of(PAGE), false)?;
-        if huge {
-            // Transparent huge pages are the next best; without them the map works all the same.
-            map.map.advise(memmap2::Advice::HugePage).ok();
-        }
-        Ok(Arc::new(map))
+        Ok(Arc::new(Self::create_with(name, bytes.next_multiple_of(PAGE), false)?))
     }
 
     fn create_with(name: &str, bytes: usize, huge: bool) -> Result<Self, Error> {
@@ -76,8 +146,7 @@ impl WriteMap {
         let fd = memfd(name, huge).map_err(|e| Error::os(say("creating"), e))?;
         ftruncate(&fd, u64::try_from(bytes).unwrap_or(u64::MAX))
             .map_err(|e| Error::os(say("sizing"), e))?;
-        let map =
-            MmapOptions::new().len(bytes).map_raw(&fd).map_err(|e| Error::os(say("mapping"), e))?;
+        let map = OwnMap::new(&fd, bytes).map_err(|e| Error::os(say("mapping"), e))?;
         fcntl_add_seals(&fd, SEALS | SealFlags::SEAL).map_err(|e| Error::os(say("sealing"), e))?;
         Ok(Self { map, fd, huge })
     }
@@ -126,14 +195,16 @@ pub struct WriteSection<T: Shared> {
 
 impl<T: Shared> WriteSection<T> {
     /// Writes to every page of the section, so that the memory comes from the NUMA node of the
-    /// calling thread. To be called by the section's writer, before anything else uses it.
+    /// calling thread, and is on large pages where the kernel has them. To be called by the section's
+    /// writer, before anything else uses it.
     pub(crate) fn touch(&self) {
         let bytes = size_of::<T>() * self.count;
-        let offset = self.base.as_ptr().addr() - self.map.map.as_ptr().addr();
+        let offset = self.base.as_ptr().addr() - self.map.map.start.addr().get();
         let words: WriteWords = self.map.section(offset, bytes / WORD);
         for page in words.chunks(PAGE / WORD) {
             page[0].store(page[0].load(Ordering::Relaxed), Ordering::Relaxed);
         }
+        self.map.map.collapse(offset, bytes);
     }
 }
 
@@ -346,8 +417,7 @@ pub(crate) fn open_page(fd: OwnedFd, bytes: u64) -> Result<WriteWords, Error> {
     if bytes == 0 || !bytes.is_multiple_of(PAGE) {
         return Err(bad("its size is not whole pages"));
     }
-    let map = MmapOptions::new().len(bytes).map_raw(&fd);
-    let map = map.map_err(|e| Error::os("mapping the reader's page", e))?;
+    let map = OwnMap::new(&fd, bytes).map_err(|e| Error::os("mapping the reader's page", e))?;
     let map = Arc::new(WriteMap { map, fd, huge: false });
     Ok(map.section(0, bytes / WORD))
 }

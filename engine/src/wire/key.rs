@@ -96,36 +96,43 @@ pub(super) struct Around {
 }
 
 impl FlowKey {
-    /// The key of an IPv4 packet, and whether its sender is the higher end.
+    /// Makes it the key of an IPv4 packet, and says whether its sender is the higher end.
+    ///
+    /// Word by word, in place: a key that is made elsewhere and copied is read by more bytes at a time
+    /// than it was written by, which a core waits for.
     #[inline(always)]
-    pub(super) fn ipv4(
+    pub(super) fn set_ipv4(
+        &mut self,
         ports: (u16, u16),
         from: [u8; 4],
         to: [u8; 4],
         around: Around,
-    ) -> (FlowKey, bool) {
+    ) -> bool {
         let sender = u64::from(u32::from_be_bytes(from)) << 16 | u64::from(ports.0);
         let receiver = u64::from(u32::from_be_bytes(to)) << 16 | u64::from(ports.1);
         let swapped = sender > receiver;
         let (from, to) = (mapped(from), mapped(to));
         let (low, high) = if swapped { (to, from) } else { (from, to) };
-        (FlowKey { words: [0, low, 0, high, tail(ports, swapped, around, false)] }, swapped)
+        self.words = [0, low, 0, high, tail(ports, swapped, around, false)];
+        swapped
     }
 
-    /// The key of an IPv6 packet, and whether its sender is the higher end.
+    /// Makes it the key of an IPv6 packet, and says whether its sender is the higher end.
     #[inline]
-    pub(super) fn ipv6(
+    pub(super) fn set_ipv6(
+        &mut self,
         ports: (u16, u16),
         from: &[u8; 16],
         to: &[u8; 16],
         around: Around,
-    ) -> (FlowKey, bool) {
+    ) -> bool {
         let sender = (u128::from_be_bytes(*from), ports.0);
         let receiver = (u128::from_be_bytes(*to), ports.1);
         let swapped = sender > receiver;
         let (low, high) = if swapped { (to, from) } else { (from, to) };
         let ([a, b], [c, d]) = (halves(low), halves(high));
-        (FlowKey { words: [a, b, c, d, tail(ports, swapped, around, true)] }, swapped)
+        self.words = [a, b, c, d, tail(ports, swapped, around, true)];
+        swapped
     }
 
     /// The lower end's address; IPv4 in its mapped form.

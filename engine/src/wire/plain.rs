@@ -62,10 +62,10 @@ fn ipv4(vlan: u16, ip_at: u16, ip: &[u8], out: &mut Parsed) -> bool {
     let Some(l4) = ip.get(20..total) else { return false };
     let (protocol, ttl) = (head[9], head[8]);
     let below = Below { vlan, protocol, ttl, ip_at, l4_at: ip_at + 20 };
-    transport(below, l4, out, |ports, around| {
+    transport(below, l4, out, |key, ports, around| {
         let from = [head[12], head[13], head[14], head[15]];
         let to = [head[16], head[17], head[18], head[19]];
-        FlowKey::ipv4(ports, from, to, around)
+        key.set_ipv4(ports, from, to, around)
     })
 }
 
@@ -80,11 +80,11 @@ fn ipv6(vlan: u16, ip_at: u16, ip: &[u8], out: &mut Parsed) -> bool {
     let Some(l4) = rest.get(..payload) else { return false };
     let (protocol, ttl) = (head[6], head[7]);
     let below = Below { vlan, protocol, ttl, ip_at, l4_at: ip_at + 40 };
-    transport(below, l4, out, |ports, around| {
+    transport(below, l4, out, |key, ports, around| {
         let (Some(from), Some(to)) = (head[8..].first_chunk(), head[24..].first_chunk()) else {
-            return FlowKey::ipv6(ports, &[0; 16], &[0; 16], around);
+            return key.set_ipv6(ports, &[0; 16], &[0; 16], around);
         };
-        FlowKey::ipv6(ports, from, to, around)
+        key.set_ipv6(ports, from, to, around)
     })
 }
 
@@ -94,7 +94,7 @@ fn transport(
     below: Below,
     l4: &[u8],
     out: &mut Parsed,
-    key: impl FnOnce((u16, u16), Around) -> (FlowKey, bool),
+    set_key: impl FnOnce(&mut FlowKey, (u16, u16), Around) -> bool,
 ) -> bool {
     let Some(head) = l4.first_chunk::<8>() else { return false };
     let ports = (be16(head[0], head[1]), be16(head[2], head[3]));
@@ -122,22 +122,19 @@ fn transport(
         _ => return false,
     };
     let around = Around { vlan: below.vlan, protocol: below.protocol, tunnel: Tunnel::None };
-    let (key, swapped) = key(ports, around);
     // No payload is longer than the IP length field can say.
     let payload_bytes = u32::try_from(payload_bytes).unwrap_or(0);
-    *out = Parsed {
-        key,
-        tcp,
-        fragment: Fragment::No,
-        payload_bytes,
-        payload_wire_bytes: payload_bytes,
-        payload_at: below.l4_at + header_bytes,
-        ip_at: below.ip_at,
-        l4_at: below.l4_at,
-        datagram_at: 0,
-        datagram_vlan: 0,
-        ttl: below.ttl,
-        swapped,
-    };
+    let Parsed { key, swapped, .. } = out;
+    *swapped = set_key(key, ports, around);
+    out.tcp = tcp;
+    out.fragment = Fragment::No;
+    out.payload_bytes = payload_bytes;
+    out.payload_wire_bytes = payload_bytes;
+    out.payload_at = below.l4_at + header_bytes;
+    out.ip_at = below.ip_at;
+    out.l4_at = below.l4_at;
+    out.datagram_at = 0;
+    out.datagram_vlan = 0;
+    out.ttl = below.ttl;
     true
 }

@@ -159,9 +159,10 @@ fn write(
     out: &mut Parsed,
 ) -> Result<(), Reason> {
     let around = state.around(datagram.protocol);
-    let (key, swapped) = match datagram.addresses {
-        Addresses::V4(from, to) => FlowKey::ipv4(ports, from, to, around),
-        Addresses::V6(from, to) => FlowKey::ipv6(ports, from, to, around),
+    let mut key = FlowKey::default();
+    let swapped = match datagram.addresses {
+        Addresses::V4(from, to) => key.set_ipv4(ports, from, to, around),
+        Addresses::V6(from, to) => key.set_ipv6(ports, from, to, around),
     };
     let place = |at: usize| u16::try_from(at).map_err(|_| Reason::TunnelTooDeep);
     let bytes = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
