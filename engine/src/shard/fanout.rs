@@ -569,8 +569,8 @@ fn describe_flow(frame: &Frame, seen: &Seen, packet: &Parsed) -> Descriptor {
     let to_client = record::direction(seen.verdict, packet.swapped) == Direction::ToClient;
     let mut flags = flag::HAS_FLOW | if to_client { flag::TO_CLIENT } else { 0 };
     let (fragment, tunnelled) = (packet.fragment != Fragment::No, packet.key.is_tunnelled());
-    // One branch for what few packets are.
-    if fragment | tunnelled | (frame.tag != Tag::None) {
+    // Few packets are any of these.
+    if fragment || tunnelled || frame.tag != Tag::None {
         flags |= stripped(frame);
         flags |= if fragment { flag::FRAGMENT } else { 0 };
         flags |= if tunnelled { flag::TUNNELLED } else { 0 };

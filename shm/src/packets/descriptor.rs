@@ -131,6 +131,7 @@ impl Descriptor {
     }
 
     /// The same with these words on the flow.
+    #[must_use]
     pub fn with_flow(&self, flow: &FlowWords) -> Self {
         Self::unpack(&self.pack_with(flow))
     }
