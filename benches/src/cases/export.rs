@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use weir_engine::flow::record;
 use weir_shm::ShardWriter;
-use weir_shm::packets::Descriptor;
+use weir_shm::packets::{Descriptor, FlowWords};
 use weir_shm::records::{EndReason, RecordKind};
 
 use super::Case;
@@ -57,14 +57,19 @@ fn packets() -> Case {
     Case::new("export/packet to its readers", || {
         let mut packets = segment(64).packets;
         let descriptor = Descriptor { flow_id: 1, pieces: 1, ..Descriptor::default() };
+        let mut flows = [FlowWords::default(); BATCH];
         move || {
             for turn in 0..OPERATIONS / BATCH as u64 {
                 packets.make_room(BATCH as u64, |address| {
                     black_box(address);
                 });
-                for _ in 0..BATCH {
-                    let packet = packets.next_packet();
-                    packets.push(&Descriptor { packet, ..*black_box(&descriptor) });
+                for flow in &mut flows {
+                    *flow = black_box(&descriptor).flow_words();
+                }
+                let mut rest = &flows[..];
+                while !rest.is_empty() {
+                    let frames = rest.iter().map(|flow| (*black_box(&descriptor), flow));
+                    rest = &rest[packets.push_frames(frames)..];
                 }
                 packets.publish(turn);
             }

@@ -101,6 +101,11 @@ pub trait Source {
         None
     }
 
+    /// Whether a frame lies in such memory in one piece: `captured_bytes` at `addr`.
+    fn is_whole(&self, _frame: &Frame) -> bool {
+        false
+    }
+
     /// Gives one piece back, of a frame that [`Source::release`] did not get.
     fn give_back(&mut self, _addr: u64) {}
 

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rustix::net::{SendFlags, send};
 use weir_dpi::Direction;
 use weir_dpi::rules::RuleSet;
-use weir_shm::packets::{Descriptor, Join, Owners, PacketWriter, READERS, flag};
+use weir_shm::packets::{Descriptor, FlowWords, Join, Owners, PacketWriter, READERS, flag};
 
 use super::{Shard, Turn};
 use crate::books::Count;
@@ -280,72 +280,84 @@ impl<S: Source> Shard<S> {
         }
     }
 
-    /// Tells readers of a packet of the turn, and of the frames before it that became none.
+    /// Keeps what readers are told of the flow of the packet in the frame at `place`: at the turn's
+    /// end it may be known for something else, or be gone.
     #[inline(always)]
-    pub(super) fn show_packet(&mut self, at: usize, index: u32, packet: &Parsed, frame: &Frame) {
-        let place = usize::from(self.work.frame[at]);
-        if place != self.fanout.told {
-            self.show_up_to(place);
-        }
-        self.fanout.told = place + 1;
-        let slot = self.table.slot(index);
-        let (verdict, flow_id) = (record::verdict_word(slot), record::flow_id(slot));
-        let hash = self.work.hash[at];
-        let seen = Seen { flow_id, slot: index, hash, verdict };
+    pub(super) fn note_packet(
+        &mut self,
+        place: usize,
+        frame: &Frame,
+        seen: &Seen,
+        packet: &Parsed,
+    ) {
+        let verdict = seen.verdict;
+        let mut told = describe_flow(frame, seen, packet);
         if verdict & record::OF_READERS != 0 {
-            return self.show_judged(frame, &seen, packet);
+            told.shunted = self.sides[seen.slot as usize].shunted;
+            told.flags |= record::judged(verdict);
         }
-        self.show(frame, || describe_flow(describe(frame, 0), &seen, packet));
+        self.work.told[place] = told.flow_words();
     }
 
-    /// Tells readers of a packet of whose flow some of them said something.
-    #[cold]
-    fn show_judged(&mut self, frame: &Frame, seen: &Seen, packet: &Parsed) {
-        let shunted = self.sides[seen.slot as usize].shunted;
-        let judged = record::judged(seen.verdict);
-        self.show(frame, || {
-            let descriptor = describe_flow(describe(frame, 0), seen, packet);
-            Descriptor { shunted, flags: descriptor.flags | judged, ..descriptor }
-        });
+    /// The same of all packets, where nobody looks flows up.
+    pub(super) fn note_parsed(&mut self) {
+        let work = &mut *self.work;
+        for place in &work.frame[..work.packets] {
+            work.fate[usize::from(*place)] = 0;
+            work.told[usize::from(*place)] = FlowWords::default();
+        }
     }
 
-    /// Tells readers of the frames that became no packet before the one at `place`.
-    #[cold]
-    fn show_up_to(&mut self, place: usize) {
-        for index in self.fanout.told..place {
-            let fate = self.work.fate[index];
-            if fate != OTHERS {
-                let frame = self.batch.as_slice()[index];
-                self.show(&frame, || describe(&frame, fate));
+    /// Tells readers of the turn's frames.
+    #[inline]
+    fn show(&mut self) {
+        let frames = self.batch.as_slice().len();
+        while self.fanout.told < frames {
+            self.show_run();
+            if self.fanout.told < frames {
+                self.show_odd();
             }
         }
-        self.fanout.told = place;
     }
 
-    /// Tells readers of a frame. `describe` is called once, in the place where its result is used:
-    /// the words of the usual frame then go from registers into the ring.
+    /// Tells readers of frames that are packets of flows and lie in one piece, up to the first that
+    /// is anything else.
     #[inline(always)]
-    fn show(&mut self, frame: &Frame, describe: impl Fn() -> Descriptor) {
-        match self.source.piece(frame, None) {
-            Some((address, bytes)) if self.source.piece(frame, Some(address)).is_none() => {
-                let packet = self.fanout.writer.next_packet();
-                let one = Descriptor { packet, address, bytes, pieces: 1, piece: 0, ..describe() };
-                self.fanout.writer.push(&one);
-            }
-            Some(_) => self.lend_pieces(frame, describe()),
-            None => self.copy_out(frame, describe()),
+    fn show_run(&mut self) {
+        let Shard { source, batch, work, fanout, .. } = self;
+        let frames = &batch.as_slice()[fanout.told..];
+        let flows = &work.told[fanout.told..][..frames.len()];
+        let plain = |(frame, flow): (&Frame, &FlowWords)| flow.has_flow() && source.is_whole(frame);
+        let odd = frames.iter().zip(flows).position(|both| !plain(both)).unwrap_or(frames.len());
+        let run = frames[..odd].iter().zip(&flows[..odd]);
+        fanout.told += fanout.writer.push_frames(run.map(|(frame, flow)| (lies(frame), flow)));
+    }
+
+    /// Tells readers of a frame that may be anything.
+    #[cold]
+    fn show_odd(&mut self) {
+        let place = self.fanout.told;
+        self.fanout.told += 1;
+        let (frame, flow) = (self.batch.as_slice()[place], self.work.told[place]);
+        let descriptor = match self.work.fate[place] {
+            _ if flow.has_flow() => describe(&frame, 0).with_flow(&flow),
+            OTHERS => return,
+            fate => describe(&frame, fate),
+        };
+        if self.source.is_whole(&frame) {
+            let Descriptor { address, bytes, .. } = lies(&frame);
+            self.push(Descriptor { address, bytes, pieces: 1, ..descriptor });
+        } else if self.source.piece(&frame, None).is_some() {
+            self.lend_pieces(&frame, descriptor);
+        } else {
+            self.copy_out(&frame, descriptor);
         }
     }
 
     /// Shows readers the turn's frames: those that are left, and all of them at once.
-    #[inline]
+    #[inline(never)]
     pub(super) fn fan_out(&mut self, now_ns: u64) {
-        if self.plan.depth == super::Depth::Parse {
-            self.show_parsed();
-        }
-        if self.fanout.told != self.batch.as_slice().len() {
-            self.show_up_to(self.batch.as_slice().len());
-        }
+        self.show();
         let watermark_ns = self.watermark_ns(now_ns);
         self.fanout.writer.publish(watermark_ns);
         if self.fanout.outlet.as_ref().is_some_and(|outlet| outlet.arena.is_some()) {
@@ -357,17 +369,6 @@ impl<S: Source> Shard<S> {
         self.fanout.turns += 1;
         if self.fanout.turns.is_multiple_of(TURNS_A_LOOK) {
             self.look_after_readers();
-        }
-    }
-
-    /// Packets whose flows nobody looks up.
-    fn show_parsed(&mut self) {
-        for at in 0..self.work.packets {
-            let place = usize::from(self.work.frame[at]);
-            self.show_up_to(place);
-            self.fanout.told = place + 1;
-            let frame = self.batch.as_slice()[place];
-            self.show(&frame, || describe(&frame, 0));
         }
     }
 
@@ -523,10 +524,14 @@ impl<S: Source> Shard<S> {
     }
 }
 
+#[inline(always)]
+fn stripped(frame: &Frame) -> u8 {
+    if frame.tag == Tag::None { 0 } else { flag::VLAN_STRIPPED }
+}
+
 /// What is known of any frame.
 #[inline(always)]
 fn describe(frame: &Frame, fate: u8) -> Descriptor {
-    let stripped = if frame.tag == Tag::None { 0 } else { flag::VLAN_STRIPPED };
     Descriptor {
         timestamp_ns: frame.timestamp_ns,
         wire_bytes: frame.wire_bytes,
@@ -535,41 +540,50 @@ fn describe(frame: &Frame, fate: u8) -> Descriptor {
         tag: frame.tag as u8,
         interface: frame.interface,
         link: frame.link as u8,
-        flags: stripped,
+        flags: stripped(frame),
         reason: fate,
         ..Descriptor::default()
     }
 }
 
 /// What the look-up found out about a packet.
-struct Seen {
-    flow_id: u64,
-    slot: u32,
-    hash: u64,
+pub(super) struct Seen {
+    pub(super) flow_id: u64,
+    pub(super) slot: u32,
+    pub(super) hash: u64,
     /// The flow's verdict word, as it is at this packet.
-    verdict: u64,
+    pub(super) verdict: u64,
 }
 
-/// Adds what is known of a packet of a flow.
+/// What is known of a frame that readers get where it is, and whole.
+#[inline(always)]
+fn lies(frame: &Frame) -> Descriptor {
+    Descriptor { address: frame.addr, bytes: frame.captured_bytes, ..describe(frame, 0) }
+}
+
+/// What is known of a packet's flow, and no more.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "the low half of the hash is meant")]
-fn describe_flow(frame: Descriptor, seen: &Seen, packet: &Parsed) -> Descriptor {
+fn describe_flow(frame: &Frame, seen: &Seen, packet: &Parsed) -> Descriptor {
     let [m0, m1, a0, a1, _, _, confidence, _] = seen.verdict.to_le_bytes();
     let to_client = record::direction(seen.verdict, packet.swapped) == Direction::ToClient;
-    let fragment = packet.fragment != Fragment::No;
+    let mut flags = flag::HAS_FLOW | if to_client { flag::TO_CLIENT } else { 0 };
+    let (fragment, tunnelled) = (packet.fragment != Fragment::No, packet.key.is_tunnelled());
+    // Few packets are any of these.
+    if fragment || tunnelled || frame.tag != Tag::None {
+        flags |= stripped(frame);
+        flags |= if fragment { flag::FRAGMENT } else { 0 };
+        flags |= if tunnelled { flag::TUNNELLED } else { 0 };
+    }
     Descriptor {
-        flags: frame.flags
-            | flag::HAS_FLOW
-            | if to_client { flag::TO_CLIENT } else { 0 }
-            | if fragment { flag::FRAGMENT } else { 0 }
-            | if packet.key.is_tunnelled() { flag::TUNNELLED } else { 0 },
+        flags,
         flow_id: seen.flow_id,
         flow_slot: seen.slot,
         // 0 is for frames of no flow.
-        hash: (seen.hash as u32).max(1),
+        hash: seen.hash as u32 + u32::from(seen.hash as u32 == 0),
         master: u16::from_le_bytes([m0, m1]),
         app: u16::from_le_bytes([a0, a1]),
         confidence,
-        ..frame
+        ..Descriptor::default()
     }
 }

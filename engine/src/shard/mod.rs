@@ -20,6 +20,7 @@ use weir_dpi::risk::periodic::Periodic;
 use weir_dpi::rules::RuleSet;
 use weir_shm::ShardWriter;
 use weir_shm::flow::FlowSlot;
+use weir_shm::packets::FlowWords;
 use weir_shm::records::{EndReason, RecordKind};
 
 use crate::books::{Books, Count};
@@ -31,7 +32,7 @@ use crate::flow::wheel::Wheel;
 use crate::sys::clock;
 use crate::wire::{self, Fragment, Fragments, Parsed, TcpHead};
 
-use fanout::{Fanout, OTHERS};
+use fanout::{Fanout, OTHERS, Seen};
 
 pub use export::{AppTotal, Export, Gate, HISTOGRAMS};
 pub use fanout::{Command, Inbox, Outlet};
@@ -84,8 +85,19 @@ struct Work {
     packet: [Parsed; BATCH],
     hash: [u64; BATCH],
     packets: usize,
+    /// What readers are told of each frame's flow; of meaning where packets are read.
+    told: [FlowWords; BATCH],
     /// What each frame came to that became no packet; see [`fanout`].
     fate: [u8; BATCH],
+}
+
+impl Work {
+    /// The frame at `index` became no packet; see [`fanout`] for `fate`.
+    #[inline(always)]
+    fn became_none(&mut self, index: u8, fate: u8) {
+        self.fate[usize::from(index)] = fate;
+        self.told[usize::from(index)] = FlowWords::default();
+    }
 }
 
 /// What the engine alone keeps of a flow.
@@ -128,6 +140,7 @@ impl<S: Source> Shard<S> {
                 packet: [Parsed::default(); BATCH],
                 hash: [0; BATCH],
                 packets: 0,
+                told: [FlowWords::default(); BATCH],
                 fate: [OTHERS; BATCH],
             }),
             fragments: Fragments::new(plan.fragments, plan.secret),
@@ -279,7 +292,7 @@ impl<S: Source> Shard<S> {
             let outcome = outcome.and_then(|()| self.fragments.follow(bytes, packet, now_ns));
             let hash = outcome.map(|()| self.table.hash(&packet.key));
             if !self.plan.split.is_mine(hash) {
-                work.fate[usize::from(index)] = OTHERS;
+                work.became_none(index, OTHERS);
                 continue;
             }
             processed += 1;
@@ -288,7 +301,7 @@ impl<S: Source> Shard<S> {
                 Ok(hash) => hash,
                 Err(reason) => {
                     books.drop(reason);
-                    work.fate[usize::from(index)] = reason as u8 + 1;
+                    work.became_none(index, reason as u8 + 1);
                     continue;
                 }
             };
@@ -327,9 +340,13 @@ impl<S: Source> Shard<S> {
     }
 
     /// Stage: finds or begins each packet's flow, counts the packet there, inspects it; where packets
-    /// are read (`READ`), tells readers of it while all that is known of it is at hand.
+    /// are read (`READ`), keeps what readers are told of it.
+    #[inline(never)]
     fn look_up<const READ: bool>(&mut self) {
         if self.plan.depth == Depth::Parse {
+            if READ {
+                self.note_parsed();
+            }
             return;
         }
         for at in 0..table::AHEAD {
@@ -339,7 +356,8 @@ impl<S: Source> Shard<S> {
             self.fetch(at + table::AHEAD);
             let packet = self.work.packet[at];
             let hash = self.work.hash[at];
-            let frame = self.batch.as_slice()[usize::from(self.work.frame[at])];
+            let place = usize::from(self.work.frame[at]);
+            let frame = self.batch.as_slice()[place];
             let index = match self.table.find(&packet.key, hash) {
                 Some(index) => self.begin_again(index, &packet, hash, &frame),
                 None => self.begin(&packet, hash, &frame),
@@ -350,16 +368,19 @@ impl<S: Source> Shard<S> {
                 record::mark(slot, record::ODD_FLAGS);
             }
             let begins = record::packets(slot) == 1;
-            let is_named = verdict & record::INSPECTED == 0
-                && self.plan.depth == Depth::Inspect
-                && self.inspect(index, verdict, &packet, &frame);
+            let flow_id = if READ { record::flow_id(slot) } else { 0 };
+            let inspects = verdict & record::INSPECTED == 0 && self.plan.depth == Depth::Inspect;
+            let is_named = inspects && self.inspect(index, verdict, &packet, &frame);
             if begins || is_named {
                 let kind = if begins { RecordKind::Started } else { RecordKind::Updated };
                 let slot = self.table.slot(index);
                 self.export.flow(kind, EndReason::None, frame.timestamp_ns, slot);
             }
             if READ {
-                self.show_packet(at, index, &packet, &frame);
+                let verdict =
+                    if inspects { record::verdict_word(self.table.slot(index)) } else { verdict };
+                let seen = Seen { flow_id, slot: index, hash, verdict };
+                self.note_packet(place, &frame, &seen, &packet);
             }
         }
     }

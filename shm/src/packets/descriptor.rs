@@ -78,18 +78,34 @@ pub struct Descriptor {
 
 /// Words of a descriptor.
 pub(crate) const WORDS: usize = 8;
-/// The word that tells where the bytes are.
-pub(crate) const ADDRESS: usize = 2;
+
+/// What a descriptor says of a flow, packed: words 4 to 6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FlowWords {
+    words: [u64; 3],
+}
+
+impl FlowWords {
+    /// Whether they are of a packet of a flow.
+    #[inline(always)]
+    pub const fn has_flow(&self) -> bool {
+        self.words[2] & (flag::HAS_FLOW as u64) << FLAGS_SHIFT != 0
+    }
+}
+
+/// Where the flags are in word 6.
+const FLAGS_SHIFT: u32 = 40;
 
 impl Descriptor {
     /// The descriptor as words.
     #[inline(always)]
     pub(crate) fn pack(&self) -> [u64; WORDS] {
-        let kind = u64::from(self.app)
-            | u64::from(self.master) << 16
-            | u64::from(self.confidence) << 32
-            | u64::from(self.flags) << 40
-            | u64::from(self.shunted) << 48;
+        self.pack_with(&self.flow_words())
+    }
+
+    /// The descriptor as words, with these in place of its own on the flow.
+    #[inline(always)]
+    pub(crate) fn pack_with(&self, flow: &FlowWords) -> [u64; WORDS] {
         let shape = u64::from(self.vlan)
             | u64::from(self.interface) << 16
             | u64::from(self.link) << 24
@@ -97,16 +113,27 @@ impl Descriptor {
             | u64::from(self.reason) << 40
             | u64::from(self.piece) << 48
             | u64::from(self.tag) << 56;
-        [
-            self.packet,
-            self.timestamp_ns,
-            self.address,
-            u64::from(self.bytes) | u64::from(self.wire_bytes) << 32,
-            self.flow_id,
-            u64::from(self.hash) | u64::from(self.flow_slot) << 32,
-            kind,
-            shape,
-        ]
+        let lengths = u64::from(self.bytes) | u64::from(self.wire_bytes) << 32;
+        let [flow_id, flow, kind] = flow.words;
+        [self.packet, self.timestamp_ns, self.address, lengths, flow_id, flow, kind, shape]
+    }
+
+    /// What it says of the flow.
+    #[inline(always)]
+    pub fn flow_words(&self) -> FlowWords {
+        let kind = u64::from(self.app)
+            | u64::from(self.master) << 16
+            | u64::from(self.confidence) << 32
+            | u64::from(self.flags) << FLAGS_SHIFT
+            | u64::from(self.shunted) << 48;
+        let flow = u64::from(self.hash) | u64::from(self.flow_slot) << 32;
+        FlowWords { words: [self.flow_id, flow, kind] }
+    }
+
+    /// The same with these words on the flow.
+    #[must_use]
+    pub fn with_flow(&self, flow: &FlowWords) -> Self {
+        Self::unpack(&self.pack_with(flow))
     }
 
     /// The descriptor of these words; every pattern is one.
@@ -165,7 +192,16 @@ mod tests {
     proptest! {
         #[test]
         fn packing_loses_nothing(words in any::<[u64; WORDS]>()) {
-            prop_assert_eq!(Descriptor::unpack(&words).pack(), words);
+            let descriptor = Descriptor::unpack(&words);
+            prop_assert_eq!(descriptor.pack(), words);
+            let flow = descriptor.flow_words();
+            prop_assert_eq!(flow.has_flow(), descriptor.has(flag::HAS_FLOW));
+            let (zeros, ones) = ([0; WORDS], [u64::MAX; WORDS]);
+            for other in [zeros, ones].map(|words| Descriptor::unpack(&words)) {
+                let mut expected = other.pack();
+                expected[4..7].copy_from_slice(&words[4..7]);
+                prop_assert_eq!(other.with_flow(&flow).pack(), expected);
+            }
         }
     }
 

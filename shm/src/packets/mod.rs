@@ -51,7 +51,7 @@ mod table;
 mod view;
 
 pub use cursor::{Cursor, Staged, Wanted};
-pub use descriptor::{Descriptor, flag};
+pub use descriptor::{Descriptor, FlowWords, flag};
 pub use groups::{BUCKETS, Owners, bucket_of};
 pub use lease::Demoted;
 pub use page::{HOLD_MAX, PageReader};

@@ -6,7 +6,7 @@
 //! - nothing here waits, and nothing is allocated after [`PacketWriter::new`] but by readers that
 //!   come and go.
 
-use super::descriptor::{ADDRESS, Descriptor, WORDS};
+use super::descriptor::{Descriptor, FlowWords, WORDS};
 use super::groups::{GROUP_WORDS, GroupWriter, Owners};
 use super::lease::{
     Demoted, LINE_DEMOTIONS, LINE_GENERATION, LINE_LEASE, LINE_PACKET, LINE_PINNED, LINE_START,
@@ -35,8 +35,8 @@ pub(crate) const PACKETS: usize = 3;
 pub(crate) const AREA: usize = 16;
 pub(crate) const LINK: usize = 17;
 
-/// Descriptors that wait to be written at most: those of a turn.
-const STAGED: usize = 64;
+/// Descriptors between the one that is written and the one whose line is asked for: a full turn.
+const AHEAD: usize = 64;
 
 /// A reader that comes.
 #[derive(Debug)]
@@ -61,16 +61,11 @@ struct Reader {
     rung_tail: u64,
 }
 
-/// Descriptors that wait to be written, in the order of their positions; a cache line each.
-#[derive(Debug)]
-#[repr(align(64))]
-struct Stage([[u64; WORDS]; STAGED]);
-
 /// See the module.
 ///
-/// Descriptors are put together in memory of the writer's own and written all at once when they are
-/// published. A line that readers have copies of is long in coming: stores to it, one packet's in
-/// between another packet's other stores, would keep all of those waiting.
+/// A line that readers have copies of is long in coming: each is asked for a turn before it is
+/// written, and a turn's are best written all in a row ([`Self::push_frames`]), as stores to one that
+/// is not here yet keep all stores after them waiting.
 #[derive(Debug)]
 pub struct PacketWriter {
     head: WriteWords,
@@ -80,8 +75,6 @@ pub struct PacketWriter {
     /// Groups that have an epoch waiting.
     unsettled: u32,
     mask: u64,
-    stage: Box<Stage>,
-    staged: usize,
     /// Where the frames are of which descriptors are in the ring, by slot: what the slots say, too,
     /// in fewer lines, which no reader has copies of.
     addresses: Box<[u64]>,
@@ -115,8 +108,6 @@ impl PacketWriter {
             groups: groups.into_iter().map(GroupWriter::new).collect(),
             unsettled: 0,
             mask: slots - 1,
-            stage: Box::new(Stage([[0; WORDS]; STAGED])),
-            staged: 0,
             addresses: (0..slots).map(|_| 0).collect(),
             window: slots - lease_slots,
             next: 0,
@@ -217,34 +208,49 @@ impl PacketWriter {
     #[inline(always)]
     pub fn push(&mut self, descriptor: &Descriptor) {
         debug_assert!(self.next - self.floor <= self.mask, "room was made");
-        if self.staged == STAGED {
-            self.write_staged();
-        }
-        fetch_to_write(self.slot(self.next));
-        self.stage.0[self.staged] = descriptor.pack();
-        self.staged += 1;
+        let index = self.index(self.next);
+        let (slots, _) = self.ring.as_chunks();
+        write(&slots[index], descriptor.pack());
+        fetch_to_write(&slots[self.index(self.next + AHEAD as u64)]);
+        self.addresses[index] = descriptor.address;
         self.next += 1;
         self.packets += u64::from(descriptor.piece + 1 == descriptor.pieces);
     }
 
-    #[inline(never)]
-    fn write_staged(&mut self) {
-        let first = self.next - self.staged as u64;
-        for (position, words) in (first..).zip(&self.stage.0[..self.staged]) {
-            for (word, value) in self.slot(position).iter().zip(words) {
-                word.store(*value, Ordering::Relaxed);
+    /// Adds the descriptors of whole frames, each with what is said of its flow; up to the end of
+    /// the ring's memory, so that it may take two calls. How many those were. Their numbers are
+    /// given here. Room was made for all.
+    #[inline(always)]
+    pub fn push_frames<'a>(
+        &mut self,
+        frames: impl ExactSizeIterator<Item = (Descriptor, &'a FlowWords)>,
+    ) -> usize {
+        let first = self.index(self.next);
+        let (slots, _) = self.ring.as_chunks::<SLOT_WORDS>();
+        let slots = &slots[first..];
+        let count = frames.len().min(slots.len());
+        let later = slots.get(AHEAD..).unwrap_or(&[]);
+        let places = slots.iter().zip(&mut self.addresses[first..]);
+        let mut packet = self.packets;
+        for (at, ((slot, place), (descriptor, flow))) in places.zip(frames).enumerate() {
+            if let Some(later) = later.get(at) {
+                fetch_to_write(later);
             }
-            let index = self.index(position);
-            self.addresses[index] = words[ADDRESS];
+            *place = descriptor.address;
+            let descriptor = Descriptor { packet, pieces: 1, piece: 0, ..descriptor };
+            write(slot, descriptor.pack_with(flow));
+            packet += 1;
         }
-        self.staged = 0;
+        self.packets = packet;
+        self.next += count as u64;
+        debug_assert!(self.next - self.floor <= self.mask + 1, "room was made");
+        count
     }
 
     /// Shows readers what was pushed, whole packets always. `watermark_ns`: no packet to come is
     /// older.
     #[inline]
     pub fn publish(&mut self, watermark_ns: u64) {
-        self.write_staged();
         self.head[WATERMARK].store(watermark_ns, Ordering::Relaxed);
         self.head[PACKETS].store(self.packets, Ordering::Relaxed);
         // Pairs with the acquire fence after a reader's look at the tail.
@@ -357,15 +363,17 @@ impl PacketWriter {
     }
 
     #[inline(always)]
-    fn slot(&self, position: u64) -> &[AtomicU64; SLOT_WORDS] {
-        let (slots, _) = self.ring.as_chunks();
-        &slots[self.index(position)]
-    }
-
-    #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "masked by the number of slots")]
     fn index(&self, position: u64) -> usize {
         (position & self.mask) as usize
+    }
+}
+
+/// Writes a descriptor into its slot, which no reader takes for one until the tail is past it.
+#[inline(always)]
+fn write(slot: &[AtomicU64; SLOT_WORDS], words: [u64; WORDS]) {
+    for (word, value) in slot.iter().zip(words) {
+        word.store(value, Ordering::Relaxed);
     }
 }
 

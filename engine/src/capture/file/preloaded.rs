@@ -184,6 +184,11 @@ impl Source for Preloaded {
         lent.then_some((frame.addr, frame.captured_bytes))
     }
 
+    #[inline]
+    fn is_whole(&self, _frame: &Frame) -> bool {
+        matches!(self.frames.bytes, Bytes::Shared(_))
+    }
+
     fn now_ns(&mut self) -> u64 {
         self.newest_ns
     }

@@ -382,6 +382,11 @@ impl Source for XdpSource {
     }
 
     #[inline]
+    fn is_whole(&self, frame: &Frame) -> bool {
+        self.piece(frame, Some(frame.addr)).is_none()
+    }
+
+    #[inline]
     fn give_back(&mut self, addr: u64) {
         let queue = usize::try_from(addr >> self.queue_shift).unwrap_or(usize::MAX);
         let end = self.end_of_queue.get(queue).and_then(|at| self.ends.get_mut(*at));
