@@ -23,6 +23,7 @@ pub mod flow;
 pub mod histogram;
 pub mod packets;
 pub mod records;
+mod ring;
 
 #[cfg_attr(loom, path = "segment_model.rs")]
 mod segment;
