@@ -136,6 +136,7 @@ impl Engine {
                     counters: &[],
                     histograms: &[],
                     packets,
+                    alerts: weir_shm::AlertSpec::default(),
                     huge_pages: false,
                 })
                 .unwrap();

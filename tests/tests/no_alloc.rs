@@ -30,6 +30,7 @@ fn shard(frames: PreloadedFrames) -> Shard<Preloaded> {
         counters: &books::DEFINITIONS,
         histograms: &HISTOGRAMS,
         packets: weir_shm::PacketSpec::default(),
+        alerts: weir_shm::AlertSpec::default(),
         huge_pages: false,
     })
     .unwrap();
