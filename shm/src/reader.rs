@@ -2,7 +2,7 @@
 //! Needs no privilege and cannot be felt by the engine.
 
 use crate::{
-    alerts::{self, AlertReader, AlertWords},
+    alerts::{AlertReader, AlertWords},
     arena::{ArenaReader, META_BYTES_MAX},
     control::EngineState,
     counters::{Role, Unit, block_words, read_block},
@@ -597,7 +597,8 @@ mod tests {
         for _ in 0..100 {
             records.next(&mut record);
         }
-        let (mut alerts, mut alert) = (shard.alerts(StartAt::Oldest), alerts::Alert::default());
+        let (mut alerts, mut alert) =
+            (shard.alerts(StartAt::Oldest), crate::alerts::Alert::default());
         for _ in 0..100 {
             alerts.next(&mut alert);
         }

@@ -8,8 +8,8 @@ use crate::{
     words::each_word,
 };
 
-pub use crate::ring::{Next, StartAt};
 pub(crate) use crate::ring::HEAD_WORDS;
+pub use crate::ring::{Next, StartAt};
 
 /// What a record tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -244,7 +244,7 @@ impl RecordReader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ring::{MARKS, MARK_COUNT, TAIL, INTENT};
+    use crate::ring::{INTENT, MARK_COUNT, MARKS, TAIL};
     use crate::segment::pair;
     use crate::sync::Ordering;
     use proptest::prelude::*;

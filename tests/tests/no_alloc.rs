@@ -45,6 +45,8 @@ fn shard(frames: PreloadedFrames) -> Shard<Preloaded> {
         secret: [1, 2, 3, 4],
         fragments: 16,
         inspection,
+        alerts: Some(Arc::default()),
+        shards: 1,
     };
     Shard::new(Preloaded::new(Arc::new(frames), 1), plan, shared, None, None)
 }

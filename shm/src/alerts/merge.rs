@@ -120,7 +120,16 @@ mod tests {
     use crate::alerts::AlertKind;
 
     fn share(kind: AlertKind, phase: Phase, window: u64, value: u64) -> Alert {
-        Alert { id: 7, kind, phase, window, value, threshold: 100, time_ns: window, ..Alert::default() }
+        Alert {
+            id: 7,
+            kind,
+            phase,
+            window,
+            value,
+            threshold: 100,
+            time_ns: window,
+            ..Alert::default()
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod merge;
 mod table;
 mod words;
 
-pub use kind::{AlertKind, Adds, Figure, Phase, Severity};
+pub use kind::{Adds, AlertKind, Figure, Phase, Severity};
 pub use merge::Merged;
 pub use table::{AlertReader, AlertWriter};
 pub(crate) use table::{AlertWords, HEAD_WORDS, RING_BYTES_MIN};
@@ -176,7 +176,8 @@ impl Alert {
 
     /// Sets a number of the evidence, if there is a place.
     pub fn set_figure(&mut self, figure: Figure, value: u64) {
-        let known = self.figures.iter().position(|known| matches!(known, Some((f, _)) if *f == figure));
+        let known =
+            self.figures.iter().position(|known| matches!(known, Some((f, _)) if *f == figure));
         let place = known.or_else(|| self.figures.iter().position(Option::is_none));
         if let Some(place) = place.and_then(|place| self.figures.get_mut(place)) {
             *place = Some((figure, value));

@@ -1,10 +1,10 @@
 //! Where alerts are kept: a ring of what happened, a table of what is.
 
-use super::words::{WORDS, decode, encode, head};
 use super::Alert;
-use crate::ring::{Entry, Next, RingReader, RingWriter, StartAt, bytes_min};
+use super::words::{WORDS, decode, encode, head};
 use crate::error::Error;
 use crate::layout::{Opened, SectionKind};
+use crate::ring::{Entry, Next, RingReader, RingWriter, StartAt, bytes_min};
 use crate::segment::{ReadWords, WORD, WriteWords};
 use crate::sync::{Ordering, fence};
 

@@ -1,0 +1,190 @@
+//! Scans, floods of SYNs by one host, and the distance of a host.
+//!
+//! A flow counts as *tried* from its first packet on, until the client has sent data (TCP) or the
+//! server has answered (UDP, ICMP echo). Only of a source with several tried flows at a time is it
+//! noted which ports and hosts they are to: others cost one look-up a flow.
+
+use weir_shm::alerts::{Alert, AlertKind, Figure};
+
+use super::event::{Begin, Flow, FlowState, bit};
+use super::{Alerts, Bar, Counted, Meter, TCP, folded, host, key, seconds};
+
+/// Tried flows of a source in a window from which on it is noted where they go.
+const GATE: u64 = 16;
+/// Hops by which a distance has to differ from the one before.
+const HOPS: u8 = 3;
+
+/// What is known of an address that begins flows.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Source {
+    tried: Meter,
+    /// The last hardware address that it had; zeros: none.
+    pub(super) mac: [u8; 6],
+    /// Hops to it by its last flow, plus 1; 0: not known.
+    distance: u8,
+}
+
+impl Alerts {
+    /// A flow whose client has not shown yet that it means it.
+    pub(super) fn try_flow(&mut self, begin: &Begin<'_>, state: &mut FlowState) {
+        let flow = &begin.flow;
+        let now_s = seconds(flow.now_ns);
+        let Some(bar) = self.gate() else { return };
+        let [a, b] = super::halves(&flow.client.address);
+        let source = self.sources.entry(&[a, b, 0], now_s).value;
+        source.tried.add(bar, now_s, 1, 0);
+        state.bits |= bit::TRIED;
+        if source.tried.value(bar, now_s) > GATE {
+            self.note_target(flow, begin.flags, state);
+        }
+    }
+
+    /// The client means it: it sent data, or was answered.
+    pub(super) fn clear_tried(&mut self, flow: &Flow, state: &mut FlowState) {
+        let now_s = seconds(flow.now_ns);
+        let Some(bar) = self.gate() else { return };
+        let [a, b] = super::halves(&flow.client.address);
+        if let Some(source) = self.sources.get_mut(&[a, b, 0]) {
+            source.tried.take(bar, now_s, 1);
+        }
+        if state.bits & bit::DISTINCT != 0 {
+            let (ports, hosts) = (ports_key(flow), hosts_key(flow));
+            self.uncount(AlertKind::PortScan, &ports, 1, flow.now_ns);
+            self.uncount(AlertKind::HostScan, &hosts, 1, flow.now_ns);
+        }
+        state.bits &= !(bit::TRIED | bit::DISTINCT);
+    }
+
+    /// Looks at the distance of who begins a flow, and at its hardware address.
+    pub(super) fn note_source(&mut self, begin: &Begin<'_>) {
+        let flow = &begin.flow;
+        let now_s = seconds(flow.now_ns);
+        let [a, b] = super::halves(&flow.client.address);
+        let source = self.sources.entry(&[a, b, 0], now_s).value;
+        let before = source.distance;
+        if let Some(distance) = distance(begin.ttl) {
+            source.distance = distance + 1;
+        }
+        let mac = begin.mac.filter(|mac| *mac != source.mac);
+        if let Some(mac) = mac {
+            source.mac = mac;
+        }
+        let moved =
+            distance(begin.ttl).filter(|now| before != 0 && now.abs_diff(before - 1) >= HOPS);
+        if let Some(mac) = mac {
+            self.note_device(mac, Some(&flow.client.address), flow.now_ns);
+        }
+        if moved.is_some() {
+            self.count(
+                AlertKind::TtlOddity,
+                &Counted {
+                    key: key(AlertKind::TtlOddity, &flow.client.address, 0, 0),
+                    amount: 1,
+                    figure: Figure::Changes,
+                    flow: flow.id,
+                    now_ns: flow.now_ns,
+                    ident: 0,
+                    about: &|| Alert { subject: host(&flow.client), ..Alert::default() },
+                },
+            );
+        }
+    }
+
+    /// Windows in which tried flows are counted: those of scans.
+    fn gate(&self) -> Option<Bar> {
+        let bars = [AlertKind::PortScan, AlertKind::HostScan, AlertKind::SynFloodAttacker];
+        let window_s = bars.into_iter().find_map(|kind| self.bar(kind))?.window_s;
+        Some(Bar { window_s, threshold: u64::MAX })
+    }
+
+    fn note_target(&mut self, flow: &Flow, flags: u8, state: &mut FlowState) {
+        const SYN: u8 = 2;
+        let Some(gate) = self.gate() else { return };
+        let start_s = gate.start(seconds(flow.now_ns));
+        let target = key(AlertKind::PortScan, &flow.client.address, flow.server.port, 0);
+        let target = [target[0], target[1], target[2] ^ folded(&flow.server.address)];
+        if !self.seen.first(&target, start_s) {
+            if flow.protocol == TCP && flags & SYN != 0 {
+                self.repeat(flow);
+                state.bits |= bit::REPEATED;
+            }
+            return;
+        }
+        state.bits |= bit::DISTINCT;
+        let about = || Alert {
+            subject: host(&flow.client),
+            peer: host(&flow.server),
+            protocol: flow.protocol,
+            vlan: flow.vlan,
+            ..Alert::default()
+        };
+        let counted = Counted {
+            key: ports_key(flow),
+            amount: 1,
+            figure: Figure::Ports,
+            flow: flow.id,
+            now_ns: flow.now_ns,
+            ident: folded(&flow.server.address),
+            about: &about,
+        };
+        if matches!(flow.protocol, TCP | super::UDP) {
+            self.count(AlertKind::PortScan, &counted);
+        }
+        let about = || Alert {
+            subject: host(&flow.client),
+            peer: super::Party { address: [0; 16], port: flow.server.port },
+            protocol: flow.protocol,
+            vlan: flow.vlan,
+            ..Alert::default()
+        };
+        self.count(
+            AlertKind::HostScan,
+            &Counted {
+                key: hosts_key(flow),
+                figure: Figure::Hosts,
+                ident: u64::from(flow.server.port) << 8 | u64::from(flow.protocol),
+                about: &about,
+                ..counted
+            },
+        );
+    }
+
+    fn repeat(&mut self, flow: &Flow) {
+        self.count(
+            AlertKind::SynFloodAttacker,
+            &Counted {
+                key: key(AlertKind::SynFloodAttacker, &flow.client.address, 0, 0),
+                amount: 1,
+                figure: Figure::HalfOpen,
+                flow: flow.id,
+                now_ns: flow.now_ns,
+                ident: 0,
+                about: &|| Alert {
+                    subject: host(&flow.client),
+                    peer: super::party(&flow.server),
+                    protocol: flow.protocol,
+                    vlan: flow.vlan,
+                    ..Alert::default()
+                },
+            },
+        );
+    }
+}
+
+fn ports_key(flow: &Flow) -> super::Key {
+    key(AlertKind::PortScan, &flow.client.address, 0, folded(&flow.server.address))
+}
+
+fn hosts_key(flow: &Flow) -> super::Key {
+    key(AlertKind::HostScan, &flow.client.address, flow.server.port, flow.protocol.into())
+}
+
+/// Hops from the initial TTL that is most likely; none where it may be that of a traced route.
+const fn distance(ttl: u8) -> Option<u8> {
+    match ttl {
+        0..=32 => None,
+        33..=64 => Some(64 - ttl),
+        65..=128 => Some(128 - ttl),
+        129.. => Some(255 - ttl),
+    }
+}
