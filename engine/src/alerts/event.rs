@@ -5,10 +5,10 @@ use weir_dpi::{AppId, Endpoint};
 /// What is kept of a flow for alerts: what was reported of it, and what it was counted as.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct FlowState {
-    /// Packets reported, to the server and to the client.
+    /// The low bits of the packets reported, to the server and to the client.
     pub(super) packets: [u32; 2],
-    /// Bytes reported, likewise.
-    pub(super) bytes: [u64; 2],
+    /// Those of the bytes, likewise: between two reports there are fewer than 2^32.
+    pub(super) bytes: [u32; 2],
     pub(super) bits: u16,
 }
 

@@ -23,9 +23,6 @@ impl Alerts {
     /// A flow begins.
     pub fn flow_begins(&mut self, begin: &Begin<'_>, state: &mut FlowState) {
         let flow = &begin.flow;
-        if begin.by_client {
-            self.note_source(begin);
-        }
         if !self.watched.is_empty() {
             self.note_life(begin);
         }
@@ -33,7 +30,7 @@ impl Alerts {
             TCP => self.tcp_begins(begin, state),
             UDP => self.udp_begins(begin, state),
             ICMP | ICMP_V6 => self.icmp_begins(begin, state),
-            _ => {}
+            _ => self.note_source(begin, false, state),
         }
         if !self.rules.own.is_empty() {
             self.count_flow(flow, None, state);
@@ -64,6 +61,24 @@ impl Alerts {
         }
     }
 
+    /// Whether news of a flow are of interest.
+    #[inline]
+    pub fn wants_news(&self, flow_port: u16, protocol: u8, news: News, state: &FlowState) -> bool {
+        if protocol != TCP {
+            return news.is_answered;
+        }
+        let opens = (news.of_client & ACK) | (news.of_server & RST) != 0;
+        (opens && state.bits & (bit::HALF_OPEN | bit::REPEATED) != 0)
+            || (news.of_client & PSH != 0
+                && (state.bits & bit::TRIED != 0 || self.is_login_port(flow_port)))
+    }
+
+    /// Whether it is of interest that a flow is of `app`.
+    #[inline]
+    pub fn wants_name(&self, app: AppId) -> bool {
+        self.rules.login_apps.contains(&app)
+    }
+
     /// A flow's application is known: it may be a login on a port of no login service.
     pub fn flow_named(&mut self, flow: &Flow, app: AppId, state: &mut FlowState) {
         if flow.protocol == TCP
@@ -81,9 +96,7 @@ impl Alerts {
         }
         let odd = begin.flags & (SYN | ACK | RST) == 0 && begin.flags & (FIN | PSH) != PSH;
         let opens = begin.flags & (SYN | ACK) == SYN;
-        if opens || odd {
-            self.try_flow(begin, state);
-        }
+        self.note_source(begin, opens || odd, state);
         if !opens {
             return;
         }
@@ -111,20 +124,21 @@ impl Alerts {
         let flow = &begin.flow;
         self.note_server(begin);
         if is_group(&flow.server.address) {
+            self.note_source(begin, false, state);
             return;
         }
         let from_service = AMPLIFIERS.contains(&flow.client.port);
         if from_service && !AMPLIFIERS.contains(&flow.server.port) {
             state.bits |= bit::REFLECTED;
+            self.note_source(begin, false, state);
             self.reflected(flow, begin.bytes.into());
         } else {
-            self.flooded(AlertKind::UdpFlood, flow, 1);
             // Who sends from a low port to a high one answers something that was not seen.
-            if flow.client.port >= 1024 || flow.server.port < 1024 {
-                self.try_flow(begin, state);
-            }
+            let tries = flow.client.port >= 1024 || flow.server.port < 1024;
+            self.note_source(begin, tries, state);
+            self.flooded(AlertKind::UdpFlood, flow, 1);
         }
-        (state.packets[0], state.bytes[0]) = (1, begin.bytes.into());
+        (state.packets[0], state.bytes[0]) = (1, begin.bytes);
     }
 
     fn icmp_begins(&mut self, begin: &Begin<'_>, state: &mut FlowState) {
@@ -134,12 +148,10 @@ impl Alerts {
         if is_group(&flow.server.address) {
             return;
         }
-        self.flooded(AlertKind::IcmpFlood, flow, 1);
         let wanted = if flow.protocol == ICMP { ECHO } else { ECHO_V6 };
-        if begin.payload.first() == Some(&wanted) {
-            self.try_flow(begin, state);
-        }
-        (state.packets[0], state.bytes[0]) = (1, begin.bytes.into());
+        self.note_source(begin, begin.payload.first() == Some(&wanted), state);
+        self.flooded(AlertKind::IcmpFlood, flow, 1);
+        (state.packets[0], state.bytes[0]) = (1, begin.bytes);
     }
 
     fn answered(&mut self, flow: &Flow, state: &mut FlowState) {

@@ -13,10 +13,39 @@ const LISTED: Risks = Risks::of(Risk::ListedAddress)
     .or(Risks::of(Risk::ListedFingerprint));
 
 impl Alerts {
+    /// Whether what a flow adds is of interest, besides its size and age.
+    #[inline]
+    fn wants_deltas(&self, protocol: u8, bits: u16) -> bool {
+        match protocol {
+            UDP if bits & bit::ANSWERED == 0 => true,
+            ICMP | ICMP_V6 => true,
+            _ => !self.rules.own.is_empty() || !self.watched.is_empty(),
+        }
+    }
+
+    /// Whether a report of the flow is of interest.
+    #[inline]
+    pub fn wants_flush(
+        &self,
+        protocol: u8,
+        totals: &Totals,
+        now_ns: u64,
+        state: &FlowState,
+    ) -> bool {
+        let bytes = totals.bytes[0].saturating_add(totals.bytes[1]);
+        self.wants_deltas(protocol, state.bits)
+            || bytes >= self.large
+            || now_ns.saturating_sub(totals.first_ns) >= self.old_ns
+    }
+
     /// A flow goes on: what it has come to since it was last reported is reported.
     pub fn flow_flushes(&mut self, flow: &Flow, totals: &Totals, state: &mut FlowState) {
-        let packets = delta(totals.packets, state.packets.map(u64::from));
-        let bytes = delta(totals.bytes, state.bytes);
+        self.look_at_size(flow, totals, state);
+        if !self.wants_deltas(flow.protocol, state.bits) {
+            return;
+        }
+        let packets = delta(totals.packets, &mut state.packets);
+        let bytes = delta(totals.bytes, &mut state.bytes);
         match flow.protocol {
             UDP if state.bits & bit::REFLECTED != 0 => {
                 if bytes[0] != 0 && state.bits & bit::ANSWERED == 0 {
@@ -31,7 +60,6 @@ impl Alerts {
             }
             _ => {}
         }
-        self.look_at_size(flow, totals, state);
         if !self.rules.own.is_empty() {
             self.count_flow(flow, Some(totals), state);
             self.count_own(flow, totals, packets, bytes);
@@ -39,8 +67,13 @@ impl Alerts {
         if !self.watched.is_empty() {
             self.note_traffic(flow, packets);
         }
-        state.packets = totals.packets.map(|packets| u32::try_from(packets).unwrap_or(u32::MAX));
-        state.bytes = totals.bytes;
+    }
+
+    /// Whether the end of a flow is of interest.
+    #[inline]
+    pub fn wants_end(&self, protocol: u8, totals: &Totals, state: &FlowState) -> bool {
+        state.bits & (bit::ELEPHANT | bit::LONG) != 0
+            || self.wants_flush(protocol, totals, totals.first_ns, state)
     }
 
     /// A flow ends.
@@ -141,8 +174,15 @@ fn about(flow: &Flow, totals: &Totals) -> Alert {
     alert
 }
 
-fn delta(now: [u64; 2], before: [u64; 2]) -> [u64; 2] {
-    [now[0].saturating_sub(before[0]), now[1].saturating_sub(before[1])]
+/// What came since it was last reported, which it now is.
+fn delta(now: [u64; 2], reported: &mut [u32; 2]) -> [u64; 2] {
+    let mut since = [0; 2];
+    for ((since, now), reported) in since.iter_mut().zip(now).zip(reported) {
+        let low = u32::try_from(now & u64::from(u32::MAX)).unwrap_or(0);
+        *since = low.wrapping_sub(*reported).into();
+        *reported = low;
+    }
+    since
 }
 
 /// The severity of this name.

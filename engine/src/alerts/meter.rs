@@ -72,6 +72,7 @@ impl Meter {
 
     /// The value now.
     #[inline]
+    #[cfg(test)]
     pub(super) fn value(&mut self, bar: Bar, now_s: u32) -> u64 {
         self.turn(bar, now_s);
         self.value

@@ -12,6 +12,7 @@ mod flood;
 mod flows;
 mod hosts;
 mod keyed;
+mod manual;
 mod meter;
 mod names;
 mod quality;
@@ -28,6 +29,7 @@ use weir_shm::alerts::{Alert, AlertKind, AlertWriter, Figure, Party};
 pub use active::Raised;
 pub use event::{Begin, Flow, FlowState, News, Quality, Totals};
 pub(crate) use flows::risk_severity;
+pub use manual::manual;
 pub use names::PORT as DNS_PORT;
 pub use rules::{AlertRules, Exclusion, Metric, OwnRule, PRESETS, Preset, Rule, Way};
 
@@ -59,6 +61,11 @@ pub struct Alerts {
     /// Ports of login services, one bit each.
     logins: Box<[u64; 1024]>,
     active: Active,
+    /// Windows in which tried flows are counted: those of scans. Without any, of no length.
+    gate: Bar,
+    /// Bytes and age from which on a flow may be worth an alert of its own.
+    large: u64,
+    old_ns: u64,
     /// The first second of the run; 0: no packet yet.
     began_s: u32,
     looked_s: u32,
@@ -87,8 +94,11 @@ impl Alerts {
             logins[usize::from(port >> 6)] |= 1 << (port & 63);
         }
         let keys = rules.keys.max(64);
+        let bar = |kind: AlertKind| built_in[kind as usize].as_ref().map(|rule| rule.bar);
+        let threshold = |kind| bar(kind).map_or(u64::MAX, |bar| bar.threshold);
+        let scans = [AlertKind::PortScan, AlertKind::HostScan, AlertKind::SynFloodAttacker];
+        let gate = scans.into_iter().find_map(bar).map_or(0, |bar| bar.window_s);
         Alerts {
-            built_in,
             meters: Keyed::new(keys, secret),
             sources: Keyed::new(keys / 4, secret.rotate_left(17)),
             seen: Seen::new(keys, secret.rotate_left(34)),
@@ -97,8 +107,12 @@ impl Alerts {
             watched: rules.watched.iter().map(|host| hosts::Watched::new(*host)).collect(),
             logins,
             active: Active::new(writer),
+            gate: Bar { window_s: gate, threshold: u64::MAX },
+            large: threshold(AlertKind::ElephantFlow),
+            old_ns: threshold(AlertKind::LongFlow).saturating_mul(1_000_000_000),
             began_s: 0,
             looked_s: 0,
+            built_in,
             rules,
         }
     }

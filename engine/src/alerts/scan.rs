@@ -7,45 +7,76 @@
 use weir_shm::alerts::{Alert, AlertKind, Figure};
 
 use super::event::{Begin, Flow, FlowState, bit};
-use super::{Alerts, Bar, Counted, Meter, TCP, folded, host, key, seconds};
+use super::{Alerts, Bar, Counted, TCP, folded, host, key, seconds};
 
 /// Tried flows of a source in a window from which on it is noted where they go.
-const GATE: u64 = 16;
+const GATE: u32 = 16;
 /// Hops by which a distance has to differ from the one before.
 const HOPS: u8 = 3;
 
 /// What is known of an address that begins flows.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Source {
-    tried: Meter,
+    /// The window that `tried` is of, by its start.
+    start_s: u32,
+    /// Flows of the window that are tried and no more.
+    tried: u32,
     /// The last hardware address that it had; zeros: none.
-    pub(super) mac: [u8; 6],
+    mac: [u8; 6],
     /// Hops to it by its last flow, plus 1; 0: not known.
     distance: u8,
 }
 
+impl Source {
+    fn turn(&mut self, bar: Bar, now_s: u32) {
+        if now_s.wrapping_sub(self.start_s) >= bar.window_s && now_s >= self.start_s {
+            (self.start_s, self.tried) = (bar.start(now_s), 0);
+        }
+    }
+}
+
 impl Alerts {
-    /// A flow whose client has not shown yet that it means it.
-    pub(super) fn try_flow(&mut self, begin: &Begin<'_>, state: &mut FlowState) {
+    /// A flow begins. `tries` says that its client has yet to show that it means it.
+    pub(super) fn note_source(&mut self, begin: &Begin<'_>, tries: bool, state: &mut FlowState) {
         let flow = &begin.flow;
+        if !begin.by_client {
+            return;
+        }
         let now_s = seconds(flow.now_ns);
-        let Some(bar) = self.gate() else { return };
         let [a, b] = super::halves(&flow.client.address);
         let source = self.sources.entry(&[a, b, 0], now_s).value;
-        source.tried.add(bar, now_s, 1, 0);
-        state.bits |= bit::TRIED;
-        if source.tried.value(bar, now_s) > GATE {
+        let mut is_scan = false;
+        if tries && self.gate.window_s != 0 {
+            source.turn(self.gate, now_s);
+            source.tried += 1;
+            state.bits |= bit::TRIED;
+            is_scan = source.tried > GATE;
+        }
+        let mut has_moved = false;
+        if let Some(now) = distance(begin.ttl) {
+            let before = source.distance;
+            has_moved = before != 0 && now.abs_diff(before - 1) >= HOPS;
+            source.distance = now + 1;
+        }
+        if let Some(mac) = begin.mac.filter(|mac| *mac != source.mac) {
+            source.mac = mac;
+            self.note_device(mac, Some(&flow.client.address), flow.now_ns);
+        }
+        if is_scan {
             self.note_target(flow, begin.flags, state);
+        }
+        if has_moved {
+            self.note_distance(flow);
         }
     }
 
     /// The client means it: it sent data, or was answered.
     pub(super) fn clear_tried(&mut self, flow: &Flow, state: &mut FlowState) {
         let now_s = seconds(flow.now_ns);
-        let Some(bar) = self.gate() else { return };
         let [a, b] = super::halves(&flow.client.address);
         if let Some(source) = self.sources.get_mut(&[a, b, 0]) {
-            source.tried.take(bar, now_s, 1);
+            source.turn(self.gate, now_s);
+            source.tried = source.tried.saturating_sub(1);
         }
         if state.bits & bit::DISTINCT != 0 {
             let (ports, hosts) = (ports_key(flow), hosts_key(flow));
@@ -55,52 +86,25 @@ impl Alerts {
         state.bits &= !(bit::TRIED | bit::DISTINCT);
     }
 
-    /// Looks at the distance of who begins a flow, and at its hardware address.
-    pub(super) fn note_source(&mut self, begin: &Begin<'_>) {
-        let flow = &begin.flow;
-        let now_s = seconds(flow.now_ns);
-        let [a, b] = super::halves(&flow.client.address);
-        let source = self.sources.entry(&[a, b, 0], now_s).value;
-        let before = source.distance;
-        if let Some(distance) = distance(begin.ttl) {
-            source.distance = distance + 1;
-        }
-        let mac = begin.mac.filter(|mac| *mac != source.mac);
-        if let Some(mac) = mac {
-            source.mac = mac;
-        }
-        let moved =
-            distance(begin.ttl).filter(|now| before != 0 && now.abs_diff(before - 1) >= HOPS);
-        if let Some(mac) = mac {
-            self.note_device(mac, Some(&flow.client.address), flow.now_ns);
-        }
-        if moved.is_some() {
-            self.count(
-                AlertKind::TtlOddity,
-                &Counted {
-                    key: key(AlertKind::TtlOddity, &flow.client.address, 0, 0),
-                    amount: 1,
-                    figure: Figure::Changes,
-                    flow: flow.id,
-                    now_ns: flow.now_ns,
-                    ident: 0,
-                    about: &|| Alert { subject: host(&flow.client), ..Alert::default() },
-                },
-            );
-        }
-    }
-
-    /// Windows in which tried flows are counted: those of scans.
-    fn gate(&self) -> Option<Bar> {
-        let bars = [AlertKind::PortScan, AlertKind::HostScan, AlertKind::SynFloodAttacker];
-        let window_s = bars.into_iter().find_map(|kind| self.bar(kind))?.window_s;
-        Some(Bar { window_s, threshold: u64::MAX })
+    #[cold]
+    fn note_distance(&mut self, flow: &Flow) {
+        self.count(
+            AlertKind::TtlOddity,
+            &Counted {
+                key: key(AlertKind::TtlOddity, &flow.client.address, 0, 0),
+                amount: 1,
+                figure: Figure::Changes,
+                flow: flow.id,
+                now_ns: flow.now_ns,
+                ident: 0,
+                about: &|| Alert { subject: host(&flow.client), ..Alert::default() },
+            },
+        );
     }
 
     fn note_target(&mut self, flow: &Flow, flags: u8, state: &mut FlowState) {
         const SYN: u8 = 2;
-        let Some(gate) = self.gate() else { return };
-        let start_s = gate.start(seconds(flow.now_ns));
+        let start_s = self.gate.start(seconds(flow.now_ns));
         let target = key(AlertKind::PortScan, &flow.client.address, flow.server.port, 0);
         let target = [target[0], target[1], target[2] ^ folded(&flow.server.address)];
         if !self.seen.first(&target, start_s) {

@@ -51,16 +51,17 @@ impl<S: Source> Shard<S> {
         let Some(alerts) = &mut self.alerts else { return };
         let slot = self.table.slot(index);
         let now_ns = frame.timestamp_ns;
-        let flow = flow_of(slot, now_ns);
         let state = &mut self.sides[index as usize].alerts;
         let verdict = record::verdict_word(slot);
-        let by_client = (verdict & record::CLIENT_IS_HI != 0) == packet.swapped;
-        if record::packets(slot) == 1 {
+        let client_is_hi = verdict & record::CLIENT_IS_HI != 0;
+        let by_client = client_is_hi == packet.swapped;
+        let is_first = before.last_ns == 0;
+        if is_first && record::packets(slot) == 1 {
             let bytes = self.source.bytes(frame);
             let mac = || bytes.get(6..12)?.first_chunk::<6>().copied();
             alerts.flow_begins(
                 &Begin {
-                    flow,
+                    flow: flow_of(slot, now_ns),
                     flags: packet.tcp.flags,
                     bytes: frame.bytes_on_wire(),
                     by_client,
@@ -71,18 +72,19 @@ impl<S: Source> Shard<S> {
                 state,
             );
         }
-        let fresh = record::flags_by_direction(
-            verdict & !before.verdict,
-            verdict & record::CLIENT_IS_HI != 0,
-        );
-        let is_first = before.last_ns == 0;
-        if fresh != [0, 0] || is_first {
-            let [of_client, of_server] = fresh;
-            let is_answered = is_first && !by_client;
-            alerts.flow_news(&flow, News { of_client, of_server, is_answered }, state);
+        let [of_client, of_server] =
+            record::flags_by_direction(verdict & !before.verdict, client_is_hi);
+        let news = News { of_client, of_server, is_answered: is_first && !by_client };
+        let protocol = packet.key.protocol();
+        let server_port = if client_is_hi { packet.key.port_lo() } else { packet.key.port_hi() };
+        if alerts.wants_news(server_port, protocol, news, state) {
+            alerts.flow_news(&flow_of(slot, now_ns), news, state);
         }
         if !is_first && (before.last_ns ^ now_ns) >> SECOND_BITS != 0 {
-            alerts.flow_flushes(&flow, &totals(slot), state);
+            let totals = totals(slot);
+            if alerts.wants_flush(protocol, &totals, now_ns, state) {
+                alerts.flow_flushes(&flow_of(slot, now_ns), &totals, state);
+            }
         }
     }
 
@@ -99,6 +101,9 @@ impl<S: Source> Shard<S> {
     /// Tells of what inspection found, once it is over.
     pub(super) fn tell_named(&mut self, index: u32, app: AppId, risks: Risks) {
         let Some(alerts) = &mut self.alerts else { return };
+        if risks.is_empty() && !alerts.wants_name(app) {
+            return;
+        }
         let slot = self.table.slot(index);
         let flow = flow_of(slot, record::last_ns(slot));
         alerts.flow_named(&flow, app, &mut self.sides[index as usize].alerts);
@@ -119,8 +124,12 @@ impl<S: Source> Shard<S> {
     pub(super) fn tell_end(&mut self, index: u32) {
         let Some(alerts) = &mut self.alerts else { return };
         let slot = self.table.slot(index);
-        let flow = flow_of(slot, record::last_ns(slot));
-        alerts.flow_ends(&flow, &totals(slot), &mut self.sides[index as usize].alerts);
+        let state = &mut self.sides[index as usize].alerts;
+        let totals = totals(slot);
+        let protocol = record::key(slot).protocol();
+        if alerts.wants_end(protocol, &totals, state) {
+            alerts.flow_ends(&flow_of(slot, record::last_ns(slot)), &totals, state);
+        }
     }
 
     /// Stage: windows that are over are looked at.

@@ -183,6 +183,11 @@ macro_rules! figures {
                 match self { $(Figure::$figure => $name,)* }
             }
 
+            /// What it counts.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Figure::$figure => $help,)* }
+            }
+
             pub(crate) const fn from_raw(raw: u16) -> Option<Figure> {
                 match raw { $($id => Some(Figure::$figure),)* _ => None }
             }

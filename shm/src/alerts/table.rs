@@ -5,8 +5,10 @@ use super::words::{WORDS, decode, encode, head};
 use crate::error::Error;
 use crate::layout::{Opened, SectionKind};
 use crate::ring::{Entry, Next, RingReader, RingWriter, StartAt, bytes_min};
-use crate::segment::{ReadWords, WORD, WriteWords};
+use crate::segment::{ReadMap, ReadWords, WORD, WriteWords};
 use crate::sync::{Ordering, fence};
+use crate::writer::SegmentFd;
+use std::os::fd::AsFd;
 
 /// Words of the ring's head.
 pub(crate) const HEAD_WORDS: usize = crate::ring::HEAD_WORDS;
@@ -114,6 +116,17 @@ pub struct AlertReader {
 impl AlertReader {
     pub(crate) fn new(head: ReadWords, ring: ReadWords, table: ReadWords, at: StartAt) -> Self {
         Self { ring: RingReader::new(head, ring, at), table }
+    }
+
+    /// Those of a shard's segment that this very process made.
+    ///
+    /// # Errors
+    /// The segment cannot be mapped once more, or is no shard's.
+    pub fn of(shard: &SegmentFd, at: StartAt) -> Result<Self, Error> {
+        let fd = shard.as_fd().try_clone_to_owned();
+        let fd = fd.map_err(|error| Error::os("keeping a segment's descriptor", error))?;
+        let map = ReadMap::open(&fd, "an own segment", shard.bytes() as u64)?;
+        Ok(AlertWords::new(&Opened::new(map, "an own segment")?)?.reader(at))
     }
 
     /// Copies the next record, or says why there is none.
