@@ -5,8 +5,8 @@ use weir_shm::alerts::{Alert, AlertKind, Figure, Party};
 use super::keyed::Keyed;
 use super::{Alerts, Counted, halves, key, seconds};
 
-/// Seconds for which a question makes a reply one that was asked for.
-const ASKED_S: u32 = 5;
+/// For how long a question makes a reply one that was asked for.
+const ASKED_NS: u64 = 250_000_000;
 const REPLY: u8 = 2;
 const REQUEST: u8 = 1;
 /// Bytes of ARP for IPv4 over Ethernet (RFC 826).
@@ -29,7 +29,7 @@ struct Binding {
     other: [u8; 6],
     other_s: u32,
     /// When it was last asked for; 0: never.
-    asked_s: u32,
+    asked_ns: u64,
 }
 
 /// What an ARP frame says.
@@ -63,13 +63,14 @@ impl Neighbours {
     }
 
     /// Notes who claims an address. What a false answer says is not believed.
-    fn claim(&mut self, arp: &Arp, now_s: u32, window_s: u32) -> Claim {
+    fn claim(&mut self, arp: &Arp, now_ns: u64, window_s: u32) -> Claim {
+        let now_s = seconds(now_ns);
         let binding = self.bindings.entry(&address_key(arp.address), now_s).value;
         if binding.seen_s == 0 || binding.mac == arp.mac {
             (binding.mac, binding.seen_s) = (arp.mac, now_s.max(1));
             return Claim::Sound;
         }
-        let was_asked = binding.asked_s != 0 && now_s.saturating_sub(binding.asked_s) <= ASKED_S;
+        let was_asked = now_ns.saturating_sub(binding.asked_ns) <= ASKED_NS;
         let is_reply = arp.operation == REPLY && arp.address != arp.target;
         if is_reply && !was_asked && !is_shared(arp.mac) {
             return Claim::Spoofed(binding.mac);
@@ -86,8 +87,9 @@ impl Neighbours {
         if comes_again { Claim::Disputed(before) } else { Claim::Sound }
     }
 
-    fn ask(&mut self, address: [u8; 4], now_s: u32) {
-        self.bindings.entry(&address_key(address), now_s).value.asked_s = now_s.max(1);
+    fn ask(&mut self, address: [u8; 4], now_ns: u64) {
+        let binding = self.bindings.entry(&address_key(address), seconds(now_ns)).value;
+        binding.asked_ns = now_ns;
     }
 }
 
@@ -95,17 +97,16 @@ impl Alerts {
     /// A frame of ARP, from its Ethernet header on.
     pub fn arp(&mut self, frame: &[u8], now_ns: u64) {
         let Some(arp) = read(frame) else { return };
-        let now_s = seconds(now_ns);
         self.note_device(arp.mac, Some(&mapped(arp.address)), now_ns);
         if arp.operation == REQUEST && arp.address != arp.target {
-            self.neighbours.ask(arp.target, now_s);
+            self.neighbours.ask(arp.target, now_ns);
         }
         // A probe (RFC 5227) claims nothing.
         if arp.address == [0; 4] {
             return;
         }
         let window_s = self.bar(AlertKind::DuplicateAddress).map_or(60, |bar| bar.window_s);
-        match self.neighbours.claim(&arp, now_s, window_s) {
+        match self.neighbours.claim(&arp, now_ns, window_s) {
             Claim::Sound => {}
             Claim::Spoofed(owner) => self.claimed(AlertKind::ArpSpoof, &arp, owner, now_ns),
             Claim::Disputed(other) => {

@@ -120,7 +120,7 @@ impl Alerts {
             ident: 0,
             value,
             figure,
-            flows: meter.flows,
+            flows: [meter.flow, flow.id],
             key,
             now_ns: flow.now_ns,
         });

@@ -1,23 +1,29 @@
 //! Bounded tables by key: buckets of four, the one unused for longest makes room.
 
+use crate::flow::group::prefetch;
+
 /// What a table is asked by: three words, equal or not.
 pub(super) type Key = [u64; 3];
 
 const WAYS: usize = 4;
 
 /// A table of fixed size from keys to `V`.
+///
+/// A key's home is a place of its bucket; where that is taken it is in one of the three that follow,
+/// round the bucket. Places are never freed, so the first free one ends the search.
 #[derive(Debug)]
 pub(super) struct Keyed<V> {
-    /// Hash bits of each place; 0: it is free.
-    tags: Box<[[u32; WAYS]]>,
     places: Box<[Place<V>]>,
     secret: u64,
     evicted: u64,
 }
 
+/// A cache line.
 #[derive(Clone, Copy, Default, Debug)]
+#[repr(align(64))]
 struct Place<V> {
     key: Key,
+    /// When it was last used; 0: it is free.
     used_s: u32,
     value: V,
 }
@@ -33,13 +39,8 @@ pub(super) struct Found<'a, V> {
 impl<V: Copy + Default> Keyed<V> {
     /// A table of `places` or a few more.
     pub(super) fn new(places: usize, secret: u64) -> Keyed<V> {
-        let buckets = places.div_ceil(WAYS).next_power_of_two();
-        Keyed {
-            tags: vec![[0; WAYS]; buckets].into(),
-            places: vec![Place::default(); buckets * WAYS].into(),
-            secret,
-            evicted: 0,
-        }
+        let places = places.next_power_of_two().max(WAYS);
+        Keyed { places: vec![Place::default(); places].into(), secret, evicted: 0 }
     }
 
     /// Places that were given to another key although they were used.
@@ -47,57 +48,70 @@ impl<V: Copy + Default> Keyed<V> {
         self.evicted
     }
 
+    /// Asks for where `key` most likely is.
+    #[inline]
+    pub(super) fn fetch(&self, key: &Key) {
+        prefetch::<0, _>(&self.places[self.home(key)]);
+    }
+
     /// The value of `key`, made if it is not there.
+    #[inline]
     pub(super) fn entry(&mut self, key: &Key, now_s: u32) -> Found<'_, V> {
-        let (bucket, tag) = self.home(key);
-        if let Some(place) = self.find(key, bucket, tag) {
-            let place = &mut self.places[place];
-            place.used_s = now_s;
-            return Found { value: &mut place.value, is_new: false };
+        let home = self.home(key);
+        let (place, is_new) = match self.find(key, home) {
+            Ok(place) => (place, false),
+            Err(free) => (free.unwrap_or_else(|| self.oldest(home)), true),
+        };
+        let place = &mut self.places[place];
+        if is_new {
+            *place = Place { key: *key, used_s: 0, value: V::default() };
         }
-        let way = self.way_to_use(bucket);
-        self.tags[bucket][way] = tag;
-        let place = &mut self.places[bucket * WAYS + way];
-        *place = Place { key: *key, used_s: now_s, value: V::default() };
-        Found { value: &mut place.value, is_new: true }
+        place.used_s = now_s.max(1);
+        Found { value: &mut place.value, is_new }
     }
 
     /// The value of `key`, if it is there.
     pub(super) fn get(&self, key: &Key) -> Option<&V> {
-        let (bucket, tag) = self.home(key);
-        self.find(key, bucket, tag).map(|place| &self.places[place].value)
+        self.find(key, self.home(key)).ok().map(|place| &self.places[place].value)
     }
 
     /// The value of `key`, if it is there.
     pub(super) fn get_mut(&mut self, key: &Key) -> Option<&mut V> {
-        let (bucket, tag) = self.home(key);
-        self.find(key, bucket, tag).map(|place| &mut self.places[place].value)
+        self.find(key, self.home(key)).ok().map(|place| &mut self.places[place].value)
     }
 
     #[inline]
-    fn home(&self, key: &Key) -> (usize, u32) {
+    fn home(&self, key: &Key) -> usize {
         let hash = mixed(key, self.secret);
-        let bucket = usize::try_from(hash >> 32).unwrap_or(0) & (self.tags.len() - 1);
-        let [a, b, c, d, ..] = hash.to_le_bytes();
-        (bucket, u32::from_le_bytes([a, b, c, d]) | 1)
+        usize::try_from(hash >> 32).unwrap_or(0) & (self.places.len() - 1)
     }
 
+    /// Where the key is, or a free place for it if there is one.
     #[inline]
-    fn find(&self, key: &Key, bucket: usize, tag: u32) -> Option<usize> {
-        let ways = self.tags[bucket].iter().enumerate().filter(|(_, known)| **known == tag);
-        let mut places = ways.map(|(way, _)| bucket * WAYS + way);
-        places.find(|place| self.places[*place].key == *key)
+    fn find(&self, key: &Key, home: usize) -> Result<usize, Option<usize>> {
+        for place in around(home) {
+            let known = &self.places[place];
+            if known.used_s == 0 {
+                return Err(Some(place));
+            }
+            if known.key == *key {
+                return Ok(place);
+            }
+        }
+        Err(None)
     }
 
     #[cold]
-    fn way_to_use(&mut self, bucket: usize) -> usize {
-        if let Some(free) = self.tags[bucket].iter().position(|tag| *tag == 0) {
-            return free;
-        }
+    fn oldest(&mut self, home: usize) -> usize {
         self.evicted += 1;
-        let used = |way: &usize| self.places[bucket * WAYS + way].used_s;
-        (0..WAYS).min_by_key(used).unwrap_or(0)
+        around(home).min_by_key(|place| self.places[*place].used_s).unwrap_or(home)
     }
+}
+
+/// The places of a bucket, from `home` on.
+#[inline]
+fn around(home: usize) -> impl Iterator<Item = usize> {
+    (0..WAYS).map(move |step| home & !(WAYS - 1) | (home + step) & (WAYS - 1))
 }
 
 /// Whether something was seen in a window before: a set of fixed size that forgets the oldest.
@@ -157,6 +171,12 @@ fn mixed(key: &Key, secret: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_is_a_cache_line() {
+        assert_eq!(size_of::<Place<super::super::Meter>>(), 64);
+        assert_eq!(size_of::<Place<super::super::Source>>(), 64);
+    }
 
     #[test]
     fn keys_find_their_values_and_the_oldest_makes_room() {

@@ -9,8 +9,8 @@ pub(super) struct Meter {
     start_s: u32,
     /// Times that the value doubled beyond the threshold and was told.
     doublings: u8,
-    /// Flows that were counted: the window's first and its newest.
-    pub(super) flows: [u64; 2],
+    /// The window's first flow.
+    pub(super) flow: u64,
 }
 
 /// What a rule asks of a count.
@@ -40,9 +40,8 @@ impl Meter {
         }
         self.turn(bar, now_s);
         if self.value == 0 {
-            self.flows[0] = flow;
+            self.flow = flow;
         }
-        self.flows[1] = flow;
         self.value = self.value.saturating_add(amount);
         let due = bar.threshold.checked_shl(self.doublings.into()).unwrap_or(u64::MAX);
         if self.value < due.max(1) {
@@ -113,7 +112,7 @@ mod tests {
         let mut meter = Meter::default();
         let told: Vec<u64> = (1..=13).filter_map(|flow| meter.add(BAR, 103, 1, flow)).collect();
         assert_eq!(told, [3, 6, 12]);
-        assert_eq!(meter.flows, [1, 13]);
+        assert_eq!(meter.flow, 1);
         assert_eq!(meter.add(BAR, 109, 100, 1), Some(113));
         assert_eq!(meter.add(BAR, 110, 2, 1), None, "another window");
         assert_eq!(meter.of_window(BAR, 100), 113);

@@ -161,7 +161,7 @@ impl Alerts {
 
     /// Whether devices and servers are still being learned.
     fn is_learning(&self, now_s: u32) -> bool {
-        now_s.saturating_sub(self.began_s) < self.rules.learn_s
+        self.began_s == 0 || now_s.saturating_sub(self.began_s) < self.rules.learn_s
     }
 
     /// Counts for a built-in rule, and raises its alert where that reaches the threshold.
@@ -171,7 +171,7 @@ impl Alerts {
         let meter = self.meters.entry(&counted.key, now_s).value;
         let told = meter.add(rule.bar, now_s, counted.amount, counted.flow);
         let Some(value) = told else { return };
-        let flows = meter.flows;
+        let flows = [meter.flow, counted.flow];
         self.active.raise(&Raise {
             rule,
             about: (counted.about)(),

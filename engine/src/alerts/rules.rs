@@ -60,7 +60,7 @@ presets! {
     BruteForce 30 "connections" 60 High
         "Connections in which the client sent data, of one client to one login service (`ports`, or `applications` on other ports).";
     ArpSpoof 3 "claims" 60 Severe
-        "ARP replies that nobody asked for in the 5 s before, and that give an address to another device than the one that had it.";
+        "ARP replies that nobody asked for in the quarter of a second before, and that give an address to another device than the one that had it.";
     DuplicateAddress 3 "claims" 60 Medium
         "Claims of an address by another device than the last, when both claimed it within the window: asked replies, requests and announcements.";
     NewDevice 1 "devices" 60 Low

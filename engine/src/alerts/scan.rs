@@ -4,6 +4,7 @@
 //! server has answered (UDP, ICMP echo). Only of a source with several tried flows at a time is it
 //! noted which ports and hosts they are to: others cost one look-up a flow.
 
+use weir_dpi::Endpoint;
 use weir_shm::alerts::{Alert, AlertKind, Figure};
 
 use super::event::{Begin, Flow, FlowState, bit};
@@ -36,6 +37,19 @@ impl Source {
 }
 
 impl Alerts {
+    /// Asks for what will be counted of a flow that is likely to begin.
+    #[inline]
+    pub fn fetch(&self, client: &Endpoint, server: &Endpoint, protocol: u8) {
+        let [a, b] = super::halves(&client.address);
+        self.sources.fetch(&[a, b, 0]);
+        let (kind, port) = match protocol {
+            TCP => (AlertKind::SynFloodVictim, server.port),
+            super::UDP => (AlertKind::UdpFlood, 0),
+            _ => return,
+        };
+        self.meters.fetch(&key(kind, &server.address, port, 0));
+    }
+
     /// A flow begins. `tries` says that its client has yet to show that it means it.
     pub(super) fn note_source(&mut self, begin: &Begin<'_>, tries: bool, state: &mut FlowState) {
         let flow = &begin.flow;

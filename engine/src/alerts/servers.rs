@@ -21,8 +21,10 @@ impl Alerts {
         if self.rules.dhcp_servers.is_empty() {
             let now_s = seconds(flow.now_ns);
             let learned = key(AlertKind::UnexpectedServer, &server, DHCP_SERVER, LEARNED);
-            let is_new = self.meters.entry(&learned, u32::MAX).is_new;
-            if is_new && !self.is_learning(now_s) {
+            if self.is_learning(now_s) {
+                // Used at the end of time: nothing else takes its place.
+                self.meters.entry(&learned, u32::MAX);
+            } else if self.meters.get(&learned).is_none() {
                 self.unexpected(flow, host(&flow.client), b"DHCP");
             }
         } else if !self.rules.dhcp_servers.iter().any(|known| known.contains(server)) {

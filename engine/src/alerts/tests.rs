@@ -169,10 +169,13 @@ fn grave_risks_are_told_by_host_and_kind() {
     bench.alerts.flow_risks(&flow(2, 6, START), Risks::of(Risk::TcpIssues));
     let told = bench.told();
     let kinds: Vec<_> = told.iter().map(|alert| (alert.kind, alert.note.to_text())).collect();
-    assert_eq!(kinds, [
-        (AlertKind::BlacklistedPeer, "listed_address".to_owned()),
-        (AlertKind::FlowRisk, "sql_injection".to_owned()),
-    ]);
+    assert_eq!(
+        kinds,
+        [
+            (AlertKind::BlacklistedPeer, "listed_address".to_owned()),
+            (AlertKind::FlowRisk, "sql_injection".to_owned()),
+        ]
+    );
 }
 
 #[test]

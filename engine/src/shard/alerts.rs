@@ -45,6 +45,16 @@ pub(super) fn is_dns(packet: &Parsed) -> bool {
 }
 
 impl<S: Source> Shard<S> {
+    /// Asks for what alerts will count of a flow that `packet` is likely to begin.
+    #[inline]
+    pub(super) fn fetch_alerts(&self, packet: &Parsed) {
+        if let Some(alerts) = &self.alerts {
+            let state = super::client_state(packet);
+            let (client, server) = record::client_and_server(&packet.key, state);
+            alerts.fetch(&client, &server, packet.key.protocol());
+        }
+    }
+
     /// Tells of a packet with news.
     #[inline(never)]
     pub(super) fn tell_news(&mut self, index: u32, packet: &Parsed, frame: &Frame, before: Before) {

@@ -342,6 +342,7 @@ impl<S: Source> Shard<S> {
                 prefetch::<0, _>(&self.sides[index as usize]);
                 self.wheel.prefetch(index);
                 self.fetch_course(&self.work.packet[at]);
+                self.fetch_alerts(&self.work.packet[at]);
             }
         }
     }
