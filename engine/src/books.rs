@@ -65,6 +65,15 @@ counters! {
     FlowsShunted "flows_shunted" Count Info
         "Times that a group of packet readers wanted no more of a flow.";
     FlowsJudged "flows_judged" Count Info "Times that a packet reader said what it thinks of a flow.";
+    AlertsStarted "alerts_started" Count Info "Alerts that began.";
+    AlertsEnded "alerts_ended" Count Info "Alerts that ended.";
+    AlertsFull "alerts_full" Count Info
+        "Alerts that could not begin because as many as there may be were active.";
+    AlertsExcluded "alerts_excluded" Count Info "Times that a rule's exclusions kept an alert back.";
+    AlertKeysEvicted "alert_keys_evicted" Count Info
+        "Hosts, services and the like that alerts no longer count by, because others took the place.";
+    AlertKeysForgotten "alert_keys_forgotten" Count Info
+        "Targets of scans that were forgotten within their window, and so may count twice.";
     Turns "turns" Count Info "Turns that handled at least one frame.";
     TimersLate "timers_late" Count Info
         "Turns that left due timers for the next one because the budget was used up.";

@@ -7,6 +7,8 @@ pub mod flow;
 
 pub mod shard;
 
+pub mod alerts;
+
 pub mod books;
 pub mod config;
 pub mod engine;

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use weir_dpi::AppId;
 use weir_dpi::rules::RuleSet;
+use weir_shm::alerts::{Alert, AlertReader};
+use weir_shm::records::{Next, StartAt};
 
 use crate::books::{Books, Count};
 use crate::capture::file::{FileError, Preloaded, PreloadedFrames};
@@ -83,6 +85,8 @@ pub struct Measured {
     pub metadata_bytes: u64,
     /// Totals by application.
     pub apps: Vec<(AppId, AppTotal)>,
+    /// What alerts told, as far as their ring holds it.
+    pub alerts: Vec<Alert>,
 }
 
 /// Reads a capture into memory.
@@ -113,6 +117,7 @@ pub fn run(feed: &Feed, config: &Config, wanted: &Play) -> Result<Vec<Measured>,
     for (shard, seat) in (0..wanted.shards).zip(seats) {
         let Some(frames) = feed.of(shard) else { break };
         let memory = segment(config, shard, "bench", (0, u32::MAX))?;
+        let told = AlertReader::of(&memory.export(), StartAt::Oldest)?;
         let mut plan = plan(config, wanted.depth, shard, wanted.shards, false, secret);
         if matches!(feed, Feed::Parts(_)) {
             plan.split = Split::All;
@@ -125,7 +130,8 @@ pub fn run(feed: &Feed, config: &Config, wanted: &Play) -> Result<Vec<Measured>,
             }
             let mut shard = Shard::new(source, plan, memory, None, None);
             shard.set_rules(rules);
-            play(shard, warm_frames)
+            let measured = play(shard, warm_frames);
+            Measured { alerts: read(told), ..measured }
         };
         let thread = std::thread::Builder::new()
             .spawn(body)
@@ -161,5 +167,19 @@ fn play(mut shard: Shard<Preloaded>, warm_frames: u64) -> Measured {
         bytes_a_slot: shard.bytes_a_slot(),
         metadata_bytes,
         apps: shard.export().app_totals().collect(),
+        alerts: Vec::new(),
+    }
+}
+
+/// What a ring of alerts holds.
+fn read(mut told: AlertReader) -> Vec<Alert> {
+    let mut alerts = Vec::new();
+    let mut alert = Alert::default();
+    loop {
+        match told.next(&mut alert) {
+            Next::Record => alerts.push(alert),
+            Next::Missed(_) => {}
+            Next::Empty | Next::Corrupt => return alerts,
+        }
     }
 }

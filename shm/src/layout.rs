@@ -9,7 +9,7 @@ use crate::{
 use std::{sync::Arc, time::SystemTime};
 
 /// Version of the format. Any change that an older reader would misread makes it one higher.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// `WEIRSHM` and a zero byte.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"WEIRSHM\0");
@@ -83,6 +83,9 @@ pub(crate) enum SectionKind {
     Groups = 21,
     Rules = 22,
     Apps = 23,
+    AlertHead = 27,
+    AlertRing = 28,
+    ActiveAlerts = 35,
 }
 
 /// Words of a definition of a counter or a histogram: unit and role, name, help.
@@ -388,7 +391,7 @@ pub(crate) fn unix_ns() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{arena, flow, histogram, packets, records, rules};
+    use crate::{alerts, arena, flow, histogram, packets, records, rules};
 
     const PAGE_TEXT: &str = include_str!("../../docs/SHM_FORMAT.md");
 
@@ -418,6 +421,9 @@ mod tests {
             (K::Groups, packets::GROUP_ROW_WORDS * WORD),
             (K::Rules, rules::RULES_WORDS * WORD),
             (K::Apps, rules::APP_WORDS * WORD),
+            (K::AlertHead, alerts::HEAD_WORDS * WORD),
+            (K::AlertRing, WORD),
+            (K::ActiveAlerts, alerts::WORDS * WORD),
         ];
         for (kind, stride) in sections {
             let row = format!("| {} | {kind:?} | ", kind as u32);
@@ -441,6 +447,7 @@ mod tests {
             format!("bucket *b*, 0 to {}", histogram::BUCKETS - 1),
             format!("a power of two, from {}", records::RING_BYTES_MIN / WORD),
             format!("at most {}), then comes", arena::META_BYTES_MAX),
+            format!("a power of two, from {}", alerts::RING_BYTES_MIN / WORD),
         ] {
             assert!(PAGE_TEXT.contains(&said), "{said}");
         }

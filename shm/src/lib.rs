@@ -15,6 +15,8 @@
 #[cfg(not(all(target_endian = "little", target_pointer_width = "64")))]
 compile_error!("the shared-memory format is little endian and made of 64-bit words");
 
+#[cfg(not(loom))]
+pub mod alerts;
 pub mod arena;
 #[cfg(not(loom))]
 pub mod bpf;
@@ -23,6 +25,7 @@ pub mod flow;
 pub mod histogram;
 pub mod packets;
 pub mod records;
+mod ring;
 
 #[cfg_attr(loom, path = "segment_model.rs")]
 mod segment;
@@ -64,5 +67,5 @@ pub use self::{
     reader::{Attached, FlowRead, FlowView, Info, QueueReader, ShardReader},
     segment::{FlowSlots, Shared, WriteSection},
     server::{Access, Asked, Event, Joined, Offer, RulesAsked, RulesClient, Server, What},
-    writer::{PacketSpec, SegmentFd, ShardSpec, ShardWriter},
+    writer::{AlertSpec, PacketSpec, SegmentFd, ShardSpec, ShardWriter},
 };

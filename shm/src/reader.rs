@@ -2,6 +2,7 @@
 //! Needs no privilege and cannot be felt by the engine.
 
 use crate::{
+    alerts::{AlertReader, AlertWords},
     arena::{ArenaReader, META_BYTES_MAX},
     control::EngineState,
     counters::{Role, Unit, block_words, read_block},
@@ -289,6 +290,7 @@ pub struct ShardReader {
     counters: Block,
     histograms: Vec<(HistogramText, ReadWords)>,
     packets: PacketWords,
+    alerts: AlertWords,
 }
 
 /// The words of a shard's packet ring.
@@ -358,6 +360,7 @@ impl ShardReader {
             counters: Block::new(segment, &counter_defs(segment)?, 0)?,
             histograms,
             packets: PacketWords::new(segment)?,
+            alerts: AlertWords::new(segment)?,
         })
     }
 
@@ -419,6 +422,11 @@ impl ShardReader {
 
     pub(crate) fn packets(&self) -> &PacketWords {
         &self.packets
+    }
+
+    /// Follows the alerts.
+    pub fn alerts(&self, at: StartAt) -> AlertReader {
+        self.alerts.reader(at)
     }
 
     /// Follows the flow records.
@@ -525,6 +533,7 @@ mod tests {
             counters: COUNTERS,
             histograms: HISTOGRAMS,
             packets: crate::PacketSpec::default(),
+            alerts: crate::AlertSpec::default(),
             huge_pages: false,
         })
         .unwrap();
@@ -588,6 +597,12 @@ mod tests {
         for _ in 0..100 {
             records.next(&mut record);
         }
+        let (mut alerts, mut alert) =
+            (shard.alerts(StartAt::Oldest), crate::alerts::Alert::default());
+        for _ in 0..100 {
+            alerts.next(&mut alert);
+        }
+        alerts.active(|_| {});
         Ok(flows)
     }
 
@@ -615,7 +630,7 @@ mod tests {
         };
         assert!(say(0, 0).contains("magic"));
         let newer = say(1, good[1] + 1);
-        assert!(newer.contains("format 2 and this program format 1"), "{newer}");
+        assert!(newer.contains("format 3 and this program format 2"), "{newer}");
         assert!(newer.contains("update this program"), "{newer}");
         let older = say(1, good[1] - u64::from(FORMAT_VERSION));
         assert!(older.contains("restart the engine"), "{older}");

@@ -1,21 +1,15 @@
-//! The flow-record ring: one writer broadcasts, any number of readers follow, nobody waits.
-//!
-//! Positions count bytes since the engine's start and never wrap; a word's place in the ring is its
-//! position modulo the ring's size. A record may lie across the ring's end: it is read word by word.
-//!
-//! The writer announces how far it is about to write (*intent*), writes, and then moves the *tail*.
-//! A reader copies a record and afterwards looks at the intent: if that has come round to the
-//! record's first byte, the copy is worthless. Each record carries its number, so a reader that was
-//! overrun knows exactly how many it missed. Where a record begins can be found again through the
-//! *marks*: the position of the first record of each sixteenth of the ring.
+//! Flow records, in a ring of their own ([`crate::ring`]).
 
 use crate::{
     arena::META_BYTES_MAX,
     flow::{FlowSnapshot, SLOT_WORDS},
+    ring::{Entry, RingReader, RingWriter},
     segment::{ReadWords, WriteWords},
-    sync::{Ordering, fence},
     words::each_word,
 };
+
+pub(crate) use crate::ring::HEAD_WORDS;
+pub use crate::ring::{Next, StartAt};
 
 /// What a record tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -98,47 +92,26 @@ impl EndReason {
     }
 }
 
-/// Words of the ring's head; the writer's, read by all.
-pub(crate) const HEAD_WORDS: usize = 32;
-/// End of what is being written, in bytes since the start.
-const INTENT: usize = 0;
-/// End of what has been written.
-const TAIL: usize = 1;
-/// Number of the record that comes next.
-const NEXT_SEQUENCE: usize = 2;
-/// First of the marks.
-const MARKS: usize = 16;
-#[cfg(not(loom))]
-const MARK_COUNT: usize = 16;
-/// A model's ring holds a record or two, so its marks are as far apart as it is long.
-#[cfg(loom)]
-const MARK_COUNT: usize = 1;
-
 /// Words of the flow in a record; one is enough for a model.
 const FLOW_WORDS: usize = if cfg!(loom) { 1 } else { SLOT_WORDS };
 /// Words of a record before its metadata.
 const FIXED_WORDS: usize = 4 + FLOW_WORDS;
 /// Longest record.
 pub(crate) const RECORD_WORDS_MAX: usize = FIXED_WORDS + META_BYTES_MAX / 8;
-/// Smallest ring: every sixteenth of it must hold the longest record.
+/// Smallest ring.
 #[cfg(not(loom))]
-pub(crate) const RING_BYTES_MIN: usize = (RECORD_WORDS_MAX * 8 * MARK_COUNT).next_power_of_two();
+pub(crate) const RING_BYTES_MIN: usize = crate::ring::bytes_min(RECORD_WORDS_MAX);
 
 /// The ring's only writer.
 #[derive(Debug)]
 pub struct RecordWriter {
-    head: WriteWords,
-    ring: WriteWords,
-    position: u64,
-    sequence: u64,
-    last_mark: u64,
+    ring: RingWriter,
 }
 
 impl RecordWriter {
     /// `ring` has a power of two of words.
     pub(crate) fn new(head: WriteWords, ring: WriteWords) -> Self {
-        assert!(ring.len().is_power_of_two() && head.len() >= HEAD_WORDS, "ring of a wrong size");
-        Self { head, ring, position: 0, sequence: 0, last_mark: u64::MAX }
+        Self { ring: RingWriter::new(head, ring) }
     }
 
     /// Appends a record. Metadata beyond 1 KiB is cut off.
@@ -152,66 +125,35 @@ impl RecordWriter {
     ) {
         let meta = &meta[..meta.len().min(META_BYTES_MAX)];
         let words = FIXED_WORDS + meta.len().div_ceil(8);
-        let end = self.position + (words * 8) as u64;
-        self.head[INTENT].store(end, Ordering::Relaxed);
-        // Pairs with the acquire fence before a reader's look at the intent: who sees one of the
-        // stores below also sees the intent.
-        fence(Ordering::Release);
-
         let [a, b, ..] = words.to_le_bytes();
         let [c, d, ..] = meta.len().to_le_bytes();
-        self.put(0, u64::from_le_bytes([a, b, 0, 0, kind as u8, reason as u8, c, d]));
-        self.put(1, self.sequence);
-        self.put(2, time_ns);
-        self.put(3, 0);
-        for (index, &word) in flow.words.iter().take(FLOW_WORDS).enumerate() {
-            self.put(4 + index, word);
-        }
-        let mut next = FIXED_WORDS;
-        each_word(meta, |word| {
-            self.put(next, word);
-            next += 1;
+        let first = u64::from_le_bytes([a, b, 0, 0, kind as u8, reason as u8, c, d]);
+        self.ring.push(words, first, |put| {
+            put.word(2, time_ns);
+            put.word(3, 0);
+            for (index, &word) in flow.words.iter().take(FLOW_WORDS).enumerate() {
+                put.word(4 + index, word);
+            }
+            let mut next = FIXED_WORDS;
+            each_word(meta, |word| {
+                put.word(next, word);
+                next += 1;
+            });
         });
-
-        let mark = self.position / self.mark_bytes();
-        if mark != self.last_mark {
-            self.last_mark = mark;
-            self.mark(mark).store(self.position, Ordering::Relaxed);
-        }
-        self.position = end;
-        self.sequence += 1;
-        self.head[NEXT_SEQUENCE].store(self.sequence, Ordering::Relaxed);
-        // Pairs with the acquire fence after a reader's look at the tail.
-        self.head[TAIL].store(end, Ordering::Release);
     }
 
     /// Bytes written since the start.
     pub fn position(&self) -> u64 {
-        self.position
+        self.ring.position()
     }
 
     /// Records written since the start.
     pub fn written(&self) -> u64 {
-        self.sequence
+        self.ring.written()
     }
 
     pub(crate) fn touch(&self) {
-        #[cfg(not(loom))]
         self.ring.touch();
-    }
-
-    #[inline(always)]
-    fn put(&self, word: usize, value: u64) {
-        let index = place(self.position, word, self.ring.len());
-        self.ring[index].store(value, Ordering::Relaxed);
-    }
-
-    fn mark_bytes(&self) -> u64 {
-        mark_bytes(self.ring.len())
-    }
-
-    fn mark(&self, mark: u64) -> &crate::sync::AtomicU64 {
-        &self.head[MARKS + mark_index(mark)]
     }
 }
 
@@ -245,233 +187,66 @@ impl Default for Record {
     }
 }
 
-/// The outcome of asking for the next record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
-    /// The record was filled in.
-    Record,
-    /// There is none yet.
-    Empty,
-    /// This many records were overwritten before they were read; the next call goes on after them.
-    Missed(u64),
-    /// The ring holds what no engine writes; this reader has stopped for good.
-    Corrupt,
-}
-
-/// Where a new reader begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StartAt {
-    /// With the record that is written next; if the writer never pauses for long enough to tell
-    /// which that is, up to an eighth of the ring earlier.
-    Now,
-    /// With the oldest that the ring still holds (to a sixteenth of the ring).
-    Oldest,
+impl Entry for Record {
+    fn read(&mut self, words: usize, sequence: u64, word: impl Fn(usize) -> u64) -> bool {
+        let [_, _, _, _, kind, reason, c, d] = word(0).to_le_bytes();
+        let meta_bytes = usize::from(u16::from_le_bytes([c, d]));
+        if meta_bytes > META_BYTES_MAX || words != FIXED_WORDS + meta_bytes.div_ceil(8) {
+            return false;
+        }
+        self.sequence = sequence;
+        self.time_ns = word(2);
+        for (index, value) in self.flow.words.iter_mut().take(FLOW_WORDS).enumerate() {
+            *value = word(4 + index);
+        }
+        self.meta.clear();
+        for index in FIXED_WORDS..words {
+            self.meta.extend_from_slice(&word(index).to_le_bytes());
+        }
+        self.meta.truncate(meta_bytes);
+        let (Some(kind), Some(reason)) = (RecordKind::from_raw(kind), EndReason::from_raw(reason))
+        else {
+            return false;
+        };
+        (self.kind, self.reason) = (kind, reason);
+        true
+    }
 }
 
 /// One reader's place in the ring.
 #[derive(Debug, Clone)]
 pub struct RecordReader {
-    head: ReadWords,
-    ring: ReadWords,
-    position: u64,
-    /// Number of the record at `position`; `None` until the first was read.
-    sequence: Option<u64>,
-    corrupt: bool,
+    ring: RingReader,
 }
 
 impl RecordReader {
     pub(crate) fn new(head: ReadWords, ring: ReadWords, at: StartAt) -> Self {
-        let mut reader = Self { head, ring, position: 0, sequence: None, corrupt: false };
-        if !(at == StartAt::Now && reader.start_now()) {
-            let behind = if at == StartAt::Now { 1 } else { OLDEST };
-            reader.find(behind);
-        }
-        reader
+        Self { ring: RingReader::new(head, ring, at) }
     }
 
     /// Copies the next record, or says why there is none.
     pub fn next(&mut self, record: &mut Record) -> Next {
-        if self.corrupt {
-            return Next::Corrupt;
-        }
-        let Some(sequence) = self.sequence else {
-            return if self.find(OLDEST) { self.next(record) } else { Next::Empty };
-        };
-        let tail = self.tail();
-        if tail == self.position {
-            return Next::Empty;
-        }
-        let copied = self.copy(tail, record);
-        match copied {
-            Copied::Record(bytes) if record.sequence == sequence => {
-                self.position += bytes;
-                self.sequence = Some(sequence + 1);
-                Next::Record
-            }
-            Copied::Overrun => self.skip(sequence),
-            Copied::Record(_) | Copied::Corrupt => {
-                self.corrupt = true;
-                Next::Corrupt
-            }
-        }
+        self.ring.next(record)
     }
 
     /// Bytes of the stream that lie behind this reader.
     pub fn position(&self) -> u64 {
-        self.position
+        self.ring.position()
     }
 
     /// Bytes that the writer is ahead of this reader.
     pub fn behind(&self) -> u64 {
-        self.tail().saturating_sub(self.position)
+        self.ring.behind()
     }
-
-    /// Goes on in the middle of the ring, as far from being overrun again as from the newest.
-    fn skip(&mut self, expected: u64) -> Next {
-        if !self.find(MARK_COUNT as u64 / 2) {
-            // The writer is too fast to be caught this time; the count comes with a later call.
-            return Next::Empty;
-        }
-        let Some(missed @ 1..) = self.sequence.and_then(|found| found.checked_sub(expected)) else {
-            self.corrupt = true;
-            return Next::Corrupt;
-        };
-        Next::Missed(missed)
-    }
-
-    /// Stands behind the newest record. False if the writer was in the middle of one every time.
-    fn start_now(&mut self) -> bool {
-        for _ in 0..START_ATTEMPTS {
-            let tail = self.tail();
-            let sequence = self.head.load(NEXT_SEQUENCE);
-            // Pairs with the release fence of `push`: a later sequence comes with a later intent.
-            fence(Ordering::Acquire);
-            if self.head.load(INTENT) == tail {
-                self.position = tail;
-                self.sequence = Some(sequence);
-                return true;
-            }
-            crate::sync::pause();
-        }
-        false
-    }
-
-    /// Finds the first record that begins `behind` sixteenths of the ring before its newest part,
-    /// or nearer if the writer overruns that.
-    fn find(&mut self, behind: u64) -> bool {
-        let mark_bytes = mark_bytes(self.ring.len());
-        for attempt in 0..FIND_ATTEMPTS {
-            let tail = self.tail();
-            if tail == 0 {
-                (self.position, self.sequence) = (0, Some(0));
-                return true;
-            }
-            let newest = (tail - 1) / mark_bytes;
-            let mark = newest.saturating_sub(behind >> attempt);
-            let position = self.head.load(MARKS + mark_index(mark));
-            if position / mark_bytes != mark || position >= tail {
-                continue;
-            }
-            let sequence = self.word(position, 1);
-            if !self.overrun(position) {
-                (self.position, self.sequence) = (position, Some(sequence));
-                return true;
-            }
-        }
-        false
-    }
-
-    fn copy(&self, tail: u64, record: &mut Record) -> Copied {
-        if self.overrun(self.position) {
-            return Copied::Overrun;
-        }
-        let head = self.word(self.position, 0);
-        let [a, b, _, _, kind, reason, c, d] = head.to_le_bytes();
-        let words = usize::from(u16::from_le_bytes([a, b]));
-        let meta_bytes = usize::from(u16::from_le_bytes([c, d]));
-        let end = self.position.checked_add((words * 8) as u64);
-        let sound = meta_bytes <= META_BYTES_MAX
-            && words == FIXED_WORDS + meta_bytes.div_ceil(8)
-            && end.is_some_and(|end| end <= tail);
-        if sound {
-            record.sequence = self.word(self.position, 1);
-            record.time_ns = self.word(self.position, 2);
-            for (index, word) in record.flow.words.iter_mut().take(FLOW_WORDS).enumerate() {
-                *word = self.word(self.position, 4 + index);
-            }
-            record.meta.clear();
-            for word in FIXED_WORDS..words {
-                record.meta.extend_from_slice(&self.word(self.position, word).to_le_bytes());
-            }
-            record.meta.truncate(meta_bytes);
-        }
-        // Only now is it known whether any of that was the record's.
-        if self.overrun(self.position) {
-            return Copied::Overrun;
-        }
-        match (sound, RecordKind::from_raw(kind), EndReason::from_raw(reason)) {
-            (true, Some(kind), Some(reason)) => {
-                record.kind = kind;
-                record.reason = reason;
-                Copied::Record((words * 8) as u64)
-            }
-            _ => Copied::Corrupt,
-        }
-    }
-
-    /// Whether the writer has reached, or announced that it will reach, the bytes at `position`.
-    fn overrun(&self, position: u64) -> bool {
-        // Pairs with the release fence of `push`.
-        fence(Ordering::Acquire);
-        let ring_bytes = (self.ring.len() * 8) as u64;
-        self.head.load(INTENT).saturating_sub(position) > ring_bytes
-    }
-
-    fn tail(&self) -> u64 {
-        let tail = self.head.load(TAIL);
-        // Pairs with the release store at the end of `push`.
-        fence(Ordering::Acquire);
-        tail
-    }
-
-    #[inline(always)]
-    fn word(&self, position: u64, word: usize) -> u64 {
-        self.ring.load(place(position, word, self.ring.len()))
-    }
-}
-
-enum Copied {
-    Record(u64),
-    Overrun,
-    Corrupt,
-}
-
-/// How far back a reader begins that wants all: one sixteenth is being overwritten, and one more
-/// may be by the time it reads.
-const OLDEST: u64 = (MARK_COUNT as u64).saturating_sub(2);
-const START_ATTEMPTS: usize = if cfg!(loom) { 1 } else { 256 };
-const FIND_ATTEMPTS: u32 = if cfg!(loom) { 1 } else { 8 };
-
-/// Index in the ring of the word `word` of the record at `position`.
-#[inline(always)]
-fn place(position: u64, word: usize, ring_words: usize) -> usize {
-    let index = (position / 8).wrapping_add(word as u64) & (ring_words as u64 - 1);
-    usize::try_from(index).unwrap_or(0)
-}
-
-fn mark_bytes(ring_words: usize) -> u64 {
-    (ring_words * 8 / MARK_COUNT) as u64
-}
-
-fn mark_index(mark: u64) -> usize {
-    usize::try_from(mark % MARK_COUNT as u64).unwrap_or(0)
 }
 
 #[cfg(not(loom))]
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ring::{INTENT, MARK_COUNT, MARKS, TAIL};
     use crate::segment::pair;
+    use crate::sync::Ordering;
     use proptest::prelude::*;
     use std::{
         sync::atomic::{AtomicBool, AtomicU64},

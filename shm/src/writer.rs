@@ -1,6 +1,7 @@
 //! A shard's segment, as its shard writes it.
 
 use crate::{
+    alerts::{self, AlertWriter},
     arena::{ARENA_BYTES_MAX, ArenaWriter, TOP_BYTES},
     counters::{CounterDef, CounterWriter, block_words},
     error::Error,
@@ -35,6 +36,8 @@ pub struct ShardSpec<'a> {
     pub histograms: &'static [HistogramDef],
     /// The packet ring.
     pub packets: PacketSpec,
+    /// Alerts.
+    pub alerts: AlertSpec,
     /// Whether to try for 2 MiB pages.
     pub huge_pages: bool,
 }
@@ -50,6 +53,21 @@ pub struct PacketSpec {
     pub area: u16,
     /// Link type of the frames, as capture files number it; all ones where it is not known.
     pub link_type: u32,
+}
+
+/// What a shard's alerts take.
+#[derive(Debug, Clone, Copy)]
+pub struct AlertSpec {
+    /// Bytes of the ring of alert records: a power of two, at least 8 KiB.
+    pub ring_bytes: usize,
+    /// Alerts that are active at the same time, 1 to 65536.
+    pub places: u32,
+}
+
+impl Default for AlertSpec {
+    fn default() -> Self {
+        Self { ring_bytes: alerts::RING_BYTES_MIN, places: 16 }
+    }
 }
 
 impl Default for PacketSpec {
@@ -73,6 +91,8 @@ pub struct ShardWriter {
     pub histograms: Vec<HistogramWriter>,
     /// The packet ring.
     pub packets: PacketWriter,
+    /// Alerts.
+    pub alerts: AlertWriter,
     shard: u16,
     map: Arc<WriteMap>,
 }
@@ -110,6 +130,9 @@ impl ShardWriter {
         plan.section(SectionKind::PacketGroups, packets::GROUP_WORDS * WORD, GROUPS);
         let slots = spec.packets.slots as usize;
         plan.section(SectionKind::PacketRing, packets::SLOT_WORDS * WORD, slots);
+        plan.section(SectionKind::AlertHead, alerts::HEAD_WORDS * WORD, 1);
+        plan.section(SectionKind::AlertRing, WORD, spec.alerts.ring_bytes / WORD);
+        plan.section(SectionKind::ActiveAlerts, alerts::WORDS * WORD, spec.alerts.places as usize);
         let made = plan.create(&name, spec.huge_pages)?;
         made.fill(SectionKind::CounterDefs, counter_defs);
         made.fill(SectionKind::HistogramDefs, histogram_defs);
@@ -125,6 +148,11 @@ impl ShardWriter {
                 .map(|index| HistogramWriter::new(made.element(SectionKind::Histograms, index)))
                 .collect(),
             packets: packet_writer(&made, &spec.packets),
+            alerts: AlertWriter::new(
+                made.words(SectionKind::AlertHead),
+                made.words(SectionKind::AlertRing),
+                made.words(SectionKind::ActiveAlerts),
+            ),
             shard: spec.shard,
             map: made.map,
         })
@@ -137,6 +165,7 @@ impl ShardWriter {
         self.records.touch();
         self.arena.touch();
         self.packets.touch();
+        self.alerts.touch();
     }
 
     /// Whether the segment is on huge pages of the reserved pool.
@@ -257,6 +286,17 @@ fn check(spec: &ShardSpec<'_>) -> Result<(), Error> {
             spec.arena_bytes
         ));
     }
+    let AlertSpec { ring_bytes, places } = spec.alerts;
+    if !ring_bytes.is_power_of_two()
+        || !(alerts::RING_BYTES_MIN..=RING_BYTES_MAX).contains(&ring_bytes)
+        || !(1..=ALERT_PLACES_MAX).contains(&places)
+    {
+        return wrong(format!(
+            "a ring of {ring_bytes} bytes and {places} places for alerts: use a power of two from \
+             {} to {RING_BYTES_MAX}, and 1 to {ALERT_PLACES_MAX} places",
+            alerts::RING_BYTES_MIN
+        ));
+    }
     let PacketSpec { slots, lease_slots, .. } = spec.packets;
     if !slots.is_power_of_two() || !(PACKET_SLOTS_MIN..=PACKET_SLOTS_MAX).contains(&slots) {
         return wrong(format!(
@@ -274,6 +314,7 @@ fn check(spec: &ShardSpec<'_>) -> Result<(), Error> {
 
 const FLOW_SLOTS_MAX: u32 = 1 << 28;
 const RING_BYTES_MAX: usize = 1 << 36;
+const ALERT_PLACES_MAX: u32 = 1 << 16;
 /// Smallest ring: half of it, less leases, holds every packet of a batch.
 const PACKET_SLOTS_MIN: u32 = 1024;
 const PACKET_SLOTS_MAX: u32 = 1 << 22;

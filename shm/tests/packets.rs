@@ -143,6 +143,7 @@ impl Engine {
                     counters: &[],
                     histograms: &[],
                     packets,
+                    alerts: weir_shm::AlertSpec::default(),
                     huge_pages: false,
                 })
                 .unwrap();

@@ -30,6 +30,7 @@ fn shard(frames: PreloadedFrames) -> Shard<Preloaded> {
         counters: &books::DEFINITIONS,
         histograms: &HISTOGRAMS,
         packets: weir_shm::PacketSpec::default(),
+        alerts: weir_shm::AlertSpec::default(),
         huge_pages: false,
     })
     .unwrap();
@@ -44,6 +45,8 @@ fn shard(frames: PreloadedFrames) -> Shard<Preloaded> {
         secret: [1, 2, 3, 4],
         fragments: 16,
         inspection,
+        alerts: Some(Arc::default()),
+        shards: 1,
     };
     Shard::new(Preloaded::new(Arc::new(frames), 1), plan, shared, None, None)
 }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    apps, bench, doctor, exit, extcap, feed, flows, readers, replay, rules, run, shunt, stats, top,
-    with,
+    alerts, apps, bench, check, doctor, exit, extcap, feed, flows, readers, replay, rules, run,
+    shunt, stats, top, with,
 };
 
 /// Weir: a packet engine whose flows any program may read.
@@ -26,6 +26,8 @@ pub(crate) struct Cli {
 enum Command {
     Run(run::RunArgs),
     Flows(flows::FlowsArgs),
+    Alerts(alerts::AlertsArgs),
+    Check(check::CheckArgs),
     Stats(stats::StatsArgs),
     Top(top::TopArgs),
     Apps(apps::AppsArgs),
@@ -46,6 +48,8 @@ impl Cli {
         match &self.command {
             Command::Run(args) => run::run(args),
             Command::Flows(args) => flows::run(args),
+            Command::Alerts(args) => alerts::run(args),
+            Command::Check(args) => Ok(check::run(args)),
             Command::Stats(args) => stats::run(args),
             Command::Top(args) => top::run(args),
             Command::Apps(args) => apps::run(args),

@@ -1,11 +1,13 @@
 //! `weir`: one binary, one subcommand a job.
 //!
-//! `run` and `bench` drive the engine. `replay` makes the traffic that one is tried with. `flows`, `stats`, `top` and `readers` only read its shared
+//! `run` and `bench` drive the engine. `replay` makes the traffic that one is tried with. `flows`, `alerts`, `check`, `stats`, `top` and `readers` only read its shared
 //! memory and need no privilege; `rules` gives it rules; `extcap` and `feed` read its packets, and `shunt` tells it which
 //! flows others want no more of. `doctor` looks at the machine and changes nothing.
 
+mod alerts;
 mod apps;
 mod bench;
+mod check;
 mod cli;
 mod community;
 mod csv;

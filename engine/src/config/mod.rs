@@ -1,9 +1,11 @@
 //! The configuration: raw values become types once, here, and nothing later checks again.
 
+mod alerts;
 mod settings;
 mod source;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use thiserror::Error;
 use toml::Value;
@@ -12,6 +14,7 @@ use weir_dpi::risk::{self, Risks};
 pub use settings::{Kind, SETTINGS, Setting, manual};
 pub use source::SourceSpec;
 
+use crate::alerts::AlertRules;
 use crate::flow::timeouts::{Network, Timeouts};
 use settings::Key;
 
@@ -38,6 +41,8 @@ pub enum ConfigError {
          that may read packets"
     )]
     NoSocketGroup,
+    #[error("[[alerts.rule]] {rule}: {wrong}")]
+    Alert { rule: String, wrong: String },
     #[error("several sources: files and interfaces cannot be mixed in one run")]
     MixedSources,
 }
@@ -106,6 +111,9 @@ pub struct Config {
     pub inspect: bool,
     pub inspection: weir_dpi::Limits,
     pub rules: Vec<String>,
+    pub alerts: Option<Arc<AlertRules>>,
+    pub alert_places: u32,
+    pub alert_ring_bytes: usize,
     pub record_ring_bytes: usize,
     pub arena_bytes: usize,
     pub packet_ring: u32,
@@ -120,11 +128,16 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct Settings {
     values: Vec<Value>,
+    /// `[[alerts.rule]]`, checked.
+    alert_rules: AlertRules,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { values: SETTINGS.iter().map(|setting| default_of(setting.kind)).collect() }
+        Settings {
+            values: SETTINGS.iter().map(|setting| default_of(setting.kind)).collect(),
+            alert_rules: AlertRules::default(),
+        }
     }
 }
 
@@ -156,6 +169,9 @@ impl Settings {
     /// # Errors
     /// There is no such key, or the value is not one it takes.
     pub fn set(&mut self, key: &str, value: Value) -> Result<(), ConfigError> {
+        if key == "alerts.rule" {
+            return alerts::read(&value, &mut self.alert_rules);
+        }
         let index = SETTINGS.iter().position(|setting| setting.key == key);
         let index = index.ok_or_else(|| unknown(key))?;
         let setting = &SETTINGS[index];
@@ -212,6 +228,9 @@ impl Settings {
                 ..weir_dpi::Limits::default()
             },
             rules: self.texts(Key::RULES).map(str::to_owned).collect(),
+            alerts: self.alerts()?,
+            alert_places: self.number(Key::ALERT_PLACES),
+            alert_ring_bytes: self.power_of_two(Key::ALERT_RING)?,
             record_ring_bytes: self.power_of_two(Key::RECORDS)?,
             arena_bytes: self.number(Key::ARENA),
             packet_ring: self.power_of_two(Key::PACKETS)?,
@@ -251,17 +270,31 @@ impl Settings {
             return Ok(None);
         }
         let seconds = |key| self.number::<u64>(key) * 1_000_000_000;
-        let mut local = Vec::new();
-        for text in self.texts(Key::LOCAL) {
-            local.push(Network::parse(text).ok_or_else(|| wrong(Key::LOCAL, text))?);
-        }
         Ok(Some(Timeouts {
             idle_ns: seconds(Key::IDLE),
             local_idle_ns: seconds(Key::LOCAL_IDLE),
             active_ns: seconds(Key::ACTIVE),
             closed_ns: seconds(Key::CLOSED),
-            local,
+            local: self.networks(Key::LOCAL)?,
         }))
+    }
+
+    fn alerts(&self) -> Result<Option<Arc<AlertRules>>, ConfigError> {
+        if !self.flag(Key::ALERTS) {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(AlertRules {
+            learn_s: self.number(Key::ALERT_LEARN),
+            dhcp_servers: self.networks(Key::ALERT_DHCP)?,
+            dns_servers: self.networks(Key::ALERT_DNS)?,
+            keys: self.number(Key::ALERT_KEYS),
+            ..self.alert_rules.clone()
+        })))
+    }
+
+    fn networks(&self, key: Key) -> Result<Vec<Network>, ConfigError> {
+        let network = |text| Network::parse(text).ok_or_else(|| wrong(key, text));
+        self.texts(key).map(network).collect()
     }
 
     /// Every risk but those that are switched off.

@@ -133,6 +133,21 @@ settings! {
          their place while the engine runs.";
     RISKS_OFF "inspect.risks_off" Kind::Texts { what: "names of risks", default: &[] },
         "Risks that are not to be reported.";
+    ALERTS "alerts.enabled" Kind::Flag(true),
+        "Look for what is worth an alert (docs/ALERTS.md). Needs `flow.timeouts` for alerts that wait for \
+         a flow's end.";
+    ALERT_LEARN "alerts.learn_s" number("seconds", 3600, 0, 2_592_000),
+        "From the first packet on, so long are devices and DHCP servers learned rather than told.";
+    ALERT_DHCP "alerts.dhcp_servers" Kind::Texts { what: "networks, such as 10.0.0.1", default: &[] },
+        "DHCP servers that are known; all others are told. None: those of the learning time.";
+    ALERT_DNS "alerts.dns_servers" Kind::Texts { what: "networks, such as 10.0.0.53", default: &[] },
+        "DNS servers that are known; all others are told. None: any may be one.";
+    ALERT_KEYS "alerts.keys" number("keys", 65_536, 1024, 1 << 24),
+        "Hosts, services and pairs of them that each shard counts by at the same time.";
+    ALERT_PLACES "alerts.active" number("alerts", 1024, 16, 65_536),
+        "Alerts of each shard that may be active at the same time.";
+    ALERT_RING "alerts.ring_bytes" number("bytes", 1 << 20, 1 << 14, 1 << 30),
+        "Bytes of each shard's ring of alert records; a power of two.";
     RECORDS "export.record_ring_bytes" number("bytes", 1 << 24, 1 << 20, 1 << 32),
         "Bytes of each shard's ring of flow records; a power of two.";
     ARENA "export.arena_bytes" number("bytes", 1 << 26, 1 << 20, 1 << 32),
@@ -184,5 +199,6 @@ pub fn manual() -> String {
         };
         _ = writeln!(text, "| `{key}` | {default} | {range} | {} |", setting.help);
     }
+    text.push_str(super::alerts::MANUAL);
     text
 }

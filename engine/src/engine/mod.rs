@@ -19,8 +19,8 @@ use thiserror::Error;
 use weir_dpi::AppId;
 use weir_shm::rules::AppNames;
 use weir_shm::{
-    Access, ControlSpec, ControlWriter, EngineState, Offer, PacketSpec, SegmentFd, Server,
-    ShardSpec, ShardWriter,
+    Access, AlertSpec, ControlSpec, ControlWriter, EngineState, Offer, PacketSpec, SegmentFd,
+    Server, ShardSpec, ShardWriter,
 };
 
 use crate::books::{self, Books};
@@ -448,6 +448,7 @@ pub(crate) fn segment(
             area,
             link_type,
         },
+        alerts: AlertSpec { ring_bytes: config.alert_ring_bytes, places: config.alert_places },
         huge_pages: config.huge_pages,
     })
 }
@@ -500,6 +501,8 @@ pub(crate) fn plan(
         secret,
         fragments: config.fragments as usize,
         inspection: config.inspection,
+        alerts: config.alerts.clone(),
+        shards,
     }
 }
 

@@ -262,6 +262,35 @@ pub(crate) fn bytes(slot: &FlowSlot) -> u64 {
     slot.load(COUNTS[0] + BYTES) + slot.load(COUNTS[1] + BYTES)
 }
 
+/// Packets and bytes by direction, to the server first.
+pub(crate) fn totals(slot: &FlowSlot) -> ([u64; 2], [u64; 2]) {
+    let mut packets = COUNTS.map(|base| slot.load(base + PACKETS));
+    let mut bytes = COUNTS.map(|base| slot.load(base + BYTES));
+    if slot.load(VERDICT) & CLIENT_IS_HI != 0 {
+        packets.reverse();
+        bytes.reverse();
+    }
+    (packets, bytes)
+}
+
+/// Of a verdict word the TCP flags by direction, to the server first.
+pub(crate) fn flags_by_direction(word: u64, client_is_hi: bool) -> [u8; 2] {
+    let [.., lo_hi, hi_lo, _, _] = word.to_le_bytes();
+    if client_is_hi { [hi_lo, lo_hi] } else { [lo_hi, hi_lo] }
+}
+
+/// When the flow's first packet came.
+pub(crate) fn first_ns(slot: &FlowSlot) -> u64 {
+    let [lo_hi, hi_lo] = COUNTS.map(|base| slot.load(base + FIRST_NS));
+    if lo_hi == 0 || hi_lo == 0 { lo_hi.max(hi_lo) } else { lo_hi.min(hi_lo) }
+}
+
+/// When the last packet of a direction came; 0: none has.
+#[inline(always)]
+pub(crate) fn last_of(slot: &FlowSlot, swapped: bool) -> u64 {
+    slot.load(COUNTS[usize::from(swapped)] + LAST_NS)
+}
+
 /// When the flow's last packet came.
 #[inline(always)]
 pub(crate) fn last_ns(slot: &FlowSlot) -> u64 {

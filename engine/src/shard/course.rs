@@ -67,11 +67,12 @@ impl<S: Source> Shard<S> {
         if self.plan.depth != Depth::Inspect {
             return;
         }
-        let slot = self.table.slot(index);
         let seen = self.course(index, silent).and(self.plan.inspection.risks);
         if seen.is_empty() {
             return;
         }
+        self.tell_risks(index, seen);
+        let slot = self.table.slot(index);
         let before = slot.meta_ref();
         let now = self.export.amend(before, |metadata| add_risks(metadata, seen));
         if now != 0 {

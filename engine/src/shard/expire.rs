@@ -84,6 +84,7 @@ impl<S: Source> Shard<S> {
         let silent = self.is_silent(index);
         self.end_inspection(index);
         self.judge_course(index, silent);
+        self.tell_end(index);
         let slot = self.table.slot(index);
         self.export.flow(RecordKind::Ended, reason, now_ns, slot);
         let metadata = slot.meta_ref();

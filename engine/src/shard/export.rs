@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use weir_dpi::AppId;
 use weir_shm::FlowSlots;
 use weir_shm::ShardWriter;
+use weir_shm::alerts::AlertWriter;
 use weir_shm::arena::ArenaWriter;
 use weir_shm::counters::{CounterWriter, Unit};
 use weir_shm::flow::FlowSlot;
@@ -87,7 +88,7 @@ pub struct Export {
 }
 
 impl Export {
-    /// Exports through `shared`, less its flow table and its packet ring, which come back by
+    /// Exports through `shared`, less its flow table, its packet ring and its alerts, which come back by
     /// themselves. `live` says that
     /// timestamps are from the clock of this machine, so that a packet's age means something.
     ///
@@ -96,9 +97,10 @@ impl Export {
         mut shared: ShardWriter,
         gate: Option<Gate>,
         live: bool,
-    ) -> (FlowSlots, PacketWriter, Export) {
+    ) -> (FlowSlots, PacketWriter, AlertWriter, Export) {
         shared.touch();
-        let ShardWriter { flows, records, arena, counters, histograms, packets, .. } = shared;
+        let ShardWriter { flows, records, arena, counters, histograms, packets, alerts, .. } =
+            shared;
         let totals = vec![AppTotal::default(); APPS].into();
         let export = Export {
             records,
@@ -111,7 +113,7 @@ impl Export {
             held: 0,
             live,
         };
-        (flows, packets, export)
+        (flows, packets, alerts, export)
     }
 
     /// Totals of the flows that ended, by application; those without any are left out.

@@ -1,9 +1,10 @@
 //! Stage: a packet of a flow whose application is still being looked for.
 
+use weir_dpi::Risks;
 use weir_dpi::inspect::{Segment, Step, TcpSegment};
 use weir_dpi::risk::flow;
 
-use super::Shard;
+use super::{Shard, alerts};
 use crate::capture::{Frame, Source};
 use crate::flow::group::prefetch;
 use crate::flow::record;
@@ -93,13 +94,16 @@ impl<S: Source> Shard<S> {
         let slot = self.table.slot(index);
         let before = slot.meta_ref();
         let metadata = self.inspector.meta(*inspection);
+        let risks = if ended { alerts::risks_of(metadata) } else { Risks::NONE };
         record::set_verdict(slot, found, ended, || self.export.replace(before, metadata));
         if slot.meta_ref() != before {
             // Only now: whoever still reads the slot finds out that it was opened.
             self.export.forget(before);
         }
         if ended {
+            let inspection = &mut self.sides[index as usize].inspection;
             self.inspector.release(inspection);
+            self.tell_named(index, found.master, risks);
         }
     }
 }

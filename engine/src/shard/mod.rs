@@ -5,6 +5,7 @@
 //! holds no lock, and a turn makes no allocation, no system call but the source's own, and no
 //! atomic read-modify-write.
 
+mod alerts;
 mod course;
 mod expire;
 mod export;
@@ -23,6 +24,7 @@ use weir_shm::flow::FlowSlot;
 use weir_shm::packets::FlowWords;
 use weir_shm::records::{EndReason, RecordKind};
 
+use crate::alerts::{Alerts, FlowState};
 use crate::books::{Books, Count};
 use crate::capture::{BATCH, Batch, Frame, Received, Source};
 use crate::flow::group::{GROUP_SLOTS, Group, prefetch};
@@ -30,7 +32,7 @@ use crate::flow::record;
 use crate::flow::table::{self, FlowTable, Likely, Place};
 use crate::flow::wheel::Wheel;
 use crate::sys::clock;
-use crate::wire::{self, Fragment, Fragments, Parsed, TcpHead};
+use crate::wire::{self, Fragment, Fragments, Parsed, Reason, TcpHead};
 
 use fanout::{Fanout, OTHERS, Seen};
 
@@ -67,6 +69,7 @@ pub struct Shard<S> {
     wheel: Wheel,
     inspector: Inspector,
     periodic: Periodic,
+    alerts: Option<Box<Alerts>>,
     export: Export,
     fanout: Fanout,
     books: Books,
@@ -109,11 +112,18 @@ struct Side {
     reported_s: u32,
     /// Groups of packet readers that want no more of it, one bit each.
     shunted: u16,
+    /// What alerts know of it.
+    alerts: FlowState,
 }
 
 impl Side {
     fn new(reported_s: u32) -> Side {
-        Side { inspection: weir_dpi::Slot::NONE, reported_s, shunted: 0 }
+        Side {
+            inspection: weir_dpi::Slot::NONE,
+            reported_s,
+            shunted: 0,
+            alerts: FlowState::default(),
+        }
     }
 }
 
@@ -128,7 +138,9 @@ impl<S: Source> Shard<S> {
         gate: Option<Gate>,
         outlet: Option<Outlet>,
     ) -> Shard<S> {
-        let (flows, packets, export) = Export::new(shared, gate, plan.live);
+        let (flows, packets, alerts, export) = Export::new(shared, gate, plan.live);
+        let rules = plan.alerts.as_deref();
+        let alerts = rules.map(|rules| Alerts::new(rules, plan.shards, plan.secret[1], alerts));
         let table = FlowTable::new(flows, plan.secret);
         let frames = fanout::frames_a_turn(&packets, outlet.as_ref());
         let lendable = source.lendable();
@@ -149,6 +161,7 @@ impl<S: Source> Shard<S> {
             table,
             inspector: Inspector::new(&plan.inspection),
             periodic: course::periodic(plan.depth),
+            alerts: alerts.map(Box::new),
             export,
             fanout: Fanout::new(packets, outlet, lendable),
             books: Books::default(),
@@ -189,6 +202,7 @@ impl<S: Source> Shard<S> {
             self.fan_out_nothing(now_ns, turn);
         }
         self.tick(now_ns);
+        self.look_at_alerts(now_ns);
         self.publish();
         turn
     }
@@ -229,6 +243,7 @@ impl<S: Source> Shard<S> {
     /// Ends every flow and publishes the last counts.
     pub fn finish(&mut self) {
         self.end_all();
+        self.end_alerts();
         self.count_exports();
         self.publish();
     }
@@ -301,6 +316,11 @@ impl<S: Source> Shard<S> {
                 Ok(hash) => hash,
                 Err(reason) => {
                     books.drop(reason);
+                    if reason == Reason::Arp
+                        && let Some(alerts) = &mut self.alerts
+                    {
+                        alerts.arp(bytes, frame.timestamp_ns);
+                    }
                     work.became_none(index, reason as u8 + 1);
                     continue;
                 }
@@ -335,6 +355,7 @@ impl<S: Source> Shard<S> {
                 prefetch::<0, _>(&self.sides[index as usize]);
                 self.wheel.prefetch(index);
                 self.fetch_course(&self.work.packet[at]);
+                self.fetch_alerts(&self.work.packet[at]);
             }
         }
     }
@@ -363,6 +384,7 @@ impl<S: Source> Shard<S> {
                 None => self.begin(&packet, hash, &frame),
             };
             let slot = self.table.slot(index);
+            let before = alerts::before(slot, &packet);
             let verdict = record::account(slot, &packet, frame.bytes_on_wire(), frame.timestamp_ns);
             if course::has_odd_flags(&packet) {
                 record::mark(slot, record::ODD_FLAGS);
@@ -371,6 +393,12 @@ impl<S: Source> Shard<S> {
             let flow_id = if READ { record::flow_id(slot) } else { 0 };
             let inspects = verdict & record::INSPECTED == 0 && self.plan.depth == Depth::Inspect;
             let is_named = inspects && self.inspect(index, verdict, &packet, &frame);
+            if alerts::is_news(before, verdict, frame.timestamp_ns) {
+                self.tell_news(index, &packet, &frame, before);
+            }
+            if alerts::is_dns(&packet) {
+                self.tell_dns(index, &packet, &frame);
+            }
             if begins || is_named {
                 let kind = if begins { RecordKind::Started } else { RecordKind::Updated };
                 let slot = self.table.slot(index);
@@ -440,6 +468,7 @@ impl<S: Source> Shard<S> {
         self.books.set(Count::InspectionsFull, without_place);
         self.books.set(Count::StreamsFull, inspected.streams_exhausted);
         self.books.set(Count::MetadataLost, self.export.metadata_lost());
+        self.count_alerts();
         self.export.publish(&self.books);
     }
 }

@@ -1,5 +1,8 @@
 //! What a shard is told at its start.
 
+use std::sync::Arc;
+
+use crate::alerts::AlertRules;
 use crate::flow::timeouts::Timeouts;
 
 /// How deep packets are looked into.
@@ -32,6 +35,10 @@ pub struct ShardPlan {
     pub fragments: usize,
     /// Limits of inspection.
     pub inspection: weir_dpi::Limits,
+    /// Which alerts there are; none: none at all.
+    pub alerts: Option<Arc<AlertRules>>,
+    /// Shards of the run.
+    pub shards: u16,
 }
 
 /// Which packets of its source are a shard's own.

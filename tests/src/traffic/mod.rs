@@ -5,6 +5,7 @@
 //! frames of no flow (ARP), datagrams in pieces, and a few frames that are broken.
 
 pub mod apps;
+pub mod attacks;
 mod datagrams;
 pub mod packet;
 pub mod quic;

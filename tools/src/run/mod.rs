@@ -1,5 +1,6 @@
 //! `weir run`: the engine, from a source to its summary.
 
+mod alerts;
 mod records;
 mod status;
 mod summary;
@@ -54,6 +55,11 @@ pub(crate) struct RunArgs {
     /// Write one JSON object per ended flow to this file (`-` for standard output).
     #[arg(long, value_name = "FILE")]
     pub(crate) flows: Option<PathBuf>,
+
+    /// Write alerts to this file as they begin, go on and end, one JSON object a line (`-` for
+    /// standard output).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) alerts: Option<PathBuf>,
 
     /// `off` for one flow a key over the whole capture, or `IDLE[,ACTIVE]` such as `60s,120s`.
     #[arg(long, value_name = "TIMEOUTS")]
@@ -115,20 +121,31 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     }
     let mut writer = args.flows.as_deref().map(|path| Writer::start(path, &options, &engine));
     let mut writer = writer.take().transpose()?;
+    let alerts = args.alerts.as_deref().map(|path| alerts::Writer::start(path, &options));
+    let mut alerts = alerts.transpose()?;
     // Files are open, the interface is set up: from here on nothing needs more.
     privilege::give_up(engine.keeps()).context("cannot give up privileges")?;
     let mut line = status::Line::start(&options.socket);
-    let watched = watch(&mut engine, &stop, &mut line, writer.as_ref(), args);
+    let attached = || {
+        writer.as_ref().is_none_or(Writer::is_attached)
+            && alerts.as_ref().is_none_or(alerts::Writer::is_attached)
+    };
+    let watched = watch(&mut engine, &stop, &mut line, &attached, args);
     line.clear();
     watched?;
     let report = engine.finish();
     let written = writer.as_mut().map(Writer::finish).transpose()?;
+    let missed = alerts.as_mut().map(alerts::Writer::finish).transpose()?;
+    if let Some(missed @ 1..) = missed {
+        status::say(&format!("{missed} alert records were missed; raise alerts.ring_bytes"));
+    }
     let text = match args.summary {
         Summary::Text => summary::text(&config.name, &report, written),
         Summary::Json => summary::json(&config.name, &report, written)?,
     };
-    // With the flows on standard output, the summary goes where it does not mix with them.
-    if args.flows.as_deref() == Some(Path::new("-")) {
+    // With flows or alerts on standard output, the summary goes where it does not mix with them.
+    let on_output = |path: &Option<PathBuf>| path.as_deref() == Some(Path::new("-"));
+    if on_output(&args.flows) || on_output(&args.alerts) {
         status::say(&text);
     } else {
         crate::exit::print(&text)?;
@@ -143,12 +160,12 @@ fn watch(
     engine: &mut Engine,
     stop: &AtomicBool,
     line: &mut status::Line,
-    writer: Option<&Writer>,
+    is_attached: &dyn Fn() -> bool,
     args: &RunArgs,
 ) -> anyhow::Result<()> {
     let mut ended_at = None;
     loop {
-        let attached = writer.is_none_or(Writer::is_attached);
+        let attached = is_attached();
         if stop.load(Ordering::Relaxed) && attached {
             return Ok(());
         }

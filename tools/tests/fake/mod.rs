@@ -78,6 +78,7 @@ impl FakeEngine {
             counters: SHARD_COUNTERS,
             histograms: HISTOGRAMS,
             packets: weir_shm::PacketSpec::default(),
+            alerts: weir_shm::AlertSpec::default(),
             huge_pages: false,
         })
         .unwrap();

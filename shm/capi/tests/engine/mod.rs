@@ -100,6 +100,7 @@ impl Fake {
             counters: &[],
             histograms: &[],
             packets: PacketSpec { slots: SLOTS, lease_slots: SLOTS / 2, area: 0, link_type: 1 },
+            alerts: weir_shm::AlertSpec::default(),
             huge_pages: false,
         })
         .unwrap();

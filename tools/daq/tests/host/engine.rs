@@ -201,6 +201,7 @@ impl Inner {
                 counters: &[],
                 histograms: &[],
                 packets,
+                alerts: weir_shm::AlertSpec::default(),
                 huge_pages: false,
             })
             .unwrap();

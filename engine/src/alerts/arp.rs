@@ -1,0 +1,213 @@
+//! ARP: which device has an address, who claims one that another has; and devices never seen before.
+
+use weir_shm::alerts::{Alert, AlertKind, Figure, Party};
+
+use super::keyed::Keyed;
+use super::{Alerts, Counted, halves, key, seconds};
+
+/// For how long a question makes a reply one that was asked for.
+const ASKED_NS: u64 = 250_000_000;
+const REPLY: u8 = 2;
+const REQUEST: u8 = 1;
+/// Bytes of ARP for IPv4 over Ethernet (RFC 826).
+const ARP_BYTES: usize = 28;
+
+/// Who has which address, and which devices were seen.
+#[derive(Debug)]
+pub(super) struct Neighbours {
+    bindings: Keyed<Binding>,
+    devices: Keyed<()>,
+}
+
+/// An address and who has it.
+#[derive(Clone, Copy, Default, Debug)]
+struct Binding {
+    mac: [u8; 6],
+    /// When `mac` last claimed it; 0: nobody has.
+    seen_s: u32,
+    /// Who had it before, and when it last claimed it; 0: nobody.
+    other: [u8; 6],
+    other_s: u32,
+    /// When it was last asked for; 0: never.
+    asked_ns: u64,
+}
+
+/// What an ARP frame says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Arp {
+    operation: u8,
+    mac: [u8; 6],
+    address: [u8; 4],
+    target: [u8; 4],
+}
+
+/// What a claim comes to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Claim {
+    /// Nothing is odd about it.
+    Sound,
+    /// An answer that nobody asked for gives the address of this device to another.
+    Spoofed([u8; 6]),
+    /// This device had claimed it shortly before.
+    Disputed([u8; 6]),
+}
+
+impl Neighbours {
+    pub(super) fn new(places: usize, secret: u64) -> Neighbours {
+        let devices = Keyed::new(places, secret.rotate_left(3));
+        Neighbours { bindings: Keyed::new(places, secret), devices }
+    }
+
+    pub(super) fn evicted(&self) -> u64 {
+        self.bindings.evicted() + self.devices.evicted()
+    }
+
+    /// Notes who claims an address. What a false answer says is not believed.
+    fn claim(&mut self, arp: &Arp, now_ns: u64, window_s: u32) -> Claim {
+        let now_s = seconds(now_ns);
+        let binding = self.bindings.entry(&address_key(arp.address), now_s).value;
+        if binding.seen_s == 0 || binding.mac == arp.mac {
+            (binding.mac, binding.seen_s) = (arp.mac, now_s.max(1));
+            return Claim::Sound;
+        }
+        let was_asked = now_ns.saturating_sub(binding.asked_ns) <= ASKED_NS;
+        let is_reply = arp.operation == REPLY && arp.address != arp.target;
+        if is_reply && !was_asked && !is_shared(arp.mac) {
+            return Claim::Spoofed(binding.mac);
+        }
+        // It moved; if the one before comes again soon, both want it.
+        let comes_again = binding.other == arp.mac
+            && binding.other_s != 0
+            && now_s.saturating_sub(binding.other_s) <= window_s
+            && !is_shared(arp.mac)
+            && !is_shared(binding.mac);
+        let before = binding.mac;
+        (binding.other, binding.other_s) = (binding.mac, binding.seen_s);
+        (binding.mac, binding.seen_s) = (arp.mac, now_s.max(1));
+        if comes_again { Claim::Disputed(before) } else { Claim::Sound }
+    }
+
+    fn ask(&mut self, address: [u8; 4], now_ns: u64) {
+        let binding = self.bindings.entry(&address_key(address), seconds(now_ns)).value;
+        binding.asked_ns = now_ns;
+    }
+}
+
+impl Alerts {
+    /// A frame of ARP, from its Ethernet header on.
+    pub fn arp(&mut self, frame: &[u8], now_ns: u64) {
+        let Some(arp) = read(frame) else { return };
+        self.note_device(arp.mac, Some(&mapped(arp.address)), now_ns);
+        if arp.operation == REQUEST && arp.address != arp.target {
+            self.neighbours.ask(arp.target, now_ns);
+        }
+        // A probe (RFC 5227) claims nothing.
+        if arp.address == [0; 4] {
+            return;
+        }
+        let window_s = self.bar(AlertKind::DuplicateAddress).map_or(60, |bar| bar.window_s);
+        match self.neighbours.claim(&arp, now_ns, window_s) {
+            Claim::Sound => {}
+            Claim::Spoofed(owner) => self.claimed(AlertKind::ArpSpoof, &arp, owner, now_ns),
+            Claim::Disputed(other) => {
+                self.claimed(AlertKind::DuplicateAddress, &arp, other, now_ns);
+            }
+        }
+    }
+
+    /// A device has sent something.
+    pub(super) fn note_device(&mut self, mac: [u8; 6], host: Option<&[u8; 16]>, now_ns: u64) {
+        // Group addresses are no device's, and zeros stand for none.
+        if mac[0] & 1 != 0 || mac == [0; 6] {
+            return;
+        }
+        let now_s = seconds(now_ns);
+        let [a, b, c, d, e, f] = mac;
+        let word = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+        if !self.neighbours.devices.entry(&[word, 0, 0], now_s).is_new || self.is_learning(now_s) {
+            return;
+        }
+        let address = host.copied().unwrap_or_default();
+        self.count(
+            AlertKind::NewDevice,
+            &Counted {
+                key: [word, 0, AlertKind::NewDevice as u64],
+                amount: 1,
+                figure: Figure::Devices,
+                flow: 0,
+                now_ns,
+                ident: word,
+                about: &|| Alert { peer: Party { address, port: 0 }, mac, ..Alert::default() },
+            },
+        );
+    }
+
+    fn claimed(&mut self, kind: AlertKind, arp: &Arp, owner: [u8; 6], now_ns: u64) {
+        let address = mapped(arp.address);
+        let [a, b, c, d, e, f] = arp.mac;
+        let word = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+        // Who claims it falsely is one; of two that want it, neither is.
+        let ident = if kind == AlertKind::ArpSpoof { word } else { 0 };
+        self.count(
+            kind,
+            &Counted {
+                key: key(kind, &address, 0, ident),
+                amount: 1,
+                figure: Figure::Claims,
+                flow: 0,
+                now_ns,
+                ident,
+                about: &|| Alert {
+                    subject: Party { address, port: 0 },
+                    mac: if ident == 0 { [0; 6] } else { arp.mac },
+                    peer_mac: owner,
+                    ..Alert::default()
+                },
+            },
+        );
+    }
+}
+
+/// Addresses of devices that stand in for each other: VRRP and CARP (RFC 5798), HSRP, GLBP.
+fn is_shared(mac: [u8; 6]) -> bool {
+    let heads: [&[u8]; 5] = [
+        &[0x00, 0x00, 0x5e, 0x00, 0x01],
+        &[0x00, 0x00, 0x5e, 0x00, 0x02],
+        &[0x00, 0x00, 0x0c, 0x07, 0xac],
+        &[0x00, 0x00, 0x0c, 0x9f],
+        &[0x00, 0x07, 0xb4],
+    ];
+    heads.iter().any(|head| mac.starts_with(head))
+}
+
+/// Reads ARP for IPv4, behind up to two VLAN tags.
+fn read(frame: &[u8]) -> Option<Arp> {
+    let mut at = 12;
+    for _ in 0..2 {
+        match frame.get(at..at + 2)? {
+            [0x81, 0x00] | [0x88, 0xa8] => at += 4,
+            _ => break,
+        }
+    }
+    if frame.get(at..at + 2)? != [0x08, 0x06] {
+        return None;
+    }
+    let body = frame.get(at + 2..)?.first_chunk::<ARP_BYTES>()?;
+    let [0, 1, 8, 0, 6, 4, 0, operation, rest @ ..] = body else { return None };
+    let (mac, rest) = rest.split_first_chunk::<6>()?;
+    let (address, rest) = rest.split_first_chunk::<4>()?;
+    let target = rest.get(6..)?.first_chunk::<4>()?;
+    if !matches!(*operation, REQUEST | REPLY) {
+        return None;
+    }
+    Some(Arp { operation: *operation, mac: *mac, address: *address, target: *target })
+}
+
+fn mapped([a, b, c, d]: [u8; 4]) -> [u8; 16] {
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
+}
+
+fn address_key(address: [u8; 4]) -> [u64; 3] {
+    let [a, b] = halves(&mapped(address));
+    [a, b, 0]
+}

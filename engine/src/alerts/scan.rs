@@ -1,0 +1,208 @@
+//! Scans, floods of SYNs by one host, and the distance of a host.
+//!
+//! A flow counts as *tried* from its first packet on, until the client has sent data (TCP) or the
+//! server has answered (UDP, ICMP echo). Only of a source with several tried flows at a time is it
+//! noted which ports and hosts they are to: others cost one look-up a flow.
+
+use weir_dpi::Endpoint;
+use weir_shm::alerts::{Alert, AlertKind, Figure};
+
+use super::event::{Begin, Flow, FlowState, bit};
+use super::{Alerts, Bar, Counted, TCP, folded, host, key, seconds};
+
+/// Tried flows of a source in a window from which on it is noted where they go.
+const GATE: u32 = 16;
+/// Hops by which a distance has to differ from the one before.
+const HOPS: u8 = 3;
+
+/// What is known of an address that begins flows.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Source {
+    /// The window that `tried` is of, by its start.
+    start_s: u32,
+    /// Flows of the window that are tried and no more.
+    tried: u32,
+    /// The last hardware address that it had; zeros: none.
+    mac: [u8; 6],
+    /// Hops to it by its last flow, plus 1; 0: not known.
+    distance: u8,
+}
+
+impl Source {
+    fn turn(&mut self, bar: Bar, now_s: u32) {
+        if now_s.wrapping_sub(self.start_s) >= bar.window_s && now_s >= self.start_s {
+            (self.start_s, self.tried) = (bar.start(now_s), 0);
+        }
+    }
+}
+
+impl Alerts {
+    /// Asks for what will be counted of a flow that is likely to begin.
+    #[inline]
+    pub fn fetch(&self, client: &Endpoint, server: &Endpoint, protocol: u8) {
+        let [a, b] = super::halves(&client.address);
+        self.sources.fetch(&[a, b, 0]);
+        let (kind, port) = match protocol {
+            TCP => (AlertKind::SynFloodVictim, server.port),
+            super::UDP => (AlertKind::UdpFlood, 0),
+            _ => return,
+        };
+        self.meters.fetch(&key(kind, &server.address, port, 0));
+    }
+
+    /// A flow begins. `tries` says that its client has yet to show that it means it.
+    pub(super) fn note_source(&mut self, begin: &Begin<'_>, tries: bool, state: &mut FlowState) {
+        let flow = &begin.flow;
+        if !begin.by_client {
+            return;
+        }
+        let now_s = seconds(flow.now_ns);
+        let [a, b] = super::halves(&flow.client.address);
+        let source = self.sources.entry(&[a, b, 0], now_s).value;
+        let mut is_scan = false;
+        if tries && self.gate.window_s != 0 {
+            source.turn(self.gate, now_s);
+            source.tried += 1;
+            state.bits |= bit::TRIED;
+            is_scan = source.tried > GATE;
+        }
+        let mut has_moved = false;
+        if let Some(now) = distance(begin.ttl) {
+            let before = source.distance;
+            has_moved = before != 0 && now.abs_diff(before - 1) >= HOPS;
+            source.distance = now + 1;
+        }
+        if let Some(mac) = begin.mac.filter(|mac| *mac != source.mac) {
+            source.mac = mac;
+            self.note_device(mac, Some(&flow.client.address), flow.now_ns);
+        }
+        if is_scan {
+            self.note_target(flow, begin.flags, state);
+        }
+        if has_moved {
+            self.note_distance(flow);
+        }
+    }
+
+    /// The client means it: it sent data, or was answered.
+    pub(super) fn clear_tried(&mut self, flow: &Flow, state: &mut FlowState) {
+        let now_s = seconds(flow.now_ns);
+        let [a, b] = super::halves(&flow.client.address);
+        if let Some(source) = self.sources.get_mut(&[a, b, 0]) {
+            source.turn(self.gate, now_s);
+            source.tried = source.tried.saturating_sub(1);
+        }
+        if state.bits & bit::DISTINCT != 0 {
+            let (ports, hosts) = (ports_key(flow), hosts_key(flow));
+            self.uncount(AlertKind::PortScan, &ports, 1, flow.now_ns);
+            self.uncount(AlertKind::HostScan, &hosts, 1, flow.now_ns);
+        }
+        state.bits &= !(bit::TRIED | bit::DISTINCT);
+    }
+
+    #[cold]
+    fn note_distance(&mut self, flow: &Flow) {
+        self.count(
+            AlertKind::TtlOddity,
+            &Counted {
+                key: key(AlertKind::TtlOddity, &flow.client.address, 0, 0),
+                amount: 1,
+                figure: Figure::Changes,
+                flow: flow.id,
+                now_ns: flow.now_ns,
+                ident: 0,
+                about: &|| Alert { subject: host(&flow.client), ..Alert::default() },
+            },
+        );
+    }
+
+    fn note_target(&mut self, flow: &Flow, flags: u8, state: &mut FlowState) {
+        const SYN: u8 = 2;
+        let start_s = self.gate.start(seconds(flow.now_ns));
+        let target = key(AlertKind::PortScan, &flow.client.address, flow.server.port, 0);
+        let target = [target[0], target[1], target[2] ^ folded(&flow.server.address)];
+        if !self.seen.first(&target, start_s) {
+            if flow.protocol == TCP && flags & SYN != 0 {
+                self.repeat(flow);
+                state.bits |= bit::REPEATED;
+            }
+            return;
+        }
+        state.bits |= bit::DISTINCT;
+        let about = || Alert {
+            subject: host(&flow.client),
+            peer: host(&flow.server),
+            protocol: flow.protocol,
+            vlan: flow.vlan,
+            ..Alert::default()
+        };
+        let counted = Counted {
+            key: ports_key(flow),
+            amount: 1,
+            figure: Figure::Ports,
+            flow: flow.id,
+            now_ns: flow.now_ns,
+            ident: folded(&flow.server.address),
+            about: &about,
+        };
+        if matches!(flow.protocol, TCP | super::UDP) {
+            self.count(AlertKind::PortScan, &counted);
+        }
+        let about = || Alert {
+            subject: host(&flow.client),
+            peer: super::Party { address: [0; 16], port: flow.server.port },
+            protocol: flow.protocol,
+            vlan: flow.vlan,
+            ..Alert::default()
+        };
+        self.count(
+            AlertKind::HostScan,
+            &Counted {
+                key: hosts_key(flow),
+                figure: Figure::Hosts,
+                ident: u64::from(flow.server.port) << 8 | u64::from(flow.protocol),
+                about: &about,
+                ..counted
+            },
+        );
+    }
+
+    fn repeat(&mut self, flow: &Flow) {
+        self.count(
+            AlertKind::SynFloodAttacker,
+            &Counted {
+                key: key(AlertKind::SynFloodAttacker, &flow.client.address, 0, 0),
+                amount: 1,
+                figure: Figure::HalfOpen,
+                flow: flow.id,
+                now_ns: flow.now_ns,
+                ident: 0,
+                about: &|| Alert {
+                    subject: host(&flow.client),
+                    peer: super::party(&flow.server),
+                    protocol: flow.protocol,
+                    vlan: flow.vlan,
+                    ..Alert::default()
+                },
+            },
+        );
+    }
+}
+
+fn ports_key(flow: &Flow) -> super::Key {
+    key(AlertKind::PortScan, &flow.client.address, 0, folded(&flow.server.address))
+}
+
+fn hosts_key(flow: &Flow) -> super::Key {
+    key(AlertKind::HostScan, &flow.client.address, flow.server.port, flow.protocol.into())
+}
+
+/// Hops from the initial TTL that is most likely; none where it may be that of a traced route.
+const fn distance(ttl: u8) -> Option<u8> {
+    match ttl {
+        0..=32 => None,
+        33..=64 => Some(64 - ttl),
+        65..=128 => Some(128 - ttl),
+        129.. => Some(255 - ttl),
+    }
+}
