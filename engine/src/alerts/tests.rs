@@ -270,3 +270,26 @@ fn what_is_switched_off_is_not_told() {
     bench.alerts.tick(START + 100 * SECOND);
     assert!(bench.told().is_empty());
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+
+    /// Whatever bytes come as DNS or ARP, they are taken or left.
+    #[test]
+    fn hostile_bytes_are_survived(
+        bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
+        answer in proptest::prelude::any::<bool>(),
+    ) {
+        let mut bench = bench(|_| {});
+        let flow = flow(1, 17, START);
+        bench.alerts.dns(&flow, !answer, &bytes);
+        let mut message = vec![0, 1, u8::from(answer) << 7, 3, 0, 1, 0, 0, 0, 0, 0, 0];
+        message.extend(&bytes);
+        bench.alerts.dns(&flow, !answer, &message);
+        bench.alerts.arp(&bytes, START);
+        let mut frame = vec![2; 12];
+        frame.extend([0x81, 0, 0, 7, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1 + u8::from(answer)]);
+        frame.extend(&bytes);
+        bench.alerts.arp(&frame, START);
+    }
+}
