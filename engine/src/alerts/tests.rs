@@ -90,7 +90,7 @@ fn totals(bytes: u64, first_ns: u64) -> Totals {
 #[test]
 fn an_alert_ends_after_windows_below_half_of_its_threshold() {
     let mut bench = bench(|_| {});
-    let mut say = |bench: &mut Bench, from_s: u64, count: u64| {
+    let say = |bench: &mut Bench, from_s: u64, count: u64| {
         for number in 0..count {
             bench.begin(&flow(number, 6, START + from_s * SECOND), 2, 64, 1);
         }
@@ -199,7 +199,7 @@ fn a_distance_that_jumps_is_odd_and_that_of_a_nat_is_not() {
 #[test]
 fn a_network_that_gets_worse_is_told() {
     let mut bench = bench(|_| {});
-    let mut minute = |bench: &mut Bench, minute: u64, rtt_us: u32, lost: u64| {
+    let minute = |bench: &mut Bench, minute: u64, rtt_us: u32, lost: u64| {
         for number in 0..30 {
             bench.alerts.quality(&Quality {
                 peer: end(u8::try_from(number).unwrap(), 0).address,
