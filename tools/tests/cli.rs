@@ -4,6 +4,7 @@
 
 mod fake;
 
+use std::io::{BufRead, BufReader};
 use std::process::{Output, Stdio};
 
 use fake::{FakeEngine, FakeFlow, weir};
@@ -109,6 +110,82 @@ fn flows_as_json_and_csv() {
     let wanted = "src_ip,bytes,hostname\n10.0.0.2,31500,www.example.org\n\
                   2001:db8::5,200,\"evil\u{fffd}[2J,\"\"quoted\"\"\"\n192.0.2.9,300,\n";
     assert_eq!(csv, wanted);
+}
+
+#[test]
+fn alerts_are_listed_filtered_and_written_in_every_form() {
+    let engine = FakeEngine::start(&flows(), 0);
+    let table = text(&engine, &["alerts"]);
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].starts_with("SEVERITY  RULE"), "{table}");
+    assert!(lines[1].contains("port_scan") && lines[1].contains("active"), "{table}");
+    assert!(lines[2].contains("10.0.0.1:80") && lines[2].contains("ended"), "{table}");
+    assert_eq!(lines[3], "2 alerts");
+    let json = text(&engine, &["alerts", "--json", "--active"]);
+    let alert: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&alert["technique"], &alert["figures"]["ports"]), (&"T1046".into(), &120.into()));
+    for (filter, count) in [
+        (["--rule", "port_scan"], 1),
+        (["--severity", "severe"], 1),
+        (["--host", "10.0.0.1"], 2),
+        (["--host", "10.0.0.66"], 1),
+        (["--limit", "1"], 1),
+    ] {
+        let csv = text(&engine, &["alerts", "--csv", "--no-header", filter[0], filter[1]]);
+        assert_eq!(csv.lines().count(), count, "{filter:?}");
+    }
+    let wrong = engine.command(&["alerts", "--webhook", "https://x/"]).output().unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("https is not supported"));
+}
+
+#[test]
+fn a_follower_tells_what_is_active_and_ends_with_the_engine() {
+    let mut engine = FakeEngine::start(&flows(), 0);
+    let mut command = engine.command(&["alerts", "--follow"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    engine.end(true);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(
+        said,
+        "started high port_scan: 10.0.0.66 with 10.0.0.1, 120 ports in 60 s (threshold 100)\n"
+    );
+    assert!(output.status.success());
+}
+
+#[test]
+fn a_check_speaks_as_plugins_do() {
+    let engine = FakeEngine::start(&flows(), 0);
+    for (arguments, code, said) in [
+        (vec!["-m", "flows", "--host", "10.0.0.1"], 0, "WEIR OK - flows of 10.0.0.1 is "),
+        (
+            vec!["-m", "alerts", "--host", "10.0.0.1", "-w", "0", "-c", "5"],
+            1,
+            "WEIR WARNING - alerts of 10.0.0.1 is 1 | alerts=1;0;5;0;\n",
+        ),
+        (
+            vec!["-m", "severity", "-c", "2"],
+            2,
+            "WEIR CRITICAL - severity of all hosts is 3 | severity=3;;2;0;\n",
+        ),
+        (vec!["-m", "flows", "-w", "x"], 3, "WEIR UNKNOWN - `x` is no range"),
+        (vec!["-m", "idle", "--host", "192.0.2.9"], 3, "WEIR UNKNOWN - the host has no live flow"),
+        (
+            vec!["-m", "bps-in", "--host", "10.0.0.1", "--over", "0.1"],
+            0,
+            "WEIR OK - bps-in of 10.0.0.1 is 0 |",
+        ),
+    ] {
+        let output = engine.command(&[&["check"], &*arguments].concat()).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.starts_with(said), "{text}");
+        assert_eq!(output.status.code(), Some(code), "{text}");
+    }
+    let nobody = weir(&["check", "-m", "flows", "--name", "no-such-engine"]).output().unwrap();
+    assert_eq!(nobody.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&nobody.stdout).starts_with("WEIR UNKNOWN - "));
 }
 
 #[test]

@@ -163,10 +163,15 @@ impl Active {
         }
     }
 
-    /// Ends all: the run is over.
-    pub(super) fn end_all(&mut self, now_ns: u64) {
-        while self.used > 0 {
-            self.finish(self.used - 1, now_ns);
+    /// Ends all: the run is over. `value_of` gives the value of a meter in the window that is open.
+    pub(super) fn end_all(&mut self, now_ns: u64, value_of: impl Fn(&Key, Bar) -> u64) {
+        while let Some(last) = self.used.checked_sub(1) {
+            let Place { alert, key, bar, held, .. } = &mut self.places[last];
+            if !*held {
+                alert.value = value_of(key, *bar);
+                alert.peak = alert.peak.max(alert.value);
+            }
+            self.finish(last, now_ns);
         }
     }
 
@@ -188,6 +193,7 @@ impl Active {
             let end_ns = u64::from(end_s) * SECOND_NS;
             slot.look_s = end_s;
             slot.alert.value = value;
+            slot.alert.peak = slot.alert.peak.max(value);
             slot.alert.window = window;
             slot.below = if value < slot.end_below { slot.below + 1 } else { 0 };
             if slot.below >= slot.end_windows {

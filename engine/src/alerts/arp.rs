@@ -97,6 +97,7 @@ impl Alerts {
     /// A frame of ARP, from its Ethernet header on.
     pub fn arp(&mut self, frame: &[u8], now_ns: u64) {
         let Some(arp) = read(frame) else { return };
+        self.tick(now_ns);
         self.note_device(arp.mac, Some(&mapped(arp.address)), now_ns);
         if arp.operation == REQUEST && arp.address != arp.target {
             self.neighbours.ask(arp.target, now_ns);

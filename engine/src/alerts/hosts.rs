@@ -168,15 +168,17 @@ impl Alerts {
                 continue;
             }
             watched.is_silent = true;
+            // When that was, whenever it is looked at.
+            let since_ns = watched.last_ns + rule.threshold * 1_000_000_000;
             self.active.raise(&Raise {
                 rule,
                 about: silent(watched.host),
                 ident: 0,
-                value: silence_s,
+                value: rule.threshold,
                 figure: Figure::Seconds,
                 flows: [0; 2],
                 key: [0; 3],
-                now_ns,
+                now_ns: since_ns,
             });
         }
     }

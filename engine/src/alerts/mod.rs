@@ -130,11 +130,16 @@ impl Alerts {
     }
 
     /// Lets packet time pass: windows that are over are looked at.
+    #[inline]
     pub fn tick(&mut self, now_ns: u64) {
         let now_s = seconds(now_ns);
-        if now_s <= self.looked_s {
-            return;
+        if now_s > self.looked_s {
+            self.look(now_s, now_ns);
         }
+    }
+
+    #[inline(never)]
+    fn look(&mut self, now_s: u32, now_ns: u64) {
         self.looked_s = now_s;
         if self.began_s == 0 {
             self.began_s = now_s;
@@ -148,7 +153,10 @@ impl Alerts {
 
     /// Ends every alert: the run is over.
     pub fn finish(&mut self, now_ns: u64) {
-        self.active.end_all(now_ns);
+        let (meters, now_s) = (&self.meters, seconds(now_ns));
+        self.active.end_all(now_ns, |key, bar| {
+            meters.get(key).map_or(0, |meter| meter.of_window(bar, bar.start(now_s)))
+        });
     }
 
     fn rule(&self, kind: AlertKind) -> Option<&Rule> {
@@ -161,7 +169,7 @@ impl Alerts {
 
     /// Whether devices and servers are still being learned.
     fn is_learning(&self, now_s: u32) -> bool {
-        self.began_s == 0 || now_s.saturating_sub(self.began_s) < self.rules.learn_s
+        now_s.saturating_sub(self.began_s) < self.rules.learn_s
     }
 
     /// Counts for a built-in rule, and raises its alert where that reaches the threshold.

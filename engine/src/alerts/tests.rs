@@ -90,7 +90,7 @@ fn totals(bytes: u64, first_ns: u64) -> Totals {
 #[test]
 fn an_alert_ends_after_windows_below_half_of_its_threshold() {
     let mut bench = bench(|_| {});
-    let mut say = |bench: &mut Bench, from_s: u64, count: u64| {
+    let say = |bench: &mut Bench, from_s: u64, count: u64| {
         for number in 0..count {
             bench.begin(&flow(number, 6, START + from_s * SECOND), 2, 64, 1);
         }
@@ -199,7 +199,7 @@ fn a_distance_that_jumps_is_odd_and_that_of_a_nat_is_not() {
 #[test]
 fn a_network_that_gets_worse_is_told() {
     let mut bench = bench(|_| {});
-    let mut minute = |bench: &mut Bench, minute: u64, rtt_us: u32, lost: u64| {
+    let minute = |bench: &mut Bench, minute: u64, rtt_us: u32, lost: u64| {
         for number in 0..30 {
             bench.alerts.quality(&Quality {
                 peer: end(u8::try_from(number).unwrap(), 0).address,
@@ -269,4 +269,27 @@ fn what_is_switched_off_is_not_told() {
     }
     bench.alerts.tick(START + 100 * SECOND);
     assert!(bench.told().is_empty());
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+
+    /// Whatever bytes come as DNS or ARP, they are taken or left.
+    #[test]
+    fn hostile_bytes_are_survived(
+        bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
+        answer in proptest::prelude::any::<bool>(),
+    ) {
+        let mut bench = bench(|_| {});
+        let flow = flow(1, 17, START);
+        bench.alerts.dns(&flow, !answer, &bytes);
+        let mut message = vec![0, 1, u8::from(answer) << 7, 3, 0, 1, 0, 0, 0, 0, 0, 0];
+        message.extend(&bytes);
+        bench.alerts.dns(&flow, !answer, &message);
+        bench.alerts.arp(&bytes, START);
+        let mut frame = vec![2; 12];
+        frame.extend([0x81, 0, 0, 7, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1 + u8::from(answer)]);
+        frame.extend(&bytes);
+        bench.alerts.arp(&frame, START);
+    }
 }

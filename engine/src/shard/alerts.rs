@@ -61,6 +61,7 @@ impl<S: Source> Shard<S> {
         let Some(alerts) = &mut self.alerts else { return };
         let slot = self.table.slot(index);
         let now_ns = frame.timestamp_ns;
+        alerts.tick(now_ns);
         let state = &mut self.sides[index as usize].alerts;
         let verdict = record::verdict_word(slot);
         let client_is_hi = verdict & record::CLIENT_IS_HI != 0;

@@ -334,6 +334,10 @@ pub fn dns_tunnel() -> Scene {
 pub fn ordinary(hours: u64) -> Scene {
     let mut scene = Scene::default();
     let mut random = Random(77);
+    for number in 0..40 {
+        let client = host(1, 100 + number);
+        scene.arp(START_NS, 1, (device(client), client), Ipv4Addr::new(10, 1, 0, 1));
+    }
     for minute in 0..hours * 60 {
         let start_ns = START_NS + minute * 60 * SECOND;
         for number in 0..random.below(12) + 6 {
@@ -371,6 +375,12 @@ impl Random {
     fn time(&mut self) -> u64 {
         u64::from(self.below(55_000)) * MILLISECOND
     }
+}
+
+/// The hardware address of an office host.
+fn device(host: Ipv4Addr) -> [u8; 6] {
+    let [.., last] = host.octets();
+    [2, 0xbb, 0, 0, 0, last]
 }
 
 fn browse(scene: &mut Scene, random: &mut Random, client: End, time_ns: u64) {
@@ -426,10 +436,8 @@ fn office(scene: &mut Scene, random: &mut Random, client: Ipv4Addr, start_ns: u6
         _ => {
             let group = end(Ipv4Addr::new(224, 0, 0, 251), 5353);
             scene.udp(time_ns, end(client, 5353), group, &dns([0, 0], &question("printer.local")));
-            let [.., last] = client.octets();
-            let mac = [2, 0xbb, 0, 0, 0, last];
             let gateway = Ipv4Addr::new(10, 1, 0, 1);
-            scene.arp(time_ns, 1, (mac, client), gateway);
+            scene.arp(time_ns, 1, (device(client), client), gateway);
             scene.arp(time_ns + MILLISECOND, 2, (MACS[0], gateway), client);
         }
     }

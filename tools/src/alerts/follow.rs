@@ -14,6 +14,7 @@ const ENDED: usize = 10_000;
 pub(crate) struct Follower {
     readers: Vec<(u16, AlertReader)>,
     merged: Merged,
+    gathered: Vec<(u16, Alert)>,
     missed: u64,
 }
 
@@ -23,34 +24,52 @@ impl Follower {
         let shards = engine.shards();
         let readers: Vec<_> =
             shards.iter().map(|shard| (shard.shard(), shard.alerts(at))).collect();
-        Follower { merged: Merged::new(readers.len()), readers, missed: 0 }
+        Follower { merged: Merged::new(readers.len()), readers, gathered: Vec::new(), missed: 0 }
     }
 
     /// Shows everything that came since the last call to `each`. Whether there was anything.
     ///
     /// # Errors
     /// Stops at the first error of `each`.
-    pub(crate) fn poll<E>(
-        &mut self,
-        mut each: impl FnMut(&Alert) -> Result<(), E>,
-    ) -> Result<bool, E> {
+    pub(crate) fn poll<E>(&mut self, each: impl FnMut(&Alert) -> Result<(), E>) -> Result<bool, E> {
+        let some = self.gather();
+        self.settle(each)?;
+        Ok(some)
+    }
+
+    /// Takes what came out of the rings. Whether there was anything.
+    pub(crate) fn gather(&mut self) -> bool {
         let mut some = false;
         let mut alert = Alert::default();
         for (shard, reader) in &mut self.readers {
             loop {
                 match reader.next(&mut alert) {
-                    Next::Record => {
-                        if let Some(whole) = self.merged.take(*shard, &alert) {
-                            each(&whole)?;
-                        }
-                    }
+                    Next::Record => self.gathered.push((*shard, alert)),
                     Next::Missed(records) => self.missed += records,
                     Next::Empty | Next::Corrupt => break,
                 }
                 some = true;
             }
         }
-        Ok(some)
+        some
+    }
+
+    /// Shows what was gathered to `each`, the shares of all shards put together.
+    ///
+    /// # Errors
+    /// Stops at the first error of `each`.
+    pub(crate) fn settle<E>(
+        &mut self,
+        mut each: impl FnMut(&Alert) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // Shares of a window find each other only side by side.
+        self.gathered.sort_by_key(|(_, alert)| alert.time_ns);
+        for (shard, alert) in self.gathered.drain(..) {
+            if let Some(whole) = self.merged.take(shard, &alert) {
+                each(&whole)?;
+            }
+        }
+        Ok(())
     }
 
     /// Records that were overwritten before they were read.

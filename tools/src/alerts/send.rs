@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use weir_shm::alerts::Alert;
 
@@ -22,8 +22,9 @@ const QUEUE: usize = 4096;
 const TRIES: u32 = 6;
 /// The wait before the second try; twice as long before each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-/// How long what waits at the end may take.
-const AT_THE_END: Duration = Duration::from_secs(10);
+/// How often, and how many times, the end looks whether all is delivered: for ten seconds.
+const LOOK: Duration = Duration::from_millis(20);
+const LOOKS: u32 = 500;
 
 /// The recipients.
 #[derive(Debug)]
@@ -96,10 +97,11 @@ impl Sinks {
     pub(super) fn finish(self) -> u64 {
         let Sinks { queues, threads, lost } = self;
         drop(queues);
-        let end = Instant::now() + AT_THE_END;
+        let mut looks = 0;
         for thread in threads {
-            while !thread.is_finished() && Instant::now() < end {
-                live::pause(Duration::from_millis(20));
+            while !thread.is_finished() && looks < LOOKS {
+                live::pause(LOOK);
+                looks += 1;
             }
             if thread.is_finished() {
                 thread.join().ok();

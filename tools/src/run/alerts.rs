@@ -79,16 +79,21 @@ fn attach_and_write(
     names::learn(engine.app_names());
     let mut follower = Follower::new(&engine, StartAt::Oldest);
     shared.attached.store(true, Ordering::Relaxed);
+    // Shards that read a file are at different times of it: what they say is put together at the end.
+    let is_apart = live::reads_files(&engine) && engine.shards().len() > 1;
     let mut out = BufWriter::new(out);
     let mut line = Vec::with_capacity(1024);
     loop {
         // Asked first: what was written before the end is then seen by the read below.
         let last_round = shared.engine_ended.load(Ordering::Acquire);
-        let some = follower.poll(|alert| {
-            line.clear();
-            show::json_line(&mut line, alert)?;
-            out.write_all(&line)
-        })?;
+        let some = follower.gather();
+        if !is_apart || (last_round && !some) {
+            follower.settle(|alert| {
+                line.clear();
+                show::json_line(&mut line, alert)?;
+                out.write_all(&line)
+            })?;
+        }
         if some {
             continue;
         }

@@ -11,6 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use weir_dpi::attr::Attr;
 use weir_dpi::meta::Meta;
 use weir_dpi::{AppId, Confidence};
+use weir_shm::alerts::{Alert, AlertKind, AlertWriter, Figure, Party, Phase, Severity, ShortText};
 use weir_shm::counters::{CounterDef, Role, Unit};
 use weir_shm::flow as slot;
 use weir_shm::histogram::HistogramDef;
@@ -85,6 +86,7 @@ impl FakeEngine {
         for (index, flow) in flows.iter().enumerate() {
             put(&mut shard, index, flow);
         }
+        tell(&mut shard.alerts);
         let bytes = flows.iter().flat_map(|flow| flow.bytes).sum();
         shard.counters.publish(&[packets + DROPPED, packets, bytes, DROPPED]);
         shard.histograms[0].record(1_500);
@@ -147,6 +149,44 @@ pub(crate) fn weir(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_weir"));
     command.args(arguments).env_remove("COLUMNS").env("NO_COLOR", "1");
     command
+}
+
+/// A scan that goes on, and a flood that is over.
+fn tell(alerts: &mut AlertWriter) {
+    let party = |last, port| {
+        let address = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, last];
+        Party { address, port }
+    };
+    let mut scan = Alert {
+        id: 11,
+        kind: AlertKind::PortScan,
+        severity: Severity::High,
+        rule: ShortText::new(b"port_scan"),
+        time_ns: FIRST_NS,
+        start_ns: FIRST_NS,
+        update_ns: FIRST_NS,
+        window_s: 60,
+        value: 120,
+        peak: 120,
+        threshold: 100,
+        subject: party(66, 0),
+        peer: party(1, 0),
+        ..Alert::default()
+    };
+    scan.set_figure(Figure::Ports, 120);
+    alerts.push(&scan);
+    alerts.set(0, &scan);
+    let flood = Alert {
+        id: 12,
+        kind: AlertKind::SynFloodVictim,
+        severity: Severity::Severe,
+        rule: ShortText::new(b"syn_flood_victim"),
+        subject: party(1, 80),
+        peer: Party::default(),
+        ..scan
+    };
+    alerts.push(&flood);
+    alerts.push(&Alert { phase: Phase::Ended, end_ns: FIRST_NS + 30_000_000_000, ..flood });
 }
 
 fn put(shard: &mut ShardWriter, index: usize, flow: &FakeFlow) {
