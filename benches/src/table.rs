@@ -58,6 +58,7 @@ pub fn segment(flow_slots: u32) -> ShardWriter {
         counters: &weir_engine::books::DEFINITIONS,
         histograms: &weir_engine::shard::HISTOGRAMS,
         packets: PacketSpec::default(),
+        hosts: weir_shm::hosts::HostsSpec::NONE,
         huge_pages: false,
     };
     ShardWriter::create(&spec).expect("memory")

@@ -9,7 +9,7 @@ use crate::{
 use std::{sync::Arc, time::SystemTime};
 
 /// Version of the format. Any change that an older reader would misread makes it one higher.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// `WEIRSHM` and a zero byte.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"WEIRSHM\0");
@@ -83,6 +83,16 @@ pub(crate) enum SectionKind {
     Groups = 21,
     Rules = 22,
     Apps = 23,
+    /// Slots of hosts.
+    Hosts = 24,
+    /// What is kept of local hosts besides.
+    HostDetails = 25,
+    /// Totals of applications, VLANs and networks.
+    Totals = 26,
+    /// Names of addresses.
+    HostNames = 30,
+    /// Interfaces.
+    Interfaces = 31,
 }
 
 /// Words of a definition of a counter or a histogram: unit and role, name, help.
@@ -388,7 +398,7 @@ pub(crate) fn unix_ns() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{arena, flow, histogram, packets, records, rules};
+    use crate::{arena, flow, histogram, hosts, packets, records, rules};
 
     const PAGE_TEXT: &str = include_str!("../../docs/SHM_FORMAT.md");
 
@@ -418,6 +428,11 @@ mod tests {
             (K::Groups, packets::GROUP_ROW_WORDS * WORD),
             (K::Rules, rules::RULES_WORDS * WORD),
             (K::Apps, rules::APP_WORDS * WORD),
+            (K::Hosts, hosts::HOST_BYTES),
+            (K::HostDetails, hosts::DETAIL_BYTES),
+            (K::Totals, hosts::TOTAL_BYTES),
+            (K::HostNames, hosts::NAME_BYTES),
+            (K::Interfaces, hosts::INTERFACE_BYTES),
         ];
         for (kind, stride) in sections {
             let row = format!("| {} | {kind:?} | ", kind as u32);

@@ -8,6 +8,7 @@ use crate::{
     error::Error,
     flow::{FlowSnapshot, SLOT_BYTES, SLOT_WORDS, SlotRead, WORD_FLOW_ID, read_slot},
     histogram::{self, Histogram},
+    hosts::{self, HostsReader},
     layout::{
         self, DEF_WORDS, ENGINE_WORDS, LIVE_ASKS_DROPPED, LIVE_HEARTBEAT_NS, LIVE_STATE,
         LIVE_WORDS, Opened, SectionKind, SegmentKind,
@@ -196,6 +197,11 @@ impl Attached {
         &self.shards
     }
 
+    /// Hosts, applications and networks, over all shards. Copies all of them.
+    pub fn hosts(&self) -> hosts::Hosts {
+        hosts::merge(self.shards.iter().map(|shard| (shard.shard, &shard.hosts)))
+    }
+
     /// Its queue blocks.
     pub fn queues(&self) -> &[QueueReader] {
         &self.queues
@@ -289,6 +295,7 @@ pub struct ShardReader {
     counters: Block,
     histograms: Vec<(HistogramText, ReadWords)>,
     packets: PacketWords,
+    hosts: HostsReader,
 }
 
 /// The words of a shard's packet ring.
@@ -358,6 +365,7 @@ impl ShardReader {
             counters: Block::new(segment, &counter_defs(segment)?, 0)?,
             histograms,
             packets: PacketWords::new(segment)?,
+            hosts: HostsReader::new(segment)?,
         })
     }
 
@@ -415,6 +423,11 @@ impl ShardReader {
                 FlowRead::Flow
             }
         }
+    }
+
+    /// Hosts and totals.
+    pub fn hosts(&self) -> &HostsReader {
+        &self.hosts
     }
 
     pub(crate) fn packets(&self) -> &PacketWords {
@@ -525,6 +538,7 @@ mod tests {
             counters: COUNTERS,
             histograms: HISTOGRAMS,
             packets: crate::PacketSpec::default(),
+            hosts: crate::hosts::HostsSpec::NONE,
             huge_pages: false,
         })
         .unwrap();

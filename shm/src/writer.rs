@@ -6,6 +6,7 @@ use crate::{
     error::Error,
     flow::SLOT_BYTES,
     histogram::{self, HistogramDef, HistogramWriter},
+    hosts::{HostsSpec, HostsWriter},
     layout::{DEF_WORDS, Made, Plan, SectionKind, SegmentKind},
     packets::{self, GROUPS, PacketWriter, READERS},
     records::{HEAD_WORDS, RING_BYTES_MIN, RecordWriter},
@@ -35,6 +36,8 @@ pub struct ShardSpec<'a> {
     pub histograms: &'static [HistogramDef],
     /// The packet ring.
     pub packets: PacketSpec,
+    /// Hosts and totals.
+    pub hosts: HostsSpec,
     /// Whether to try for 2 MiB pages.
     pub huge_pages: bool,
 }
@@ -73,6 +76,8 @@ pub struct ShardWriter {
     pub histograms: Vec<HistogramWriter>,
     /// The packet ring.
     pub packets: PacketWriter,
+    /// Hosts and totals.
+    pub hosts: HostsWriter,
     shard: u16,
     map: Arc<WriteMap>,
 }
@@ -110,6 +115,7 @@ impl ShardWriter {
         plan.section(SectionKind::PacketGroups, packets::GROUP_WORDS * WORD, GROUPS);
         let slots = spec.packets.slots as usize;
         plan.section(SectionKind::PacketRing, packets::SLOT_WORDS * WORD, slots);
+        spec.hosts.plan(&mut plan);
         let made = plan.create(&name, spec.huge_pages)?;
         made.fill(SectionKind::CounterDefs, counter_defs);
         made.fill(SectionKind::HistogramDefs, histogram_defs);
@@ -125,6 +131,7 @@ impl ShardWriter {
                 .map(|index| HistogramWriter::new(made.element(SectionKind::Histograms, index)))
                 .collect(),
             packets: packet_writer(&made, &spec.packets),
+            hosts: HostsWriter::new(&made),
             shard: spec.shard,
             map: made.map,
         })
@@ -137,6 +144,7 @@ impl ShardWriter {
         self.records.touch();
         self.arena.touch();
         self.packets.touch();
+        self.hosts.touch();
     }
 
     /// Whether the segment is on huge pages of the reserved pool.

@@ -83,6 +83,7 @@ impl Engine {
                     counters: SHARD,
                     histograms: HISTOGRAMS,
                     packets: PacketSpec::default(),
+                    hosts: weir_shm::hosts::HostsSpec::NONE,
                     huge_pages: false,
                 })
             })
@@ -511,6 +512,7 @@ fn impossible_specifications_are_refused() {
         counters: &[],
         histograms: &[],
         packets: PacketSpec::default(),
+        hosts: weir_shm::hosts::HostsSpec::NONE,
         huge_pages: false,
     };
     assert!(ShardWriter::create(&spec).is_ok(), "the smallest there is");

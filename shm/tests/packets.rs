@@ -136,6 +136,7 @@ impl Engine {
                     counters: &[],
                     histograms: &[],
                     packets,
+                    hosts: weir_shm::hosts::HostsSpec::NONE,
                     huge_pages: false,
                 })
                 .unwrap();

@@ -30,6 +30,7 @@ fn shard(frames: PreloadedFrames) -> Shard<Preloaded> {
         counters: &books::DEFINITIONS,
         histograms: &HISTOGRAMS,
         packets: weir_shm::PacketSpec::default(),
+        hosts: weir_shm::hosts::HostsSpec::NONE,
         huge_pages: false,
     })
     .unwrap();

@@ -67,6 +67,7 @@ impl Engine {
             counters: &[],
             histograms: &[],
             packets: PacketSpec { slots: SLOTS, lease_slots: LEASE_SLOTS, area: 0, link_type: 1 },
+            hosts: weir_shm::hosts::HostsSpec::NONE,
             huge_pages: false,
         })?;
         shared.touch();

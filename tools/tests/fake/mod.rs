@@ -78,6 +78,7 @@ impl FakeEngine {
             counters: SHARD_COUNTERS,
             histograms: HISTOGRAMS,
             packets: weir_shm::PacketSpec::default(),
+            hosts: weir_shm::hosts::HostsSpec::NONE,
             huge_pages: false,
         })
         .unwrap();

@@ -100,6 +100,7 @@ impl Fake {
             counters: &[],
             histograms: &[],
             packets: PacketSpec { slots: SLOTS, lease_slots: SLOTS / 2, area: 0, link_type: 1 },
+            hosts: weir_shm::hosts::HostsSpec::NONE,
             huge_pages: false,
         })
         .unwrap();

@@ -201,6 +201,7 @@ impl Inner {
                 counters: &[],
                 histograms: &[],
                 packets,
+                hosts: weir_shm::hosts::HostsSpec::NONE,
                 huge_pages: false,
             })
             .unwrap();
