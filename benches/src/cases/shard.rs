@@ -85,6 +85,7 @@ impl Played {
             secret: [1, 2, 3, 4],
             fragments: 16,
             inspection: weir_dpi::Limits { flows: 16, ..weir_dpi::Limits::default() },
+            hosts: None,
         };
         let memory = segment(FlowTable::slots_for(FLOWS * 2));
         let shard = Shard::new(Staged(Rc::clone(&stage)), plan, memory, None, None);

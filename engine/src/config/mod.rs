@@ -13,6 +13,7 @@ pub use settings::{Kind, SETTINGS, Setting, manual};
 pub use source::SourceSpec;
 
 use crate::flow::timeouts::{Network, Timeouts};
+use crate::hosts::{HostsPlan, Places};
 use settings::Key;
 
 /// Why a configuration is no good, and what would be.
@@ -103,6 +104,7 @@ pub struct Config {
     pub flows_per_shard: u32,
     pub timeouts: Option<Timeouts>,
     pub fragments: u32,
+    pub hosts: Option<HostsPlan>,
     pub inspect: bool,
     pub inspection: weir_dpi::Limits,
     pub rules: Vec<String>,
@@ -203,6 +205,7 @@ impl Settings {
             flows_per_shard: self.number(Key::FLOWS),
             timeouts: self.timeouts()?,
             fragments: self.number(Key::FRAGMENTS),
+            hosts: self.hosts()?,
             inspect: self.flag(Key::INSPECT),
             inspection: weir_dpi::Limits {
                 flows: self.number(Key::INSPECTIONS),
@@ -251,16 +254,30 @@ impl Settings {
             return Ok(None);
         }
         let seconds = |key| self.number::<u64>(key) * 1_000_000_000;
-        let mut local = Vec::new();
-        for text in self.texts(Key::LOCAL) {
-            local.push(Network::parse(text).ok_or_else(|| wrong(Key::LOCAL, text))?);
-        }
+        let local = self.networks(Key::LOCAL)?;
         Ok(Some(Timeouts {
             idle_ns: seconds(Key::IDLE),
             local_idle_ns: seconds(Key::LOCAL_IDLE),
             active_ns: seconds(Key::ACTIVE),
             closed_ns: seconds(Key::CLOSED),
             local,
+        }))
+    }
+
+    fn networks(&self, key: Key) -> Result<Vec<Network>, ConfigError> {
+        let parse = |text| Network::parse(text).ok_or_else(|| wrong(key, text));
+        self.texts(key).map(parse).collect()
+    }
+
+    fn hosts(&self) -> Result<Option<HostsPlan>, ConfigError> {
+        if !self.flag(Key::HOSTS) {
+            return Ok(None);
+        }
+        Ok(Some(HostsPlan {
+            capacity: self.number(Key::HOSTS_CAPACITY),
+            local_capacity: self.number(Key::HOSTS_LOCAL_CAPACITY),
+            names: self.number(Key::HOSTS_NAMES),
+            places: Places::new(self.networks(Key::HOSTS_LOCAL)?, Vec::new()),
         }))
     }
 

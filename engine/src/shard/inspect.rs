@@ -99,6 +99,8 @@ impl<S: Source> Shard<S> {
             self.export.forget(before);
         }
         if ended {
+            self.learn_hosts(index, found);
+            let inspection = &mut self.sides[index as usize].inspection;
             self.inspector.release(inspection);
         }
     }

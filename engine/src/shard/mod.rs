@@ -9,6 +9,7 @@ mod course;
 mod expire;
 mod export;
 mod fanout;
+mod hosts;
 mod inspect;
 mod plan;
 
@@ -28,8 +29,9 @@ use crate::flow::group::{GROUP_SLOTS, Group, prefetch};
 use crate::flow::record;
 use crate::flow::table::{self, FlowTable, Likely, Place};
 use crate::flow::wheel::Wheel;
+use crate::hosts::Hosts;
 use crate::sys::clock;
-use crate::wire::{self, Fragment, Fragments, Parsed, TcpHead};
+use crate::wire::{self, Fragment, Fragments, Parsed, Reason, TcpHead};
 
 use fanout::{Fanout, OTHERS};
 
@@ -66,6 +68,7 @@ pub struct Shard<S> {
     wheel: Wheel,
     inspector: Inspector,
     periodic: Periodic,
+    hosts: Option<Box<Hosts>>,
     export: Export,
     fanout: Fanout,
     books: Books,
@@ -116,7 +119,11 @@ impl<S: Source> Shard<S> {
         gate: Option<Gate>,
         outlet: Option<Outlet>,
     ) -> Shard<S> {
-        let (flows, packets, export) = Export::new(shared, gate, plan.live);
+        let (flows, packets, hosts, export) = Export::new(shared, gate, plan.live);
+        let room = flows.len();
+        let looks_up = plan.depth != Depth::Parse;
+        let hosts_plan = plan.hosts.as_ref().filter(|_| looks_up);
+        let hosts = Hosts::new(hosts, hosts_plan, room, plan.secret);
         let table = FlowTable::new(flows, plan.secret);
         let frames = fanout::frames_a_turn(&packets, outlet.as_ref());
         let lendable = source.lendable();
@@ -136,6 +143,7 @@ impl<S: Source> Shard<S> {
             table,
             inspector: Inspector::new(&plan.inspection),
             periodic: course::periodic(plan.depth),
+            hosts,
             export,
             fanout: Fanout::new(packets, outlet, lendable),
             books: Books::default(),
@@ -156,6 +164,7 @@ impl<S: Source> Shard<S> {
         if received == Received::Frames {
             self.given += self.batch.as_slice().len() as u64;
             self.parse(now_ns);
+            self.count_interfaces();
             if self.fanout.is_read() {
                 self.begin_fan_out();
                 self.look_up::<true>();
@@ -206,6 +215,7 @@ impl<S: Source> Shard<S> {
                 break;
             }
         }
+        self.report_all_hosts();
     }
 
     /// Takes in what a source that was closed still holds.
@@ -240,7 +250,8 @@ impl<S: Source> Shard<S> {
     #[expect(clippy::cast_precision_loss, reason = "a few hundred bytes")]
     pub fn bytes_a_slot(&self) -> f64 {
         let tags = size_of::<Group>() as f64 / GROUP_SLOTS as f64;
-        (size_of::<FlowSlot>() + size_of::<Side>() + size_of::<u32>()) as f64 + tags
+        let told = if self.hosts.is_some() { Hosts::BYTES_A_FLOW } else { 0 };
+        (size_of::<FlowSlot>() + size_of::<Side>() + size_of::<u32>() + told) as f64 + tags
     }
 
     /// Frames that the source gave so far, the shard's own or not.
@@ -288,6 +299,11 @@ impl<S: Source> Shard<S> {
                 Ok(hash) => hash,
                 Err(reason) => {
                     books.drop(reason);
+                    if reason == Reason::Arp
+                        && let Some(hosts) = &mut self.hosts
+                    {
+                        hosts.learn_arp(bytes, frame.timestamp_ns);
+                    }
                     work.fate[usize::from(index)] = reason as u8 + 1;
                     continue;
                 }
@@ -322,6 +338,7 @@ impl<S: Source> Shard<S> {
                 prefetch::<0, _>(&self.sides[index as usize]);
                 self.wheel.prefetch(index);
                 self.fetch_course(&self.work.packet[at]);
+                self.fetch_hosts(index, &self.work.packet[at]);
             }
         }
     }
@@ -344,6 +361,10 @@ impl<S: Source> Shard<S> {
                 Some(index) => self.begin_again(index, &packet, hash, &frame),
                 None => self.begin(&packet, hash, &frame),
             };
+            let slot = self.table.slot(index);
+            if hosts::is_due(record::last_ns(slot), frame.timestamp_ns) {
+                self.report_hosts(index, false);
+            }
             let slot = self.table.slot(index);
             let verdict = record::account(slot, &packet, frame.bytes_on_wire(), frame.timestamp_ns);
             if course::has_odd_flags(&packet) {
@@ -408,6 +429,7 @@ impl<S: Source> Shard<S> {
         self.books.one(Count::FlowsCreated);
         self.note_beginning(index, packet, frame.timestamp_ns);
         self.watch(index, frame.timestamp_ns);
+        self.begin_hosts(index, packet, frame);
         index
     }
 
@@ -419,6 +441,7 @@ impl<S: Source> Shard<S> {
         self.books.set(Count::InspectionsFull, without_place);
         self.books.set(Count::StreamsFull, inspected.streams_exhausted);
         self.books.set(Count::MetadataLost, self.export.metadata_lost());
+        hosts::publish(self.hosts.as_deref(), &mut self.books);
         self.export.publish(&self.books);
     }
 }

@@ -1,6 +1,7 @@
 //! What a shard is told at its start.
 
 use crate::flow::timeouts::Timeouts;
+use crate::hosts::HostsPlan;
 
 /// How deep packets are looked into.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +33,8 @@ pub struct ShardPlan {
     pub fragments: usize,
     /// Limits of inspection.
     pub inspection: weir_dpi::Limits,
+    /// What is kept of hosts; none: nothing is.
+    pub hosts: Option<HostsPlan>,
 }
 
 /// Which packets of its source are a shard's own.

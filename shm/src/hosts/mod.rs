@@ -127,7 +127,7 @@ pub const fn bucket_of(time_ns: u64) -> u64 {
 
 /// Bytes of a bucket as bytes a second.
 pub fn bytes_a_second(in_bucket: u64) -> u64 {
-    let scaled = u128::from(in_bucket) * 1_000_000_000 >> BUCKET_SHIFT;
+    let scaled = (u128::from(in_bucket) * 1_000_000_000) >> BUCKET_SHIFT;
     u64::try_from(scaled).unwrap_or(u64::MAX)
 }
 

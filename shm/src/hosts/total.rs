@@ -117,6 +117,14 @@ impl TotalKey {
     const NETWORK: u64 = 4;
     const REMOTE: u64 = 5;
 
+    /// The network as people write it, where it is one.
+    pub fn network(&self) -> Option<String> {
+        let Self::Network(address, prefix) = *self else { return None };
+        let address = super::read::address_of(address);
+        let prefix = if address.is_ipv4() { prefix.saturating_sub(96) } else { prefix };
+        Some(format!("{address}/{prefix}"))
+    }
+
     pub(super) fn unpack(word: u64, network: [u64; 2]) -> Option<Self> {
         let [low, high, ..] = word.to_le_bytes();
         let id = u16::from_le_bytes([low, high]);

@@ -76,7 +76,9 @@ impl HostsWriter {
     /// Writes to every page.
     pub(crate) fn touch(&self) {
         let all = [&self.slots, &self.details, &self.names, &self.totals, &self.interfaces];
-        all.into_iter().for_each(|words| words.touch());
+        for words in all {
+            words.touch();
+        }
     }
 
     /// What there is room for.
