@@ -121,6 +121,10 @@ impl Hosts {
     ) {
         let own_word = matches!(app, AppId::MDNS | AppId::LLMNR);
         let source = if own_word { NameSource::Mdns } else { NameSource::Dns };
+        if own_word && name.starts_with(b"_") {
+            // The name of a service (RFC 6763), not of a host.
+            return;
+        }
         for address in said.answers.iter().take(said.answered) {
             let address = pack_address(*address);
             self.names.learn(&self.writer, address, (name, source), now_ns);
@@ -170,7 +174,9 @@ impl Hosts {
         mac: Option<u64>,
         syn: impl FnOnce() -> Option<Syn>,
     ) {
+        let place = self.told[index as usize].places[end];
         self.change_detail(index, end, |detail| {
+            let slot = self.writer.slot(place);
             if let Some(mac) = mac.filter(|_| detail.mac() == 0) {
                 detail.set_mac(mac);
             }
@@ -179,6 +185,7 @@ impl Hosts {
             {
                 detail.set_syn(head, options);
             }
+            slot.note_known(detail.mac() != 0, detail.has_syn());
         });
     }
 

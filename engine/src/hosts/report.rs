@@ -58,13 +58,26 @@ impl Report {
 }
 
 impl Hosts {
-    /// Asks for what [`Hosts::begin`] reads first.
+    /// Asks for what [`Hosts::begin`] reads first; the hashes of both hosts.
     #[inline]
-    pub(crate) fn fetch(&self, index: u32, key: &FlowKey) {
+    pub(crate) fn fetch(&self, index: u32, key: &FlowKey) -> [u64; 2] {
         let [a, b, c, d, _] = key.words;
         prefetch::<0, _>(&self.told[index as usize]);
-        self.table.prefetch_tags(self.table.hash([a, b]));
-        self.table.prefetch_tags(self.table.hash([c, d]));
+        let hashes = [[a, b], [c, d]].map(|address| self.table.hash(address));
+        for hash in hashes {
+            self.table.prefetch_tags(hash);
+        }
+        hashes
+    }
+
+    /// Asks for the slots of hosts with these hashes. Reads their tags.
+    #[inline]
+    pub(crate) fn fetch_slots(&self, hashes: [u64; 2]) {
+        for hash in hashes {
+            if let Some(place) = self.table.likely(hash) {
+                prefetch::<0, _>(self.writer.slot_words(place));
+            }
+        }
     }
 
     /// A flow begins: finds the places of its ends.
@@ -82,7 +95,6 @@ impl Hosts {
             slot.begin();
             slot.flow_begins(is_server, first.now_ns);
             slot.commit();
-            self.table.note(place, rank_of(identity, slot.detail()), first.now_ns);
             (told.places[end], told.generations[end]) = (place, identity.generation);
         }
         told.flags |= if first.client_is_hi { Told::CLIENT_IS_HI } else { 0 };
@@ -122,7 +134,12 @@ impl Hosts {
         if report.new.packets == [0, 0] && !is_last && report.app == report.old_app {
             return;
         }
+        for place in told.places {
+            prefetch::<0, _>(self.writer.slot_words(place));
+            prefetch::<1, _>(self.writer.slot_words(place));
+        }
         self.tell_totals(&report, &told);
+        self.fetch_details(&told);
         for end in 0..2 {
             self.tell_host(&report, &mut told, end);
         }
@@ -131,6 +148,19 @@ impl Hosts {
         let timed = if report.latency_ns.is_some() { Told::TIMED } else { 0 };
         told.flags = told.flags & !Told::CLIENT_IS_HI | turned | timed | Told::REPORTED;
         self.told[index as usize] = if is_last { Told::default() } else { told };
+    }
+
+    /// Asks for what [`tell_detail`] reads of both ends' details: keys of their lists.
+    #[inline]
+    fn fetch_details(&self, told: &Told) {
+        for detail in told.places.into_iter().filter_map(|place| self.writer.slot(place).detail()) {
+            for list in [Top::Apps, Top::Ports, Top::Peers] {
+                let detail = self.writer.detail(detail);
+                let keys = detail.keys(list);
+                prefetch::<0, _>(keys);
+                prefetch::<1, _>(keys);
+            }
+        }
     }
 
     fn tell_totals(&self, report: &Report, told: &Told) {
@@ -211,10 +241,21 @@ impl Hosts {
         }
         slot.commit();
         self.table.note(place, rank_of(identity, slot.detail()), report.last_ns);
-        let network = Totals::network(identity.network);
         if identity.kind != HostKind::Group {
-            Totals::account(&self.writer, network, &share, report.last_ns);
+            self.tell_network(report, identity.network, &share);
         }
+    }
+
+    fn tell_network(&self, report: &Report, network: u8, share: &Share) {
+        let total = self.writer.total(Totals::network(network));
+        let begins = i64::from(report.is_first);
+        total.begin();
+        total.flows(begins, begins - i64::from(report.is_last));
+        total.account(share, report.last_ns);
+        if let Some(latency_ns) = report.latency_ns {
+            total.latency(latency_ns);
+        }
+        total.commit();
     }
 
     fn count_flows(&self, told: &Told, begun: i64, live: i64) {
@@ -291,6 +332,13 @@ impl Hosts {
         self.writer.detail(detail).open(identity.generation);
         slot.set_detail(Some(detail));
         slot.commit();
+    }
+
+    /// Whether a flow's first packet may tell something new of its sender.
+    #[inline]
+    pub(crate) fn wants_to_know(&self, index: u32, end: usize, is_syn: bool) -> bool {
+        let slot = self.writer.slot(self.told[index as usize].places[end]);
+        slot.detail().is_some() && (!slot.knows_mac() || (is_syn && !slot.knows_syn()))
     }
 
     /// The detail of a flow's end, if it has one; for a change under its slot's version.

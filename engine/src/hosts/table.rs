@@ -91,6 +91,14 @@ impl HostTable {
         prefetch::<0, _>(&self.groups[self.first_choice(hash)]);
     }
 
+    /// Where a host of this hash most likely is, by the tags of its first group.
+    #[inline(always)]
+    pub(super) fn likely(&self, hash: u64) -> Option<u32> {
+        let group = self.first_choice(hash);
+        let slot = self.groups[group].matching(tag_of(hash)).next()?;
+        Some(index_of(group, slot))
+    }
+
     /// The place of a host.
     #[inline(always)]
     pub(super) fn find(&self, writer: &HostsWriter, address: [u64; 2], hash: u64) -> Option<u32> {

@@ -1,6 +1,6 @@
 //! Where the totals of applications, VLANs and networks are: a row each, so that none is looked for.
 
-use weir_shm::hosts::{HostsWriter, Share, TotalKey};
+use weir_shm::hosts::{HostsWriter, TotalKey};
 
 use super::classify::{NETWORKS, OUTSIDE, Places};
 
@@ -10,6 +10,7 @@ const ALL: usize = APPS;
 const VLANS_AT: usize = ALL + 1;
 /// VLANs that have a row, the last of which is for all others.
 const VLANS: usize = 64;
+const _: () = assert!(VLANS < NO_ROW as usize);
 const NETWORKS_AT: usize = VLANS_AT + VLANS;
 const REMOTE: usize = NETWORKS_AT + NETWORKS;
 /// Rows in all.
@@ -19,10 +20,14 @@ pub(super) const ROWS: u32 = (REMOTE + 1) as u32;
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Totals {
-    /// VLANs that have a row.
-    vlans: [u16; VLANS - 1],
-    used: usize,
+    /// The row of each VLAN, or [`NO_ROW`].
+    vlans: Box<[u8; VLAN_IDS]>,
+    used: u8,
 }
+
+/// VLAN ids have twelve bits.
+const VLAN_IDS: usize = 4096;
+const NO_ROW: u8 = u8::MAX;
 
 impl Totals {
     /// Names the rows of everything and of the networks.
@@ -33,24 +38,29 @@ impl Totals {
             let address = weir_shm::flow::pack_address(network.address());
             writer.total(row).name(TotalKey::Network(address, network.prefix()));
         }
-        Totals { vlans: [0; VLANS - 1], used: 0 }
+        Totals { vlans: Box::new([NO_ROW; VLAN_IDS]), used: 0 }
     }
 
     /// The row of a VLAN, to be kept by its flows.
+    #[inline]
     pub(super) fn vlan(&mut self, writer: &HostsWriter, vlan: u16) -> u8 {
-        let known = self.vlans[..self.used].iter().position(|known| *known == vlan);
-        let row = known.unwrap_or_else(|| {
-            let row = self.used;
-            if let Some(free) = self.vlans.get_mut(row) {
-                *free = vlan;
-                self.used += 1;
-                writer.total(VLANS_AT + row).name(TotalKey::Vlan(vlan));
-            } else if !writer.total(VLANS_AT + row).is_named() {
-                writer.total(VLANS_AT + row).name(TotalKey::Vlan(u16::MAX));
-            }
-            row
-        });
-        u8::try_from(row).unwrap_or(u8::MAX)
+        let row = self.vlans[usize::from(vlan) % VLAN_IDS];
+        if row == NO_ROW { self.add_vlan(writer, vlan) } else { row }
+    }
+
+    #[cold]
+    fn add_vlan(&mut self, writer: &HostsWriter, vlan: u16) -> u8 {
+        const OTHERS: u8 = VLANS as u8 - 1;
+        let row = self.used;
+        self.vlans[usize::from(vlan) % VLAN_IDS] = row;
+        let total = writer.total(VLANS_AT + usize::from(row));
+        if row < OTHERS {
+            self.used += 1;
+            total.name(TotalKey::Vlan(vlan));
+        } else if !total.is_named() {
+            total.name(TotalKey::Vlan(u16::MAX));
+        }
+        row
     }
 
     /// The row of an application.
@@ -78,15 +88,6 @@ impl Totals {
     #[inline(always)]
     pub(super) const fn network(network: u8) -> usize {
         if network == OUTSIDE { REMOTE } else { NETWORKS_AT + network as usize }
-    }
-
-    /// Adds a report to a row.
-    #[inline(always)]
-    pub(super) fn account(writer: &HostsWriter, row: usize, share: &Share, last_ns: u64) {
-        let total = writer.total(row);
-        total.begin();
-        total.account(share, last_ns);
-        total.commit();
     }
 
     /// Counts flows in a row.

@@ -10,6 +10,9 @@ use crate::flow::record;
 use crate::hosts::{Beginning, Hosts, mac_of};
 use crate::wire::{LinkType, Parsed};
 
+/// Packets between the one whose hosts' slots are asked for and the one that is looked up.
+pub(super) const AHEAD: usize = 6;
+
 /// Whether a flow is to report before a packet of this time: its last one was in another bucket.
 #[inline(always)]
 pub(super) const fn is_due(last_ns: u64, now_ns: u64) -> bool {
@@ -19,9 +22,21 @@ pub(super) const fn is_due(last_ns: u64, now_ns: u64) -> bool {
 impl<S: Source> Shard<S> {
     /// Asks for what [`Shard::begin_hosts`] reads of a flow that `packet` is likely to begin.
     #[inline]
-    pub(super) fn fetch_hosts(&self, index: u32, packet: &Parsed) {
+    pub(super) fn fetch_hosts(&mut self, index: u32, at: usize) {
         if let Some(hosts) = &self.hosts {
-            hosts.fetch(index, &packet.key);
+            self.work.begins |= 1 << at;
+            self.work.hosts[at] = hosts.fetch(index, &self.work.packet[at].key);
+        }
+    }
+
+    /// Asks for the slots of those hosts, whose tags are here by now.
+    #[inline(always)]
+    pub(super) fn fetch_host_slots(&self, at: usize) {
+        if at < self.work.packets
+            && self.work.begins >> at & 1 == 1
+            && let Some(hosts) = &self.hosts
+        {
+            hosts.fetch_slots(self.work.hosts[at]);
         }
     }
 
@@ -39,6 +54,10 @@ impl<S: Source> Shard<S> {
                 now_ns: frame.timestamp_ns,
             },
         );
+        let end = usize::from(packet.swapped);
+        if !hosts.wants_to_know(index, end, is_syn(packet)) {
+            return;
+        }
         let bytes = self.source.bytes(frame);
         let is_link = frame.link == LinkType::Ethernet && !packet.key.is_tunnelled();
         let mac = is_link.then(|| bytes.get(6..12).and_then(mac_of)).flatten();
@@ -47,7 +66,7 @@ impl<S: Source> Shard<S> {
             let options = bytes.get(at + 20..at + usize::from(packet.tcp.header_bytes))?;
             is_syn(packet).then(|| Syn::parse(packet.ttl, packet.tcp.window, options))
         };
-        hosts.learn_sender(index, usize::from(packet.swapped), mac, syn);
+        hosts.learn_sender(index, end, mac, syn);
     }
 
     /// A flow reports what it came to.

@@ -89,7 +89,12 @@ struct Work {
     packets: usize,
     /// What each frame came to that became no packet; see [`fanout`].
     fate: [u8; BATCH],
+    /// Packets that are likely to begin a flow, a bit each, and the hashes of their hosts.
+    begins: u64,
+    hosts: [[u64; 2]; BATCH],
 }
+
+const _: () = assert!(BATCH <= 64, "a bit for each packet");
 
 /// What the engine alone keeps of a flow.
 #[derive(Clone, Debug)]
@@ -136,6 +141,8 @@ impl<S: Source> Shard<S> {
                 hash: [0; BATCH],
                 packets: 0,
                 fate: [OTHERS; BATCH],
+                begins: 0,
+                hosts: [[0; 2]; BATCH],
             }),
             fragments: Fragments::new(plan.fragments, plan.secret),
             sides: vec![Side::new(0); table.capacity()].into(),
@@ -327,7 +334,7 @@ impl<S: Source> Shard<S> {
 
     /// Asks for what the look-up of a packet to come will read, and for what a new flow will write.
     #[inline(always)]
-    fn fetch(&self, at: usize) {
+    fn fetch(&mut self, at: usize) {
         if at >= self.work.packets {
             return;
         }
@@ -338,7 +345,7 @@ impl<S: Source> Shard<S> {
                 prefetch::<0, _>(&self.sides[index as usize]);
                 self.wheel.prefetch(index);
                 self.fetch_course(&self.work.packet[at]);
-                self.fetch_hosts(index, &self.work.packet[at]);
+                self.fetch_hosts(index, at);
             }
         }
     }
@@ -349,11 +356,16 @@ impl<S: Source> Shard<S> {
         if self.plan.depth == Depth::Parse {
             return;
         }
+        self.work.begins = 0;
         for at in 0..table::AHEAD {
             self.fetch(at);
         }
+        for at in 0..hosts::AHEAD {
+            self.fetch_host_slots(at);
+        }
         for at in 0..self.work.packets {
             self.fetch(at + table::AHEAD);
+            self.fetch_host_slots(at + hosts::AHEAD);
             let packet = self.work.packet[at];
             let hash = self.work.hash[at];
             let frame = self.batch.as_slice()[usize::from(self.work.frame[at])];

@@ -18,6 +18,9 @@ pub(super) const BYTES: usize = 8;
 pub(super) const PACKETS: usize = 10;
 pub(super) const RATE: usize = 12;
 
+const KNOWS_MAC: u64 = 1 << 48;
+const KNOWS_SYN: u64 = 1 << 49;
+
 /// Word 3 of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Identity {
@@ -141,7 +144,26 @@ impl HostSlot<'_> {
     pub fn set_detail(self, detail: Option<u32>) {
         let reference = detail.map_or(0, |detail| u64::from(detail) + 1);
         let version = get(self.0, 0) & VERSION_MASK;
+        self.note_known(false, false);
         self.0[0].store(reference << 32 | version, Ordering::Relaxed);
+    }
+
+    /// Whether its detail has a hardware address.
+    #[inline(always)]
+    pub fn knows_mac(self) -> bool {
+        get(self.0, IDENTITY) & KNOWS_MAC != 0
+    }
+
+    /// Whether its detail has a SYN.
+    #[inline(always)]
+    pub fn knows_syn(self) -> bool {
+        get(self.0, IDENTITY) & KNOWS_SYN != 0
+    }
+
+    /// Writes down what its detail has, in an open slot.
+    pub fn note_known(self, mac: bool, syn: bool) {
+        let known = if mac { KNOWS_MAC } else { 0 } | if syn { KNOWS_SYN } else { 0 };
+        put(self.0, IDENTITY, get(self.0, IDENTITY) & !(KNOWS_MAC | KNOWS_SYN) | known);
     }
 
     /// A flow begins.

@@ -54,3 +54,61 @@ impl Geo {
         found.decode_path::<String>(&path).ok()?
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(out: &mut Vec<u8>, text: &str) {
+        let length = u8::try_from(text.len()).unwrap();
+        if length < 29 {
+            out.push(0x40 | length);
+        } else {
+            out.extend([0x40 | 29, length - 29]);
+        }
+        out.extend(text.as_bytes());
+    }
+
+    /// A database of one node: the lower half of IPv4 is of one system, the other is not known.
+    fn database() -> Vec<u8> {
+        let mut file = vec![0, 0, 17, 0, 0, 1];
+        file.extend([0; 16]);
+        file.push(0xe2);
+        text(&mut file, "autonomous_system_number");
+        file.extend([0xc2, 0xfb, 0xf4]);
+        text(&mut file, "autonomous_system_organization");
+        text(&mut file, "Example");
+        file.extend(b"\xab\xcd\xefMaxMind.com\xe9");
+        let values: [(&str, &[u8]); 9] = [
+            ("binary_format_major_version", &[0xa1, 2]),
+            ("binary_format_minor_version", &[0xa0]),
+            ("build_epoch", &[0x01, 0x02, 1]),
+            ("database_type", &[0x41, b'x']),
+            ("description", &[0xe0]),
+            ("ip_version", &[0xa1, 4]),
+            ("languages", &[0x00, 0x04]),
+            ("node_count", &[0xc1, 1]),
+            ("record_size", &[0xa1, 24]),
+        ];
+        for (key, value) in values {
+            text(&mut file, key);
+            file.extend(value);
+        }
+        file
+    }
+
+    #[test]
+    fn systems_are_looked_up() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("asn.mmdb");
+        std::fs::write(&file, database()).unwrap();
+        let geo = Geo::load(Some(&file), None).unwrap();
+        let asn = |text: &str| geo.asn(text.parse().unwrap());
+        assert_eq!(asn("10.0.0.1"), Some((64_500, "Example".to_owned())));
+        assert_eq!(asn("200.0.0.1"), None);
+        assert_eq!(geo.country("10.0.0.1".parse().unwrap()), None);
+        assert!(Geo::load(None, Some(&place.path().join("none"))).is_err());
+        std::fs::write(&file, b"nonsense").unwrap();
+        assert!(Geo::load(Some(&file), None).is_err());
+    }
+}
