@@ -59,6 +59,7 @@ pub fn segment(flow_slots: u32) -> ShardWriter {
         histograms: &weir_engine::shard::HISTOGRAMS,
         packets: PacketSpec::default(),
         alerts: weir_shm::AlertSpec::default(),
+        hosts: weir_shm::hosts::HostsSpec::NONE,
         huge_pages: false,
     };
     ShardWriter::create(&spec).expect("memory")

@@ -74,6 +74,22 @@ counters! {
         "Hosts, services and the like that alerts no longer count by, because others took the place.";
     AlertKeysForgotten "alert_keys_forgotten" Count Info
         "Targets of scans that were forgotten within their window, and so may count twice.";
+    HostsLive "hosts_live" Count Info "Hosts known now.";
+    HostsDetailed "hosts_detailed" Count Info "Local hosts of which everything is kept now.";
+    HostsCreated "hosts_created" Count Info "Hosts that were new.";
+    HostsEvictedRemote "hosts_evicted_remote" Count Info
+        "Remote hosts that left for a new host because the table was full there.";
+    HostsEvictedLocal "hosts_evicted_local" Count Info
+        "Local hosts that left for a new host: no remote one was left there.";
+    HostsEvictedSent "hosts_evicted_bytes_sent" Bytes Info "Bytes that hosts which left had sent.";
+    HostsEvictedReceived "hosts_evicted_bytes_received" Bytes Info
+        "Bytes that hosts which left had received.";
+    HostDetailsTaken "host_details_taken" Count Info
+        "Times that a new local host got what was kept of one long silent.";
+    HostDetailsFull "host_details_full" Count Info
+        "Times that of a local host nothing but its totals was kept, because there was no room.";
+    HostNamesReplaced "host_names_replaced" Count Info
+        "Names of addresses that gave way to others.";
     Turns "turns" Count Info "Turns that handled at least one frame.";
     TimersLate "timers_late" Count Info
         "Turns that left due timers for the next one because the budget was used up.";

@@ -4,6 +4,7 @@ pub mod capture;
 pub mod wire;
 
 pub mod flow;
+pub mod hosts;
 
 pub mod shard;
 

@@ -86,6 +86,16 @@ pub(crate) enum SectionKind {
     AlertHead = 27,
     AlertRing = 28,
     ActiveAlerts = 35,
+    /// Slots of hosts.
+    Hosts = 24,
+    /// What is kept of local hosts besides.
+    HostDetails = 25,
+    /// Totals of applications, VLANs and networks.
+    Totals = 26,
+    /// Names of addresses.
+    HostNames = 30,
+    /// Interfaces.
+    Interfaces = 31,
 }
 
 /// Words of a definition of a counter or a histogram: unit and role, name, help.
@@ -391,7 +401,7 @@ pub(crate) fn unix_ns() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{alerts, arena, flow, histogram, packets, records, rules};
+    use crate::{alerts, arena, flow, histogram, hosts, packets, records, rules};
 
     const PAGE_TEXT: &str = include_str!("../../docs/SHM_FORMAT.md");
 
@@ -424,6 +434,11 @@ mod tests {
             (K::AlertHead, alerts::HEAD_WORDS * WORD),
             (K::AlertRing, WORD),
             (K::ActiveAlerts, alerts::WORDS * WORD),
+            (K::Hosts, hosts::HOST_BYTES),
+            (K::HostDetails, hosts::DETAIL_BYTES),
+            (K::Totals, hosts::TOTAL_BYTES),
+            (K::HostNames, hosts::NAME_BYTES),
+            (K::Interfaces, hosts::INTERFACE_BYTES),
         ];
         for (kind, stride) in sections {
             let row = format!("| {} | {kind:?} | ", kind as u32);

@@ -23,6 +23,8 @@ pub mod bpf;
 pub mod counters;
 pub mod flow;
 pub mod histogram;
+#[cfg(not(loom))]
+pub mod hosts;
 pub mod packets;
 pub mod records;
 mod ring;

@@ -9,6 +9,7 @@ use crate::{
     error::Error,
     flow::{FlowSnapshot, SLOT_BYTES, SLOT_WORDS, SlotRead, WORD_FLOW_ID, read_slot},
     histogram::{self, Histogram},
+    hosts::{self, HostsReader},
     layout::{
         self, DEF_WORDS, ENGINE_WORDS, LIVE_ASKS_DROPPED, LIVE_HEARTBEAT_NS, LIVE_STATE,
         LIVE_WORDS, Opened, SectionKind, SegmentKind,
@@ -197,6 +198,11 @@ impl Attached {
         &self.shards
     }
 
+    /// Hosts, applications and networks, over all shards. Copies all of them.
+    pub fn hosts(&self) -> hosts::Hosts {
+        hosts::merge(self.shards.iter().map(|shard| (shard.shard, &shard.hosts)))
+    }
+
     /// Its queue blocks.
     pub fn queues(&self) -> &[QueueReader] {
         &self.queues
@@ -291,6 +297,7 @@ pub struct ShardReader {
     histograms: Vec<(HistogramText, ReadWords)>,
     packets: PacketWords,
     alerts: AlertWords,
+    hosts: HostsReader,
 }
 
 /// The words of a shard's packet ring.
@@ -361,6 +368,7 @@ impl ShardReader {
             histograms,
             packets: PacketWords::new(segment)?,
             alerts: AlertWords::new(segment)?,
+            hosts: HostsReader::new(segment)?,
         })
     }
 
@@ -418,6 +426,11 @@ impl ShardReader {
                 FlowRead::Flow
             }
         }
+    }
+
+    /// Hosts and totals.
+    pub fn hosts(&self) -> &HostsReader {
+        &self.hosts
     }
 
     pub(crate) fn packets(&self) -> &PacketWords {
@@ -534,6 +547,7 @@ mod tests {
             histograms: HISTOGRAMS,
             packets: crate::PacketSpec::default(),
             alerts: crate::AlertSpec::default(),
+            hosts: HostsSpec::NONE,
             huge_pages: false,
         })
         .unwrap();

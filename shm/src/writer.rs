@@ -7,6 +7,7 @@ use crate::{
     error::Error,
     flow::SLOT_BYTES,
     histogram::{self, HistogramDef, HistogramWriter},
+    hosts::{HostsSpec, HostsWriter},
     layout::{DEF_WORDS, Made, Plan, SectionKind, SegmentKind},
     packets::{self, GROUPS, PacketWriter, READERS},
     records::{HEAD_WORDS, RING_BYTES_MIN, RecordWriter},
@@ -38,6 +39,8 @@ pub struct ShardSpec<'a> {
     pub packets: PacketSpec,
     /// Alerts.
     pub alerts: AlertSpec,
+    /// Hosts and totals.
+    pub hosts: HostsSpec,
     /// Whether to try for 2 MiB pages.
     pub huge_pages: bool,
 }
@@ -93,6 +96,8 @@ pub struct ShardWriter {
     pub packets: PacketWriter,
     /// Alerts.
     pub alerts: AlertWriter,
+    /// Hosts and totals.
+    pub hosts: HostsWriter,
     shard: u16,
     map: Arc<WriteMap>,
 }
@@ -133,6 +138,7 @@ impl ShardWriter {
         plan.section(SectionKind::AlertHead, alerts::HEAD_WORDS * WORD, 1);
         plan.section(SectionKind::AlertRing, WORD, spec.alerts.ring_bytes / WORD);
         plan.section(SectionKind::ActiveAlerts, alerts::WORDS * WORD, spec.alerts.places as usize);
+        spec.hosts.plan(&mut plan);
         let made = plan.create(&name, spec.huge_pages)?;
         made.fill(SectionKind::CounterDefs, counter_defs);
         made.fill(SectionKind::HistogramDefs, histogram_defs);
@@ -153,6 +159,7 @@ impl ShardWriter {
                 made.words(SectionKind::AlertRing),
                 made.words(SectionKind::ActiveAlerts),
             ),
+            hosts: HostsWriter::new(&made),
             shard: spec.shard,
             map: made.map,
         })
@@ -166,6 +173,7 @@ impl ShardWriter {
         self.arena.touch();
         self.packets.touch();
         self.alerts.touch();
+        self.hosts.touch();
     }
 
     /// Whether the segment is on huge pages of the reserved pool.

@@ -84,6 +84,7 @@ impl Engine {
                     histograms: HISTOGRAMS,
                     packets: PacketSpec::default(),
                     alerts: weir_shm::AlertSpec::default(),
+                    hosts: weir_shm::hosts::HostsSpec::NONE,
                     huge_pages: false,
                 })
             })
@@ -513,6 +514,7 @@ fn impossible_specifications_are_refused() {
         histograms: &[],
         packets: PacketSpec::default(),
         alerts: weir_shm::AlertSpec::default(),
+        hosts: weir_shm::hosts::HostsSpec::NONE,
         huge_pages: false,
     };
     assert!(ShardWriter::create(&spec).is_ok(), "the smallest there is");

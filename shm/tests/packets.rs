@@ -144,6 +144,7 @@ impl Engine {
                     histograms: &[],
                     packets,
                     alerts: weir_shm::AlertSpec::default(),
+                    hosts: weir_shm::hosts::HostsSpec::NONE,
                     huge_pages: false,
                 })
                 .unwrap();

@@ -15,6 +15,7 @@ use weir_engine::sys::clock;
 use weir_engine::wire::Tunnel;
 use weir_shm::Attached;
 use weir_shm::flow::{Dir, FlowSnapshot};
+use weir_shm::hosts::Hosts;
 use weir_shm::records::{Next, Record, RecordKind, StartAt};
 
 use crate::traffic::Expected;
@@ -146,6 +147,34 @@ fn observe(
         acted?;
         Ok(report)
     })
+}
+
+/// Runs an engine over a file; the hosts that it saw, as a reader finds them once all flows have ended.
+///
+/// # Errors
+/// The engine does not start, or cannot be read.
+pub fn hosts(source: &str, settings: &[(&str, toml::Value)]) -> anyhow::Result<(Hosts, Report)> {
+    let mut chosen = Settings::default();
+    chosen.set("flow.capacity", 100_000.into())?;
+    chosen.set("engine.pin", false.into())?;
+    for (key, value) in settings {
+        chosen.set(key, value.clone())?;
+    }
+    let config = chosen.into_config("test", &[source.to_owned()])?;
+    let place = tempfile::tempdir()?;
+    let socket = place.path().join("engine.sock");
+    let depth = Depth::Inspect;
+    let options =
+        Options { socket: socket.clone(), lossless_records: false, depth, packet_readers: 0 };
+    let mut engine = Engine::start(&config, &options)?;
+    let attaching = std::thread::spawn(move || Attached::open_path(&socket));
+    while !attaching.is_finished() || !engine.is_done() {
+        engine.serve()?;
+        clock::rest(Duration::from_millis(1));
+    }
+    let attached = attaching.join().map_err(|_| anyhow!("the reader panicked"))??;
+    let report = engine.finish();
+    Ok((attached.hosts(), report))
 }
 
 fn collect(

@@ -10,7 +10,8 @@ use weir_dpi::rules::{Compiler, RuleSet};
 use weir_engine::books;
 use weir_engine::capture::file::{Preloaded, PreloadedFrames};
 use weir_engine::flow::table::FlowTable;
-use weir_engine::flow::timeouts::Timeouts;
+use weir_engine::flow::timeouts::{Network, Timeouts};
+use weir_engine::hosts::{HostsPlan, Places};
 use weir_engine::shard::{Depth, HISTOGRAMS, Shard, ShardPlan, Split, Turn};
 use weir_shm::{ShardSpec, ShardWriter};
 use weir_tests::allocations::{self, Counting};
@@ -20,6 +21,10 @@ use weir_tests::{corpus, traffic};
 static ALLOCATOR: Counting = Counting;
 
 fn shard(frames: PreloadedFrames) -> Shard<Preloaded> {
+    // Few, so that hosts, details and names give way, too.
+    let local = Network::parse("10.0.0.0/8").into_iter().collect();
+    let places = Places::new(local, Vec::new());
+    let hosts = HostsPlan { capacity: 30, local_capacity: 4, names: 8, places };
     let shared = ShardWriter::create(&ShardSpec {
         shard: 0,
         label: "no_alloc",
@@ -31,6 +36,7 @@ fn shard(frames: PreloadedFrames) -> Shard<Preloaded> {
         histograms: &HISTOGRAMS,
         packets: weir_shm::PacketSpec::default(),
         alerts: weir_shm::AlertSpec::default(),
+        hosts: hosts.room(),
         huge_pages: false,
     })
     .unwrap();
@@ -47,6 +53,7 @@ fn shard(frames: PreloadedFrames) -> Shard<Preloaded> {
         inspection,
         alerts: Some(Arc::default()),
         shards: 1,
+        hosts: Some(hosts),
     };
     Shard::new(Preloaded::new(Arc::new(frames), 1), plan, shared, None, None)
 }

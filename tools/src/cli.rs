@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    alerts, apps, bench, check, doctor, exit, extcap, feed, flows, readers, replay, rules, run,
-    shunt, stats, top, with,
+    alerts, apps, bench, check, doctor, exit, extcap, feed, flows, hosts, readers, replay, rules,
+    run, shunt, stats, top, with,
 };
 
 /// Weir: a packet engine whose flows any program may read.
@@ -30,6 +30,7 @@ enum Command {
     Check(check::CheckArgs),
     Stats(stats::StatsArgs),
     Top(top::TopArgs),
+    Hosts(hosts::HostsArgs),
     Apps(apps::AppsArgs),
     Readers(readers::ReadersArgs),
     With(with::WithArgs),
@@ -52,6 +53,7 @@ impl Cli {
             Command::Check(args) => Ok(check::run(args)),
             Command::Stats(args) => stats::run(args),
             Command::Top(args) => top::run(args),
+            Command::Hosts(args) => hosts::run(args),
             Command::Apps(args) => apps::run(args),
             Command::Readers(args) => readers::run(args),
             Command::With(args) => with::run(args),

@@ -20,6 +20,8 @@ mod filter;
 mod flow;
 mod flow_json;
 mod flows;
+mod grid;
+mod hosts;
 mod live;
 mod names;
 mod netlink;

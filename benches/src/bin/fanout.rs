@@ -68,6 +68,7 @@ impl Engine {
             histograms: &[],
             packets: PacketSpec { slots: SLOTS, lease_slots: LEASE_SLOTS, area: 0, link_type: 1 },
             alerts: weir_shm::AlertSpec::default(),
+            hosts: weir_shm::hosts::HostsSpec::NONE,
             huge_pages: false,
         })?;
         shared.touch();

@@ -87,6 +87,7 @@ impl Played {
             inspection: weir_dpi::Limits { flows: 16, ..weir_dpi::Limits::default() },
             alerts: Some(std::sync::Arc::default()),
             shards: 1,
+            hosts: None,
         };
         let memory = segment(FlowTable::slots_for(FLOWS * 2));
         let shard = Shard::new(Staged(Rc::clone(&stage)), plan, memory, None, None);

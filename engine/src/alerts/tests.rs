@@ -31,6 +31,7 @@ fn bench(change: impl FnOnce(&mut AlertRules)) -> Bench {
         histograms: &[],
         packets: PacketSpec::default(),
         alerts: AlertSpec { ring_bytes: 1 << 20, places: 64 },
+        hosts: weir_shm::hosts::HostsSpec::NONE,
         huge_pages: false,
     })
     .unwrap();

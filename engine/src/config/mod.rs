@@ -16,6 +16,7 @@ pub use source::SourceSpec;
 
 use crate::alerts::AlertRules;
 use crate::flow::timeouts::{Network, Timeouts};
+use crate::hosts::{HostsPlan, Places};
 use settings::Key;
 
 /// Why a configuration is no good, and what would be.
@@ -108,6 +109,7 @@ pub struct Config {
     pub flows_per_shard: u32,
     pub timeouts: Option<Timeouts>,
     pub fragments: u32,
+    pub hosts: Option<HostsPlan>,
     pub inspect: bool,
     pub inspection: weir_dpi::Limits,
     pub rules: Vec<String>,
@@ -219,6 +221,7 @@ impl Settings {
             flows_per_shard: self.number(Key::FLOWS),
             timeouts: self.timeouts()?,
             fragments: self.number(Key::FRAGMENTS),
+            hosts: self.hosts()?,
             inspect: self.flag(Key::INSPECT),
             inspection: weir_dpi::Limits {
                 flows: self.number(Key::INSPECTIONS),
@@ -295,6 +298,18 @@ impl Settings {
     fn networks(&self, key: Key) -> Result<Vec<Network>, ConfigError> {
         let network = |text| Network::parse(text).ok_or_else(|| wrong(key, text));
         self.texts(key).map(network).collect()
+    }
+
+    fn hosts(&self) -> Result<Option<HostsPlan>, ConfigError> {
+        if !self.flag(Key::HOSTS) {
+            return Ok(None);
+        }
+        Ok(Some(HostsPlan {
+            capacity: self.number(Key::HOSTS_CAPACITY),
+            local_capacity: self.number(Key::HOSTS_LOCAL_CAPACITY),
+            names: self.number(Key::HOSTS_NAMES),
+            places: Places::new(self.networks(Key::HOSTS_LOCAL)?, Vec::new()),
+        }))
     }
 
     /// Every risk but those that are switched off.

@@ -119,6 +119,24 @@ settings! {
         "The networks that count as local (RFC 1918, 3927, 4193 and 4291 by default).";
     FRAGMENTS "flow.fragments" number("datagrams", 4096, 16, 1 << 20),
         "Fragmented datagrams each shard follows at the same time.";
+    HOSTS "hosts.enabled" Kind::Flag(true),
+        "Keep what hosts, applications and networks came to.";
+    HOSTS_CAPACITY "hosts.capacity" number("hosts", 131_072, 1024, 1 << 26),
+        "Hosts each shard knows at the same time, 128 bytes each. Where there is no room, remote ones \
+         that were silent longest leave.";
+    HOSTS_LOCAL_CAPACITY "hosts.local_capacity" number("hosts", 2048, 0, 1 << 20),
+        "Local hosts of which each shard keeps everything, 4 KiB each: applications, peers, ports, \
+         names, hardware. Of others it keeps the totals.";
+    HOSTS_NAMES "hosts.names" number("names", 16_384, 0, 1 << 24),
+        "Names of addresses each shard remembers, 128 bytes each.";
+    HOSTS_LOCAL "hosts.local" Kind::Texts {
+            what: "networks, such as 10.0.0.0/8",
+            default: &[
+                "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "127.0.0.0/8",
+                "fc00::/7", "fe80::/10", "::1",
+            ],
+        },
+        "The networks whose hosts are local. Those of the captured interfaces are as well.";
     INSPECT "inspect.enabled" Kind::Flag(true),
         "Look for the application of each flow.";
     INSPECTIONS "inspect.flows" number("flows", 16384, 16, 1 << 22),

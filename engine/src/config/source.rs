@@ -34,6 +34,14 @@ impl SourceSpec {
         }
     }
 
+    /// The interface, if it is one.
+    pub fn interface(&self) -> Option<&str> {
+        match self {
+            SourceSpec::Xdp(interface) | SourceSpec::Packet(interface) => Some(interface),
+            SourceSpec::File(_) => None,
+        }
+    }
+
     /// Whether it is a file: it ends, and may be made to wait.
     pub const fn is_file(&self) -> bool {
         matches!(self, SourceSpec::File(_))

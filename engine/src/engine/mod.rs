@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use weir_dpi::AppId;
+use weir_shm::hosts::HostsSpec;
 use weir_shm::rules::AppNames;
 use weir_shm::{
     Access, AlertSpec, ControlSpec, ControlWriter, EngineState, Offer, PacketSpec, SegmentFd,
@@ -25,8 +26,9 @@ use weir_shm::{
 
 use crate::books::{self, Books};
 use crate::capture::arena::Arena;
-use crate::config::{Config, ConfigError, PacketAccess};
+use crate::config::{Config, ConfigError, PacketAccess, SourceSpec};
 use crate::flow::table::FlowTable;
+use crate::hosts::{HostsPlan, Places, own};
 use crate::shard::{AppTotal, Depth, Gate, HISTOGRAMS, Outlet, ShardPlan, Split};
 use crate::sys::privilege::Keep;
 use crate::sys::{clock, groups, place};
@@ -449,6 +451,7 @@ pub(crate) fn segment(
             link_type,
         },
         alerts: AlertSpec { ring_bytes: config.alert_ring_bytes, places: config.alert_places },
+        hosts: config.hosts.as_ref().map_or(HostsSpec::NONE, HostsPlan::room),
         huge_pages: config.huge_pages,
     })
 }
@@ -503,7 +506,21 @@ pub(crate) fn plan(
         inspection: config.inspection,
         alerts: config.alerts.clone(),
         shards,
+        hosts: hosts(config, live),
     }
+}
+
+/// What is kept of hosts: on a live run, this machine's addresses and networks are known, too.
+fn hosts(config: &Config, live: bool) -> Option<HostsPlan> {
+    let mut plan = config.hosts.clone()?;
+    if live {
+        let interfaces: Vec<&str> =
+            config.sources.iter().filter_map(SourceSpec::interface).collect();
+        let mut networks = plan.places.networks().to_vec();
+        networks.extend(own::networks(&interfaces));
+        plan.places = Places::new(networks, own::addresses());
+    }
+    Some(plan)
 }
 
 /// Readers may be behind by half the ring: what one turn writes fits in the other half.

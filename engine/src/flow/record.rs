@@ -145,6 +145,56 @@ pub(crate) fn by_direction(slot: &FlowSlot) -> ByDirection {
     ByDirection { packets, flags }
 }
 
+/// All that a flow's record says of its course.
+pub(crate) struct Flow {
+    /// The lower end's, and the higher end's.
+    pub(crate) addresses: [[u64; 2]; 2],
+    pub(crate) ports: [u16; 2],
+    pub(crate) l4: u8,
+    pub(crate) app: u16,
+    pub(crate) client_is_hi: bool,
+    /// From here on: from the lower end, and from the higher.
+    pub(crate) packets: [u64; 2],
+    pub(crate) bytes: [u64; 2],
+    pub(crate) flags: [u8; 2],
+    first_ns: [u64; 2],
+    last_ns: [u64; 2],
+}
+
+impl Flow {
+    /// From the client's first packet to the server's.
+    pub(crate) fn latency_ns(&self) -> Option<u64> {
+        let client = usize::from(self.client_is_hi);
+        let both = self.packets[0] > 0 && self.packets[1] > 0;
+        self.first_ns[1 - client].checked_sub(self.first_ns[client]).filter(|_| both)
+    }
+
+    /// When the last packet came.
+    pub(crate) fn last_ns(&self) -> u64 {
+        self.last_ns[0].max(self.last_ns[1])
+    }
+}
+
+/// Reads all of a record.
+pub(crate) fn flow(slot: &FlowSlot) -> Flow {
+    let (key, word) = (key(slot), slot.load(VERDICT));
+    let [.., lo_hi, hi_lo, _, _] = word.to_le_bytes();
+    let [a, b, c, d, _] = key.words;
+    let both = |word: usize| COUNTS.map(|base| slot.load(base + word));
+    Flow {
+        addresses: [[a, b], [c, d]],
+        ports: [key.port_lo(), key.port_hi()],
+        l4: key.protocol(),
+        app: app(slot).0,
+        client_is_hi: word & CLIENT_IS_HI != 0,
+        packets: both(PACKETS),
+        bytes: both(BYTES),
+        flags: [lo_hi, hi_lo],
+        first_ns: both(FIRST_NS),
+        last_ns: both(LAST_NS),
+    }
+}
+
 /// What inspection found.
 pub(crate) fn verdict(slot: &FlowSlot) -> weir_dpi::Verdict {
     let [m0, m1, a0, a1, _, _, confidence, _] = slot.load(VERDICT).to_le_bytes();

@@ -67,6 +67,16 @@ impl Network {
         Network::new(address, prefix)
     }
 
+    /// Its address, in mapped form.
+    pub const fn address(&self) -> [u8; 16] {
+        self.bits.to_be_bytes()
+    }
+
+    /// How many leading bits of the mapped form count.
+    pub const fn prefix(&self) -> u8 {
+        self.prefix
+    }
+
     /// Whether `address` (mapped form) lies in it.
     pub fn contains(&self, address: [u8; 16]) -> bool {
         u128::from_be_bytes(address) & mask(self.prefix) == self.bits

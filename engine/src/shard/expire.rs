@@ -46,8 +46,10 @@ impl<S: Source> Shard<S> {
             self.end_flow(index, closed.map_or(EndReason::Idle, Closed::reason), now_ns);
             return;
         }
+        let active_ns = timeouts.active_ns;
+        self.report_hosts(index, false);
         let report_ns =
-            u64::from(self.sides[index as usize].reported_s) * 1_000_000_000 + timeouts.active_ns;
+            u64::from(self.sides[index as usize].reported_s) * 1_000_000_000 + active_ns;
         let again_ns = deadline_ns.min(now_ns + LOOK_NS);
         if report_ns <= now_ns {
             self.sides[index as usize].reported_s = seconds(now_ns);
@@ -85,6 +87,7 @@ impl<S: Source> Shard<S> {
         self.end_inspection(index);
         self.judge_course(index, silent);
         self.tell_end(index);
+        self.report_hosts(index, true);
         let slot = self.table.slot(index);
         self.export.flow(RecordKind::Ended, reason, now_ns, slot);
         let metadata = slot.meta_ref();

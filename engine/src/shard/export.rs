@@ -12,6 +12,7 @@ use weir_shm::arena::ArenaWriter;
 use weir_shm::counters::{CounterWriter, Unit};
 use weir_shm::flow::FlowSlot;
 use weir_shm::histogram::{HistogramDef, HistogramWriter};
+use weir_shm::hosts::HostsWriter;
 use weir_shm::packets::PacketWriter;
 use weir_shm::records::{EndReason, RecordKind, RecordWriter};
 
@@ -88,7 +89,7 @@ pub struct Export {
 }
 
 impl Export {
-    /// Exports through `shared`, less its flow table, its packet ring and its alerts, which come back by
+    /// Exports through `shared`, less its flow table, its packet ring, its alerts and its hosts, which come back by
     /// themselves. `live` says that
     /// timestamps are from the clock of this machine, so that a packet's age means something.
     ///
@@ -97,10 +98,11 @@ impl Export {
         mut shared: ShardWriter,
         gate: Option<Gate>,
         live: bool,
-    ) -> (FlowSlots, PacketWriter, AlertWriter, Export) {
+    ) -> (FlowSlots, PacketWriter, AlertWriter, HostsWriter, Export) {
         shared.touch();
-        let ShardWriter { flows, records, arena, counters, histograms, packets, alerts, .. } =
-            shared;
+        let ShardWriter {
+            flows, records, arena, counters, histograms, packets, alerts, hosts, ..
+        } = shared;
         let totals = vec![AppTotal::default(); APPS].into();
         let export = Export {
             records,
@@ -113,7 +115,7 @@ impl Export {
             held: 0,
             live,
         };
-        (flows, packets, alerts, export)
+        (flows, packets, alerts, hosts, export)
     }
 
     /// Totals of the flows that ended, by application; those without any are left out.

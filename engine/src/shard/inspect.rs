@@ -101,6 +101,7 @@ impl<S: Source> Shard<S> {
             self.export.forget(before);
         }
         if ended {
+            self.learn_hosts(index, found);
             let inspection = &mut self.sides[index as usize].inspection;
             self.inspector.release(inspection);
             self.tell_named(index, found.master, risks);

@@ -10,6 +10,7 @@ mod course;
 mod expire;
 mod export;
 mod fanout;
+mod hosts;
 mod inspect;
 mod plan;
 
@@ -31,6 +32,7 @@ use crate::flow::group::{GROUP_SLOTS, Group, prefetch};
 use crate::flow::record;
 use crate::flow::table::{self, FlowTable, Likely, Place};
 use crate::flow::wheel::Wheel;
+use crate::hosts::Hosts;
 use crate::sys::clock;
 use crate::wire::{self, Fragment, Fragments, Parsed, Reason, TcpHead};
 
@@ -70,6 +72,7 @@ pub struct Shard<S> {
     inspector: Inspector,
     periodic: Periodic,
     alerts: Option<Box<Alerts>>,
+    hosts: Option<Box<Hosts>>,
     export: Export,
     fanout: Fanout,
     books: Books,
@@ -92,6 +95,9 @@ struct Work {
     told: [FlowWords; BATCH],
     /// What each frame came to that became no packet; see [`fanout`].
     fate: [u8; BATCH],
+    /// Packets that are likely to begin a flow, a bit each, and the hashes of their hosts.
+    begins: u64,
+    hosts: [[u64; 2]; BATCH],
 }
 
 impl Work {
@@ -102,6 +108,7 @@ impl Work {
         self.told[usize::from(index)] = FlowWords::default();
     }
 }
+const _: () = assert!(BATCH <= 64, "a bit for each packet");
 
 /// What the engine alone keeps of a flow.
 #[derive(Clone, Debug)]
@@ -138,9 +145,13 @@ impl<S: Source> Shard<S> {
         gate: Option<Gate>,
         outlet: Option<Outlet>,
     ) -> Shard<S> {
-        let (flows, packets, alerts, export) = Export::new(shared, gate, plan.live);
+        let (flows, packets, alerts, hosts, export) = Export::new(shared, gate, plan.live);
         let rules = plan.alerts.as_deref();
         let alerts = rules.map(|rules| Alerts::new(rules, plan.shards, plan.secret[1], alerts));
+        let room = flows.len();
+        let looks_up = plan.depth != Depth::Parse;
+        let hosts_plan = plan.hosts.as_ref().filter(|_| looks_up);
+        let hosts = Hosts::new(hosts, hosts_plan, room, plan.secret);
         let table = FlowTable::new(flows, plan.secret);
         let frames = fanout::frames_a_turn(&packets, outlet.as_ref());
         let lendable = source.lendable();
@@ -154,6 +165,8 @@ impl<S: Source> Shard<S> {
                 packets: 0,
                 told: [FlowWords::default(); BATCH],
                 fate: [OTHERS; BATCH],
+                begins: 0,
+                hosts: [[0; 2]; BATCH],
             }),
             fragments: Fragments::new(plan.fragments, plan.secret),
             sides: vec![Side::new(0); table.capacity()].into(),
@@ -162,6 +175,7 @@ impl<S: Source> Shard<S> {
             inspector: Inspector::new(&plan.inspection),
             periodic: course::periodic(plan.depth),
             alerts: alerts.map(Box::new),
+            hosts,
             export,
             fanout: Fanout::new(packets, outlet, lendable),
             books: Books::default(),
@@ -182,6 +196,7 @@ impl<S: Source> Shard<S> {
         if received == Received::Frames {
             self.given += self.batch.as_slice().len() as u64;
             self.parse(now_ns);
+            self.count_interfaces();
             if self.fanout.is_read() {
                 self.begin_fan_out();
                 self.look_up::<true>();
@@ -233,6 +248,7 @@ impl<S: Source> Shard<S> {
                 break;
             }
         }
+        self.report_all_hosts();
     }
 
     /// Takes in what a source that was closed still holds.
@@ -268,7 +284,8 @@ impl<S: Source> Shard<S> {
     #[expect(clippy::cast_precision_loss, reason = "a few hundred bytes")]
     pub fn bytes_a_slot(&self) -> f64 {
         let tags = size_of::<Group>() as f64 / GROUP_SLOTS as f64;
-        (size_of::<FlowSlot>() + size_of::<Side>() + size_of::<u32>()) as f64 + tags
+        let told = if self.hosts.is_some() { Hosts::BYTES_A_FLOW } else { 0 };
+        (size_of::<FlowSlot>() + size_of::<Side>() + size_of::<u32>() + told) as f64 + tags
     }
 
     /// Frames that the source gave so far, the shard's own or not.
@@ -316,10 +333,10 @@ impl<S: Source> Shard<S> {
                 Ok(hash) => hash,
                 Err(reason) => {
                     books.drop(reason);
-                    if reason == Reason::Arp
-                        && let Some(alerts) = &mut self.alerts
-                    {
-                        alerts.arp(bytes, frame.timestamp_ns);
+                    if reason == Reason::Arp {
+                        let now_ns = frame.timestamp_ns;
+                        self.alerts.iter_mut().for_each(|alerts| alerts.arp(bytes, now_ns));
+                        self.hosts.iter_mut().for_each(|hosts| hosts.learn_arp(bytes, now_ns));
                     }
                     work.became_none(index, reason as u8 + 1);
                     continue;
@@ -344,7 +361,7 @@ impl<S: Source> Shard<S> {
 
     /// Asks for what the look-up of a packet to come will read, and for what a new flow will write.
     #[inline(always)]
-    fn fetch(&self, at: usize) {
+    fn fetch(&mut self, at: usize) {
         if at >= self.work.packets {
             return;
         }
@@ -356,6 +373,7 @@ impl<S: Source> Shard<S> {
                 self.wheel.prefetch(index);
                 self.fetch_course(&self.work.packet[at]);
                 self.fetch_alerts(&self.work.packet[at]);
+                self.fetch_hosts(index, at);
             }
         }
     }
@@ -370,11 +388,16 @@ impl<S: Source> Shard<S> {
             }
             return;
         }
+        self.work.begins = 0;
         for at in 0..table::AHEAD {
             self.fetch(at);
         }
+        for at in 0..hosts::AHEAD {
+            self.fetch_host_slots(at);
+        }
         for at in 0..self.work.packets {
             self.fetch(at + table::AHEAD);
+            self.fetch_host_slots(at + hosts::AHEAD);
             let packet = self.work.packet[at];
             let hash = self.work.hash[at];
             let place = usize::from(self.work.frame[at]);
@@ -385,6 +408,10 @@ impl<S: Source> Shard<S> {
             };
             let slot = self.table.slot(index);
             let before = alerts::before(slot, &packet);
+            if hosts::is_due(record::last_ns(slot), frame.timestamp_ns) {
+                self.report_hosts(index, false);
+            }
+            let slot = self.table.slot(index);
             let verdict = record::account(slot, &packet, frame.bytes_on_wire(), frame.timestamp_ns);
             if course::has_odd_flags(&packet) {
                 record::mark(slot, record::ODD_FLAGS);
@@ -457,6 +484,7 @@ impl<S: Source> Shard<S> {
         self.books.one(Count::FlowsCreated);
         self.note_beginning(index, packet, frame.timestamp_ns);
         self.watch(index, frame.timestamp_ns);
+        self.begin_hosts(index, packet, frame);
         index
     }
 
@@ -469,6 +497,7 @@ impl<S: Source> Shard<S> {
         self.books.set(Count::StreamsFull, inspected.streams_exhausted);
         self.books.set(Count::MetadataLost, self.export.metadata_lost());
         self.count_alerts();
+        hosts::publish(self.hosts.as_deref(), &mut self.books);
         self.export.publish(&self.books);
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::alerts::AlertRules;
 use crate::flow::timeouts::Timeouts;
+use crate::hosts::HostsPlan;
 
 /// How deep packets are looked into.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +40,8 @@ pub struct ShardPlan {
     pub alerts: Option<Arc<AlertRules>>,
     /// Shards of the run.
     pub shards: u16,
+    /// What is kept of hosts; none: nothing is.
+    pub hosts: Option<HostsPlan>,
 }
 
 /// Which packets of its source are a shard's own.

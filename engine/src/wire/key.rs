@@ -147,6 +147,12 @@ impl FlowKey {
         joined([self.words[2], self.words[3]])
     }
 
+    /// An address, of its two words.
+    #[inline]
+    pub(crate) fn joined(words: [u64; 2]) -> [u8; 16] {
+        joined(words)
+    }
+
     /// The lower end's port.
     #[inline]
     pub const fn port_lo(&self) -> u16 {

@@ -80,6 +80,7 @@ impl FakeEngine {
             histograms: HISTOGRAMS,
             packets: weir_shm::PacketSpec::default(),
             alerts: weir_shm::AlertSpec::default(),
+            hosts: weir_shm::hosts::HostsSpec::NONE,
             huge_pages: false,
         })
         .unwrap();

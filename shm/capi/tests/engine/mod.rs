@@ -101,6 +101,7 @@ impl Fake {
             histograms: &[],
             packets: PacketSpec { slots: SLOTS, lease_slots: SLOTS / 2, area: 0, link_type: 1 },
             alerts: weir_shm::AlertSpec::default(),
+            hosts: weir_shm::hosts::HostsSpec::NONE,
             huge_pages: false,
         })
         .unwrap();

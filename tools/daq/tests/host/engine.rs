@@ -202,6 +202,7 @@ impl Inner {
                 histograms: &[],
                 packets,
                 alerts: weir_shm::AlertSpec::default(),
+                hosts: weir_shm::hosts::HostsSpec::NONE,
                 huge_pages: false,
             })
             .unwrap();

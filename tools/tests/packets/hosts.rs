@@ -1,0 +1,59 @@
+//! `weir hosts` and `weir apps` of an engine that has read a capture.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::engine::{Engine, capture, output, source};
+
+fn rows(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn hosts_and_applications_are_those_of_the_capture() {
+    let place = tempfile::tempdir().unwrap();
+    let (traffic, file) = capture(place.path(), 400);
+    let engine = Engine::start(&source(&file), &["--wait"]);
+    let mut wanted: BTreeMap<String, u64> = BTreeMap::new();
+    for flow in &traffic.flows {
+        for (end, sent) in [(flow.client, 0), (flow.server, 1)] {
+            *wanted.entry(end.address.to_string()).or_default() += flow.bytes[sent];
+        }
+    }
+    let ask = |arguments: &[&str]| output(&mut engine.command(arguments));
+    let mut seen = BTreeMap::new();
+    for _ in 0..300 {
+        seen = rows(&ask(&["hosts", "--json"]))
+            .iter()
+            .map(|row| (row["address"].as_str().unwrap().to_owned(), row["sent"].as_u64().unwrap()))
+            .collect();
+        if seen == wanted {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(seen, wanted);
+    let bytes: u64 = traffic.flows.iter().map(|flow| flow.bytes[0] + flow.bytes[1]).sum();
+    let apps = rows(&ask(&["apps", "--json"]));
+    let sum = |key: &str| apps.iter().map(|row| row[key].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(sum("sent") + sum("received"), bytes);
+    assert_eq!(sum("flows"), traffic.flows.len() as u64);
+    let (greatest, _) = wanted.iter().max_by_key(|(_, sent)| **sent).unwrap();
+    let page: Value = serde_json::from_str(&ask(&["hosts", greatest, "--json"])).unwrap();
+    assert_eq!(page["bytes_sent"].as_u64(), Some(wanted[greatest]));
+    let text = ask(&["hosts", greatest]);
+    assert!(text.starts_with(&format!("address        {greatest} (")), "{text}");
+    for list in ["matrix", "services", "networks", "interfaces"] {
+        let csv = ask(&["hosts", "--show", list, "--csv"]);
+        assert!(csv.lines().count() > 1, "{list}: {csv}");
+        assert!(!ask(&["hosts", "--show", list]).is_empty());
+    }
+    let local = rows(&ask(&["hosts", "--kind", "local", "--network", "10.0.0.0/8", "--json"]));
+    assert!(local.iter().all(|row| row["kind"] == "local"));
+    let wrong = engine.command(&["hosts", "--sort", "nothing"]).output().unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+    let nobody = engine.command(&["hosts", "203.0.113.250"]).output().unwrap();
+    assert_eq!(nobody.status.code(), Some(1));
+    engine.end(true);
+}
