@@ -520,6 +520,7 @@ mod tests {
         ControlSpec, ControlWriter, ShardSpec, ShardWriter,
         counters::CounterDef,
         histogram::HistogramDef,
+        hosts::HostsSpec,
         layout::FORMAT_VERSION,
         records::{EndReason, Record, RecordKind},
         segment::{ReadMap, WriteMap, WriteWords},
