@@ -1,27 +1,23 @@
 #!/usr/bin/env bash
 # The highest rates that an engine takes without loss, over a veth pair of its own; docs/BENCH.md.
 #
-# usage: perf/live.sh [--save] [options of `weir bench live`]
+# usage: perf/live.sh [--save[=NAME]] [options of `weir bench live`]
 #
-# --save keeps the result as perf/results/live-DATE.md and .json. With --state FILE, a run that was
-# ended goes on. Needs root.
-set -euo pipefail
-cd "$(dirname "$0")/.."
+# --save keeps the result as perf/results/live-DATE.md and .json, or live-NAME-DATE, once all of it is
+# there and every frame is accounted for. With --state FILE, a run that was ended goes on. Needs root.
+. "$(dirname "$0")/lib.sh"
 save=
-if [ "${1:-}" = --save ]; then
-    save=perf/results/live-$(date -u +%F)
+if [[ ${1:-} =~ ^--save(=([a-zA-Z0-9-]+))?$ ]]; then
+    save=perf/results/live-${BASH_REMATCH[2]:+${BASH_REMATCH[2]}-}$today
     shift
 fi
-cargo build --release --locked --quiet -p weir --bin weir
-weir=${CARGO_TARGET_DIR:-target}/release/weir
-if [ -z "$save" ]; then
-    exec "$weir" bench live "$@"
-fi
-"$weir" bench live "$@" --json --markdown "$save.md.part" >"$save.json"
+build -p weir --bin weir
+[ -n "$save" ] || exec "$weir" bench live "$@"
+"$weir" bench live "$@" --json --markdown "$out/live.md" >"$out/live.json"
 {
     echo "# Rates without loss, and ages of packets"
     echo
-    cat "$save.md.part"
+    cat "$out/live.md"
 } >"$save.md"
-rm "$save.md.part"
+cp "$out/live.json" "$save.json"
 cat "$save.md"

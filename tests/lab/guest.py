@@ -9,15 +9,19 @@ what was found, between tabs. The last line says how many there were, so that a 
 is told from one that is done.
 """
 
+import functools
 import glob
+import itertools
 import json
 import os
 import re
 import signal
-import struct
 import subprocess
 import sys
 import time
+
+import doorbell
+from captures import jumbo_capture, packets_in
 
 WEIR, CAPTURE, OUT = sys.argv[1:4]
 KIND = os.environ["ZC_LAB_NIC"]
@@ -27,18 +31,24 @@ FLOWS, FRAMES, RATE = 64, 20000, 20000
 checks = 0
 
 
-def check(name, good, found):
+def tell(verdict, name, found):
     global checks
     checks += 1
-    verdict = "ok" if good else "FAILED"
     print("CHECK", verdict, f"{KIND}: {name}", str(found).replace("\n", " "), sep="\t", flush=True)
+
+
+def check(name, good, found):
+    tell("ok" if good else "FAILED", name, found)
     return good
 
 
 def skip(name, why):
-    global checks
-    checks += 1
-    print("CHECK", "skipped", f"{KIND}: {name}", why, sep="\t", flush=True)
+    tell("skipped", name, why)
+
+
+def known(name, why):
+    """A failure that is known, not Weir's, and shown so by a control: no pass."""
+    tell("KNOWN", name, why)
 
 
 def read(path):
@@ -383,19 +393,6 @@ def replay():
 
 # ---- 3: jumbo frames
 
-def jumbo_capture(path, frames, size):
-    """Frames of one flow, longer than a buffer."""
-    with open(path, "wb") as file:
-        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262144, 1))
-        for _ in range(frames):
-            ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, size - 14, 0, 0, 64, 17, 0,
-                             bytes([198, 18, 9, 9]), bytes([198, 19, 0, 1]))
-            frame = b"\x02\x00\x00\x00\x00\x10\x02\x00\x00\x00\x01\x01\x08\x00" + ip
-            frame += struct.pack(">HHHH", 4000, 5000, size - 34, 0)
-            frame += bytes(size - len(frame))
-            file.write(struct.pack("<IIII", 0, 0, size, size) + frame)
-
-
 def jumbo():
     command("ip", "link", "set", "zc0", "down")
     code, said = command("ip", "link", "set", "zc0", "mtu", "4000")
@@ -516,21 +513,6 @@ def rebind(card, wait):
     return found
 
 
-def packets_in(path):
-    """Packets in a pcapng file."""
-    packets = at = 0
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError:
-        return 0
-    while at + 12 <= len(data):
-        kind, length = struct.unpack_from("<II", data, at)
-        packets += kind == 6
-        at += max(length, 12)
-    return packets
-
-
 def card_goes_and_comes():
     with Engine(*[f"xdp:{card}" for card in CARDS], "--shards", "2") as engine:
         reader = subprocess.Popen(
@@ -569,45 +551,92 @@ def card_goes_and_comes():
           f"{seen} packets read, {sent} sent {read(f'{OUT}/{KIND}-reader.err')}")
 
 
+def kernel_frames():
+    """Frames that zc0's driver has received, whoever took them."""
+    return int(read("/sys/class/net/zc0/statistics/rx_packets"))
+
+
 def received_alone():
     """How many frames are sent with no engine there, and how many of them the kernel gets."""
-    got = lambda: int(read("/sys/class/net/zc0/statistics/rx_packets"))
-    before = got()
+    before = kernel_frames()
     sent = send(["zc0"], 5000, flows=200)
-    return sent, got() - before
+    return sent, kernel_frames() - before
+
+
+def in_traffic(action, frames=60000):
+    """Has the host send, and does this in the midst of it. How many frames the host sent."""
+    sender = subprocess.Popen(["lab", "send", "nic=zc0", f"count={frames}", f"flows={FLOWS}", "rate=10000"],
+                              stdout=subprocess.PIPE, text=True)
+    time.sleep(2)
+    action()
+    return int((re.search(r"sent=(\d+)", sender.communicate()[0]) or [0, 0])[1])
+
+
+def ring_until_quiet(card):
+    """Rings until no frame comes that the host had kept back: each ring lets some through."""
+    for _ in range(100):
+        before = kernel_frames()
+        doorbell.ring(card, QUEUES)
+        time.sleep(0.3)
+        if kernel_frames() == before:
+            return
+
+
+# What is known of a kind of card, where its control shows the same.
+STALLED = {"virtio": "QEMU's RSS in software: a queue of the tap that had a frame for another queue's full ring is "
+                     "read again only when the driver notifies the queue of its own number"}
+
+
+@functools.cache
+def cable_alone():
+    """Link down and up in the midst of frames with no engine and no program: of how many frames sent after
+    it the kernel has how many, and the same once the card's doorbells were rung. Leaves the cable whole."""
+    in_traffic(lambda: down_and_up(None))
+    found, rung = received_alone(), None
+    if found[0] != found[1] and KIND in STALLED:
+        ring_until_quiet("zc0")
+        rung = received_alone()
+    return found, rung
+
+
+def link_without_engine():
+    (sent, got), rung = cable_alone()
+    title = "link down and up, under traffic, without engine and program: the kernel has the frames after it"
+    if got == sent or rung is None or rung[0] != rung[1]:
+        check(title, got == sent, f"{got} of {sent}, then {rung}")
+        return
+    known(title, f"{got} of {sent}; {rung[1]} of {rung[0]} once the doorbells were rung. {STALLED[KIND]}")
 
 
 def under_traffic():
     """The same in the midst of frames: how many are lost is the card's matter, the books are not."""
-    offered, later = 60000, 200
+    later, each = 200, 25
     actions = [("link down and up", "nic", lambda: down_and_up(None)),
                ("a card goes and comes", "xdp", lambda: rebind("zc0", lambda: time.sleep(1)))]
-    for name, split, action in actions:
+    rings = [False, True] if KIND in STALLED else [False]
+    for (name, split, action), rung in itertools.product(actions, rings):
+        name += ", under traffic" + (", then doorbells rung" if rung else "")
         with Engine("xdp:zc0", "--shards", "3", "--split", split) as engine:
-            sender = subprocess.Popen(["lab", "send", "nic=zc0", f"count={offered}", f"flows={FLOWS}",
-                                       "rate=10000"], stdout=subprocess.PIPE, text=True)
-            time.sleep(3)
-            action()
+            sent = in_traffic(action)
             back = "goes" not in name or engine.says("packets are taken again", seconds=60)
-            sent = int((re.search(r"sent=(\d+)", sender.communicate()[0]) or [0, 0])[1])
-            # The emulated virtio card takes some time, and frames, to fill all its queues again.
-            sent += sum(send(["zc0"], 5000) for _ in range(5 if KIND == "virtio" else 0))
-            sent += send(["zc0"], later * 25, flows=later)
+            if rung:
+                ring_until_quiet("zc0")
+            sent += send(["zc0"], later * each, flows=later)
             report = engine.finish()
         wire = report.sum("wire_frames")
-        check(f"{name}, under traffic: books balance", back and report.is_sound(), report)
-        check(f"{name}, under traffic: no frame twice", later * 25 < wire <= sent,
-              f"{sent} sent, {wire} arrived")
+        check(f"{name}: books balance", back and report.is_sound(), report)
+        check(f"{name}: no frame twice", 0 < wire <= sent, f"{sent} sent, {wire} arrived")
         lines = [json.loads(line) for line in read(engine.base + ".flows").splitlines()]
-        whole = sum(line["packets_c2s"] + line["packets_s2c"] == 25 for line in lines)
-        title = f"{name}, under traffic: the frames after it are all there"
-        found = f"{whole} of {later - FLOWS} new flows whole"
-        # The control: what the kernel gets of this cable when no engine is there.
-        offered_alone, alone = received_alone() if whole < later - FLOWS else (0, 0)
-        if alone < offered_alone:
-            skip(title, f"the cable lost them: without the engine the kernel has {alone} of {offered_alone} ({found})")
-        else:
-            check(title, whole >= later - FLOWS, found)
+        whole = sum(line["packets_c2s"] + line["packets_s2c"] == each for line in lines)
+        title, found = f"{name}: the frames after it are all there", f"{whole} of {later - FLOWS} new flows whole"
+        if whole < later - FLOWS and not rung and KIND in STALLED:
+            ring_until_quiet("zc0")
+            (offered, alone), mended = cable_alone()
+            if alone < offered and mended and mended[0] == mended[1]:
+                known(title, f"{found}; after link down and up without the engine the kernel has {alone} of "
+                             f"{offered}, and all once doorbells were rung. {STALLED[KIND]}")
+                continue
+        check(title, whole >= later - FLOWS, found)
 
 
 def killed():
@@ -639,7 +668,8 @@ def fewer():
 
 
 STEPS = [doctor, modes_and_counts, every_length, two_cards, overload, replay, link_down_and_up, link_renegotiated,
-         fewer, more_queues, jumbo, killed, card_goes_and_comes, under_traffic]
+         fewer, more_queues, jumbo, killed, card_goes_and_comes,
+         link_without_engine, under_traffic]
 
 
 def main():

@@ -4,6 +4,8 @@
 #
 # LAB=DIR        the lab: a directory with the program zc-lab in it (default ../shared/lab)
 # LAB_NICS=…     the kinds of card, each a boot of its own (default "igb virtio")
+# LAB_KVM=PATH   where KVM's device is, for ZC_LAB_ACCEL=kvm (default /dev/kvm); without that the
+#                processor is emulated and none is needed
 # LAB_STEPS=…    only these steps of guest.py
 # LAB_WITH=…     a command to start each boot through
 # LAB_OUT=DIR    where the guest leaves its logs (default target/lab)
@@ -44,20 +46,23 @@ boot() { # KIND: the checks of one boot
     local kind=$1 log=$out/$1.log status ended
     # shellcheck disable=SC2086 # LAB_WITH is a command with its arguments
     ${LAB_WITH:-} "$lab/zc-lab" run --nic "$kind" --time-limit "${LAB_LIMIT:-600}" --rw "$out" \
-        --env "LAB_STEPS=${LAB_STEPS:-}" -- \
+        --append iomem=relaxed --env "LAB_STEPS=${LAB_STEPS:-}" -- \
         python3 "$PWD/tests/lab/guest.py" "$weir" "$out/replay.pcap" "$out" 2>"$log.err" | tee "$log"
     status=${PIPESTATUS[0]}
     grep -a '^CHECK' "$log" >>"$results"
     ended=$(sed -n 's/^END\t//p' "$log")
     if [ "$status" = 125 ] && [ -z "$ended" ] && ! grep -qa '^CHECK' "$log"; then
-        note skipped "$kind" "the lab did not boot: $(tail -n 1 "$log.err")"
+        note skipped "$kind" "the lab did not boot: $(grep -v "zc-lab: boot" "$log.err" | tail -n 1)"
     elif [ -z "$ended" ]; then
         note FAILED "$kind: the guest came to its end" "exit status $status, see $log.err"
     fi
 }
 
+kvm=${LAB_KVM:-/dev/kvm}
 if [ ! -x "$lab/zc-lab" ]; then
     note skipped "all" "no lab in $lab: LAB=DIR names the directory that has zc-lab"
+elif [ "${ZC_LAB_ACCEL:-}" = kvm ] && ! { [ -r "$kvm" ] && [ -w "$kvm" ]; }; then
+    note skipped "all" "no use of $kvm, and ZC_LAB_ACCEL=kvm: without that the lab emulates the processor"
 elif ! "$lab/zc-lab" fetch 2>"$out/fetch.log"; then
     note skipped "all" "the lab's packages cannot be fetched: $(tail -n 1 "$out/fetch.log")"
 elif ! capture; then
@@ -69,9 +74,10 @@ fi
 echo
 awk -F '\t' '
     BEGIN { print "| check | verdict | found |\n| --- | --- | --- |" }
-    { found = substr($4, 1, 240); gsub(/\|/, "\\|", found); print "| " $3 " | " $2 " | " found " |" }
+    { found = substr($4, 1, 480); gsub(/\|/, "\\|", found); print "| " $3 " | " $2 " | " found " |" }
 ' "$results"
 count() { awk -F '\t' -v v="$1" '$2 == v' "$results" | wc -l; }
 echo
-echo "$(count ok) passed, $(count FAILED) failed, $(count skipped) skipped"
+echo "$(count ok) passed, $(count FAILED) failed, $(count KNOWN) known failures of a card, $(count skipped) skipped"
+[ "$(count ok)" != 0 ] || echo "nothing was proven"
 [ "$(count FAILED)" = 0 ] && [ "$(count ok)" != 0 ]

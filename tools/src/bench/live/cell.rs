@@ -109,7 +109,7 @@ struct Run<'a> {
 }
 
 /// Below so many frames a second no rate is looked for.
-const LEAST: f64 = 1_000.0;
+pub(super) const LEAST: f64 = 1_000.0;
 
 /// Measures a cell.
 ///
@@ -198,12 +198,17 @@ pub(super) fn idle(method: &Method<'_>, cell: Cell) -> anyhow::Result<Option<f64
     Ok(cpu)
 }
 
-/// The configuration of a cell's engine: with room for its flows.
+/// The configuration of a cell's engine: with room for its flows, and for the host names of those that
+/// have one.
 fn config_of(config: &Config, cell: Cell, busy_poll: bool) -> Config {
+    const METADATA_BYTES: usize = 128;
+    const MOST_BYTES: usize = 1 << 32;
     let flows = cell.flows / u32::from(cell.shards.max(1));
+    let metadata_bytes = (flows as usize).saturating_mul(METADATA_BYTES).min(MOST_BYTES);
     Config {
         shards: cell.shards,
         flows_per_shard: config.flows_per_shard.max(flows.saturating_add(flows / 4)),
+        arena_bytes: config.arena_bytes.max(metadata_bytes),
         busy_poll: config.busy_poll || busy_poll,
         ..config.clone()
     }

@@ -231,6 +231,21 @@ impl Outcome {
             text,
             "\n≥: all that the sender makes; the true rate may be higher. Gbit/s: of the NDR, frames \
              with their check sequence."
+        )?;
+        self.without_rate(text)
+    }
+
+    /// What was looked for where there is no rate.
+    fn without_rate(&self, text: &mut String) -> std::fmt::Result {
+        let none = |found: &&Found| found.row.ndr.is_none() || found.row.pdr.is_none();
+        if !self.cells.iter().any(|found| none(&found)) {
+            return Ok(());
+        }
+        writeln!(
+            text,
+            "\nnone: more was lost at every rate that was tried, down to as many frames a second as \
+             flows are new, or to {:.0}.",
+            super::cell::LEAST
         )
     }
 
