@@ -210,7 +210,10 @@ impl Active {
     }
 
     fn finish(&mut self, place: usize, now_ns: u64) {
-        let alert = &mut self.places[place].alert;
+        let Place { alert, figure, held, .. } = &mut self.places[place];
+        if let Some(figure) = figure.filter(|_| !*held) {
+            alert.set_figure(figure, alert.value);
+        }
         alert.phase = Phase::Ended;
         alert.end_ns = now_ns.max(alert.start_ns).max(1);
         alert.time_ns = now_ns;

@@ -123,8 +123,7 @@ impl Alerts {
             return;
         }
         let now_s = seconds(now_ns);
-        let [a, b, c, d, e, f] = mac;
-        let word = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+        let word = word_of(mac);
         if !self.neighbours.devices.entry(&[word, 0, 0], now_s).is_new || self.is_learning(now_s) {
             return;
         }
@@ -145,8 +144,7 @@ impl Alerts {
 
     fn claimed(&mut self, kind: AlertKind, arp: &Arp, owner: [u8; 6], now_ns: u64) {
         let address = mapped(arp.address);
-        let [a, b, c, d, e, f] = arp.mac;
-        let word = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+        let word = word_of(arp.mac);
         // Who claims it falsely is one; of two that want it, neither is.
         let ident = if kind == AlertKind::ArpSpoof { word } else { 0 };
         self.count(
@@ -202,6 +200,12 @@ fn read(frame: &[u8]) -> Option<Arp> {
         return None;
     }
     Some(Arp { operation: *operation, mac: *mac, address: *address, target: *target })
+}
+
+fn word_of(mac: [u8; 6]) -> u64 {
+    let mut bytes = [0; 8];
+    bytes[..6].copy_from_slice(&mac);
+    u64::from_le_bytes(bytes)
 }
 
 fn mapped([a, b, c, d]: [u8; 4]) -> [u8; 16] {

@@ -1,5 +1,7 @@
 //! An alert as words, as `docs/SHM_FORMAT.md` has them.
 
+use crate::layout::halves;
+
 use super::{Alert, AlertKind, FIGURES, FLOWS, Figure, Party, Phase, Severity, ShortText};
 
 /// Words of an alert.
@@ -69,8 +71,8 @@ pub(super) fn decode(alert: &mut Alert, head: u64, word: impl Fn(usize) -> u64) 
     else {
         return false;
     };
-    let [a, b, c, d, e, f, protocol, _] = word(PORTS).to_le_bytes();
-    let two = |low, high| u16::from_le_bytes([low, high]);
+    let ports = word(PORTS);
+    let two = |shift: u32| u16::try_from(ports >> shift & 0xffff).unwrap_or(0);
     let (window_s, times) = halves(word(WINDOW + 1));
     *alert = Alert {
         id: word(ID),
@@ -88,12 +90,12 @@ pub(super) fn decode(alert: &mut Alert, head: u64, word: impl Fn(usize) -> u64) 
         value: word(VALUE),
         peak: word(VALUE + 1),
         threshold: word(VALUE + 2),
-        subject: Party { address: get(SUBJECT, &word), port: two(a, b) },
-        peer: Party { address: get(PEER, &word), port: two(c, d) },
+        subject: Party { address: get(SUBJECT, &word), port: two(0) },
+        peer: Party { address: get(PEER, &word), port: two(16) },
         mac: mac_of(word(MAC)),
         peer_mac: mac_of(word(PEER_MAC)),
-        vlan: two(e, f),
-        protocol,
+        vlan: two(32),
+        protocol: u8::try_from(ports >> 48 & 0xff).unwrap_or(0),
         app: u16::try_from(word(MAC) >> 48).unwrap_or(0),
         flows: std::array::from_fn(|index| word(FLOW + index)),
         figures: std::array::from_fn(|index| {
@@ -104,11 +106,6 @@ pub(super) fn decode(alert: &mut Alert, head: u64, word: impl Fn(usize) -> u64) 
         note: ShortText(get(NOTE, &word)),
     };
     true
-}
-
-fn halves(word: u64) -> (u32, u32) {
-    let [a, b, c, d, e, f, g, h] = word.to_le_bytes();
-    (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]))
 }
 
 fn put(words: &mut [u64; WORDS], at: usize, bytes: &[u8]) {
@@ -126,11 +123,12 @@ fn get<const N: usize>(at: usize, word: &impl Fn(usize) -> u64) -> [u8; N] {
     bytes
 }
 
-fn mac_word([a, b, c, d, e, f]: [u8; 6]) -> u64 {
-    u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
+fn mac_word(mac: [u8; 6]) -> u64 {
+    let mut bytes = [0; 8];
+    bytes[..6].copy_from_slice(&mac);
+    u64::from_le_bytes(bytes)
 }
 
 fn mac_of(word: u64) -> [u8; 6] {
-    let [a, b, c, d, e, f, _, _] = word.to_le_bytes();
-    [a, b, c, d, e, f]
+    word.to_le_bytes().first_chunk::<6>().copied().unwrap_or_default()
 }
