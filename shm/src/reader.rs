@@ -538,7 +538,7 @@ mod tests {
             counters: COUNTERS,
             histograms: HISTOGRAMS,
             packets: crate::PacketSpec::default(),
-            hosts: crate::hosts::HostsSpec::NONE,
+            hosts: hosts::HostsSpec::NONE,
             huge_pages: false,
         })
         .unwrap();

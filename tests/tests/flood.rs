@@ -108,7 +108,7 @@ fn play(flood: Flood, flows: u32, hosts: u32) {
     let local = vec![Network::parse("10.0.0.0/8").unwrap()];
     let places = Places::new(local, Vec::new());
     let plan = HostsPlan { capacity: hosts, local_capacity: 256, names: 64, places };
-    let shared = ShardWriter::create(&ShardSpec {
+    let memory = ShardWriter::create(&ShardSpec {
         shard: 0,
         label: "flood",
         flow_slots: FlowTable::slots_for(flows),
@@ -133,7 +133,7 @@ fn play(flood: Flood, flows: u32, hosts: u32) {
         inspection: weir_dpi::Limits { flows: 256, ..weir_dpi::Limits::default() },
         hosts: Some(plan),
     };
-    let mut shard = Shard::new(flood, plan, shared, None, None);
+    let mut shard = Shard::new(flood, plan, memory, None, None);
     let ((), allocated) = allocations::during(|| while shard.turn() == Turn::Worked {});
     assert_eq!(allocated, 0, "memory is what it was");
     let count = |count| shard.books().get(count);

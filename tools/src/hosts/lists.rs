@@ -290,7 +290,11 @@ pub(super) fn interfaces(engine: &Attached, all: &Hosts, now_ns: u64) -> Grid {
         hidden(number("burst_at_ns")),
     ]);
     for (shard, row) in &all.interfaces {
-        let label = engine.shards().iter().find(|it| it.shard() == *shard).map(weir_shm::ShardReader::label);
+        let label = engine
+            .shards()
+            .iter()
+            .find(|it| it.shard() == *shard)
+            .map(weir_shm::ShardReader::label);
         let life_ns = row.last_ns.saturating_sub(row.first_ns).max(1);
         let average = u128::from(row.bytes) * 1_000_000_000 / u128::from(life_ns);
         // What fits into a millisecond at that rate: a burst as a rate.

@@ -26,14 +26,12 @@ fn hosts_and_applications_are_those_of_the_capture() {
     for _ in 0..300 {
         seen = rows(&ask(&["hosts", "--json"]))
             .iter()
-            .map(|row| {
-                (row["address"].as_str().unwrap().to_owned(), row["sent"].as_u64().unwrap())
-            })
+            .map(|row| (row["address"].as_str().unwrap().to_owned(), row["sent"].as_u64().unwrap()))
             .collect();
         if seen == wanted {
             break;
         }
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        weir_engine::sys::clock::rest(std::time::Duration::from_millis(20));
     }
     assert_eq!(seen, wanted);
     let bytes: u64 = traffic.flows.iter().map(|flow| flow.bytes[0] + flow.bytes[1]).sum();
