@@ -145,7 +145,7 @@ fn play(flood: Flood, flows: u32, hosts: u32) {
         count(Count::HostsCreated) - count(Count::HostsEvictedRemote)
     );
     assert_eq!(count(Count::HostsEvictedLocal), 0, "no local host left");
-    assert_eq!(count(Count::HostsDetailed), LOCAL + 1, "everything of them is kept");
+    assert!(count(Count::HostsDetailed) >= LOCAL, "everything of them is kept");
     assert_eq!(count(Count::FlowsEvictedOldest), 0, "no flow that had an answer left");
     assert!(count(Count::FlowsEvictedOnePacket) > 0 && count(Count::HostsEvictedRemote) > 0);
 }
