@@ -503,7 +503,9 @@ mod tests {
         bytes.extend_from_slice(&[7; 5]);
         let answer = decode_answer(&bytes).unwrap();
         let error = check_status(&answer, Path::new("/x")).unwrap_err().to_string();
-        assert!(error.contains("format 3 and this program format 2"), "{error}");
+        let versions =
+            format!("format {} and this program format {FORMAT_VERSION}", FORMAT_VERSION + 1);
+        assert!(error.contains(&versions), "{error}");
         assert!(error.contains("update this program"), "{error}");
     }
 }

@@ -51,9 +51,14 @@ fn hosts_are_the_sums_of_their_flows() {
     let traffic = traffic::mixed(1500, 3);
     for shards in [1, 3] {
         let (hosts, report) = run(&traffic, &[("engine.shards", shards.into())]);
+        let shares = hosts.hosts.iter().map(|(address, host)| (*address, host.share));
+        // Whom a DHCP message is about is known without a packet.
         let seen: BTreeMap<IpAddr, Share> =
-            hosts.hosts.iter().map(|(address, host)| (*address, host.share)).collect();
-        assert_eq!(seen, expected(&traffic.flows), "{shards} shards");
+            shares.filter(|(_, share)| *share != Share::default()).collect();
+        for (address, share) in expected(&traffic.flows) {
+            assert_eq!(seen.get(&address), Some(&share), "{address}, {shards} shards");
+        }
+        assert_eq!(seen.len(), expected(&traffic.flows).len());
         assert!(hosts.hosts.values().all(|host| host.flows_live == 0), "all flows have ended");
         let all = &hosts.totals[&TotalKey::All];
         assert_eq!((all.flows, all.live), (traffic.flows.len() as u64, 0));

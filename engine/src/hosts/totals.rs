@@ -9,7 +9,8 @@ const APPS: usize = (weir_dpi::rules::FIRST_CUSTOM + weir_dpi::rules::MOST_CUSTO
 const ALL: usize = APPS;
 const VLANS_AT: usize = ALL + 1;
 /// VLANs that have a row, the last of which is for all others.
-const VLANS: usize = 64;
+const VLANS: usize = VLAN_ROWS as usize;
+const VLAN_ROWS: u8 = 64;
 const _: () = assert!(VLANS < NO_ROW as usize);
 const NETWORKS_AT: usize = VLANS_AT + VLANS;
 const REMOTE: usize = NETWORKS_AT + NETWORKS;
@@ -50,7 +51,7 @@ impl Totals {
 
     #[cold]
     fn add_vlan(&mut self, writer: &HostsWriter, vlan: u16) -> u8 {
-        const OTHERS: u8 = VLANS as u8 - 1;
+        const OTHERS: u8 = VLAN_ROWS - 1;
         let row = self.used;
         self.vlans[usize::from(vlan) % VLAN_IDS] = row;
         let total = writer.total(VLANS_AT + usize::from(row));

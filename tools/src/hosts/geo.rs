@@ -64,7 +64,8 @@ mod tests {
         if length < 29 {
             out.push(0x40 | length);
         } else {
-            out.extend([0x40 | 29, length - 29]);
+            // A string (2 in the upper three bits) whose length is in the next byte (29).
+            out.extend([0x5d, length - 29]);
         }
         out.extend(text.as_bytes());
     }
