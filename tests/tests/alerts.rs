@@ -1,7 +1,6 @@
 //! Attacks raise their alerts and no others; a day of ordinary traffic raises none; two shards come
 //! to the same as one.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::print_stderr, reason = "what a person who runs the tests wants to look through")]
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -131,9 +130,12 @@ fn a_day_of_ordinary_traffic_raises_nothing() {
     assert_eq!(started(&told), BTreeMap::new());
 }
 
+/// An attack with its name.
+type Named = (&'static str, fn() -> Scene);
+
 #[test]
 fn two_shards_come_to_the_same_as_one() {
-    let attacks: [(&str, fn() -> Scene); 10] = [
+    let attacks: [Named; 10] = [
         ("syn_flood_from_many", attacks::syn_flood_from_many),
         ("syn_flood_to_many", attacks::syn_flood_to_many),
         ("port_scan", attacks::port_scan),

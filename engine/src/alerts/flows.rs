@@ -47,12 +47,10 @@ impl Alerts {
         let packets = delta(totals.packets, &mut state.packets);
         let bytes = delta(totals.bytes, &mut state.bytes);
         match flow.protocol {
-            UDP if state.bits & bit::REFLECTED != 0 => {
-                if bytes[0] != 0 && state.bits & bit::ANSWERED == 0 {
-                    self.reflected(flow, bytes[0]);
-                }
-            }
             UDP if state.bits & bit::ANSWERED != 0 => {}
+            UDP if state.bits & bit::REFLECTED != 0 => {
+                self.reflected(flow, bytes[0]);
+            }
             UDP | ICMP | ICMP_V6 if packets[0] != 0 && !is_group(&flow.server.address) => {
                 let is_udp = flow.protocol == UDP;
                 let kind = if is_udp { AlertKind::UdpFlood } else { AlertKind::IcmpFlood };

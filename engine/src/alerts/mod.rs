@@ -5,6 +5,8 @@
 //! reaches its rule's threshold. All of it is one shard's own. Nothing here allocates after
 //! [`Alerts::new`], and nothing reads a clock.
 
+#![expect(clippy::similar_names, reason = "a time is named with its unit: `now_s`, `now_ns`")]
+
 mod active;
 mod arp;
 mod event;

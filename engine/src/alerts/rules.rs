@@ -51,7 +51,7 @@ presets! {
     IcmpFlood 2000 "packets" 10 High "ICMP packets to one address, of whoever sends.";
     UdpFlood 20000 "packets" 10 Severe
         "UDP packets to one address, of flows that it has not answered. Multicast does not count.";
-    Amplification 1000000 "bytes" 10 Severe
+    Amplification 1_000_000 "bytes" 10 Severe
         "Bytes to one address in UDP flows that began with a packet from a port of a service that is known to amplify (17, 19, 53, 69, 111, 123, 137, 161, 389, 427, 500, 520, 1900, 3283, 3702, 5353, 5683, 10001, 11211), without a request.";
     DnsErrors 100 "errors" 60 Medium
         "DNS answers over UDP (port 53) to one client with an error: SERVFAIL, NXDOMAIN, REFUSED and the like.";
@@ -69,7 +69,7 @@ presets! {
         "Flows of a client with the risk listed_address, listed_host or listed_fingerprint, which the lists of rules give.";
     FlowRisk 1 "flows" 300 High
         "Flows of a client with a risk of at least the severity `risk_severity`; an alert for each risk.";
-    ElephantFlow 1073741824 "bytes" 0 Low "Bytes of a flow, both ways. Ends with the flow.";
+    ElephantFlow 1_073_741_824 "bytes" 0 Low "Bytes of a flow, both ways. Ends with the flow.";
     LongFlow 86400 "seconds" 0 Low "Age of a flow that still has packets. Ends with the flow.";
     SilentHost 300 "seconds" 0 Medium
         "Seconds since the last packet of an address in `hosts`. Ends with its next packet.";

@@ -74,19 +74,18 @@ pub(super) fn read(value: &Value, rules: &mut AlertRules) -> Result<(), ConfigEr
         }
         let one = One { name, table };
         let built_in = rules.built_in.iter().position(|rule| rule.name == name);
-        match built_in {
-            Some(at) => one.change(at, rules)?,
-            None => {
-                let own = one.own()?;
-                if rules.own.iter().any(|known| known.rule.name == name) {
-                    return Err(one.wrong("there are two rules of this name"));
-                }
-                if rules.own.len() == OWN {
-                    return Err(one.wrong(&format!("more than {OWN} rules of one's own")));
-                }
-                rules.own.push(own);
-            }
+        if let Some(at) = built_in {
+            one.change(at, rules)?;
+            continue;
         }
+        let own = one.own()?;
+        if rules.own.iter().any(|known| known.rule.name == name) {
+            return Err(one.wrong("there are two rules of this name"));
+        }
+        if rules.own.len() == OWN {
+            return Err(one.wrong(&format!("more than {OWN} rules of one's own")));
+        }
+        rules.own.push(own);
     }
     Ok(())
 }

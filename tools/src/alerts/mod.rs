@@ -224,15 +224,15 @@ fn follow(
     args: &AlertsArgs,
     form: Form,
     engine: &Attached,
-    mut sinks: Option<Sinks>,
+    sinks: Option<Sinks>,
 ) -> anyhow::Result<ExitCode> {
     let mut follower = Follower::new(engine, StartAt::Now);
     let mut out = BufWriter::new(io::stdout().lock());
-    let mut tell = |alert: &Alert, out: &mut BufWriter<io::StdoutLock<'_>>| -> io::Result<()> {
+    let tell = |alert: &Alert, out: &mut BufWriter<io::StdoutLock<'_>>| -> io::Result<()> {
         if !passes(args, alert) {
             return Ok(());
         }
-        if let Some(sinks) = &mut sinks {
+        if let Some(sinks) = &sinks {
             sinks.send(alert);
         }
         if args.quiet { Ok(()) } else { one(form, alert, out) }

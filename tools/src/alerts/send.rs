@@ -85,7 +85,7 @@ impl Sinks {
     }
 
     /// Hands an alert to every recipient. One whose queue is full misses it, which is counted.
-    pub(super) fn send(&mut self, alert: &Alert) {
+    pub(super) fn send(&self, alert: &Alert) {
         for queue in &self.queues {
             if queue.try_send(*alert).is_err() {
                 self.lost.fetch_add(1, Ordering::Relaxed);

@@ -1,5 +1,6 @@
 //! An alert for people, as JSON and as CSV.
 
+use std::fmt::Write as _;
 use std::io;
 use std::net::IpAddr;
 
@@ -53,6 +54,7 @@ fn figure_of(alert: &Alert) -> Option<Figure> {
 /// The alert in one sentence.
 pub(crate) fn sentence(alert: &Alert) -> String {
     let mut text = format!("{}: {}", alert.rule.to_text(), subject_text(alert));
+    // Writing to a String cannot fail.
     let peer = party_text(&alert.peer);
     if !peer.is_empty() {
         text.push_str(" with ");
@@ -61,17 +63,17 @@ pub(crate) fn sentence(alert: &Alert) -> String {
     let figure = figure_of(alert).map_or("", |figure| figure.name()).replace('_', " ");
     let value = if alert.phase == Phase::Ended { alert.peak } else { alert.value };
     let most = if alert.phase == Phase::Ended { "up to " } else { "" };
-    text.push_str(&format!(", {most}{value} {figure}").trim_end().replace("  ", " "));
+    text.push_str(format!(", {most}{value} {figure}").trim_end());
     if alert.window_s != 0 {
-        text.push_str(&format!(" in {} s", alert.window_s));
+        _ = write!(text, " in {} s", alert.window_s);
     }
-    text.push_str(&format!(" (threshold {})", alert.threshold));
+    _ = write!(text, " (threshold {})", alert.threshold);
     if !alert.note.is_empty() {
-        text.push_str(&format!(", {}", alert.note.to_text()));
+        _ = write!(text, ", {}", alert.note.to_text());
     }
     if alert.phase == Phase::Ended {
         let seconds = alert.end_ns.saturating_sub(alert.start_ns) / 1_000_000_000;
-        text.push_str(&format!(", over after {seconds} s"));
+        _ = write!(text, ", over after {seconds} s");
     }
     text
 }

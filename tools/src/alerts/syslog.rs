@@ -1,6 +1,7 @@
 //! Syslog messages (RFC 5424): over UDP (RFC 5426), over TCP with their length before them
 //! (RFC 6587, 3.4.1), or to a socket of this machine.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::net::{TcpStream, ToSocketAddrs, UdpSocket};
 use std::os::unix::net::UnixDatagram;
@@ -118,8 +119,11 @@ fn message(alert: &Alert, host: &str) -> String {
         ("threshold", alert.threshold.to_string()),
     ];
     let fields = fields.iter().filter(|(_, value)| !value.is_empty());
-    let element: String =
-        fields.map(|(name, value)| format!(" {name}=\"{}\"", escaped(value))).collect();
+    let element = fields.fold(String::new(), |mut element, (name, value)| {
+        // Writing to a String cannot fail.
+        _ = write!(element, " {name}=\"{}\"", escaped(value));
+        element
+    });
     format!(
         "<{}>1 {} {host} weir {} {} [{ELEMENT}{element}] {}",
         FACILITY * 8 + severity,
