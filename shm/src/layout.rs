@@ -9,7 +9,7 @@ use crate::{
 use std::{sync::Arc, time::SystemTime};
 
 /// Version of the format. Any change that an older reader would misread makes it one higher.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// `WEIRSHM` and a zero byte.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"WEIRSHM\0");
@@ -75,6 +75,7 @@ pub(crate) enum SectionKind {
     PacketRing = 11,
     PacketReaders = 12,
     PacketGroups = 13,
+    Health = 14,
     Engine = 16,
     Live = 17,
     Sources = 18,
@@ -221,6 +222,12 @@ impl Made {
         for (word, value) in self.words(kind).iter().zip(values) {
             word.store(value, Ordering::Relaxed);
         }
+    }
+
+    /// The flows' health; none of it where the segment has no such section.
+    pub(crate) fn health(&self) -> crate::segment::HealthSlots {
+        let section = self.find(SectionKind::Health);
+        self.map.section(section.offset, section.count)
     }
 
     fn find(&self, kind: SectionKind) -> Section {
@@ -388,7 +395,7 @@ pub(crate) fn unix_ns() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{arena, flow, histogram, packets, records, rules};
+    use crate::{arena, flow, health, histogram, packets, records, rules};
 
     const PAGE_TEXT: &str = include_str!("../../docs/SHM_FORMAT.md");
 
@@ -414,6 +421,7 @@ mod tests {
             (K::PacketRing, packets::SLOT_WORDS * WORD),
             (K::PacketReaders, packets::LINE_WORDS * WORD),
             (K::PacketGroups, packets::GROUP_WORDS * WORD),
+            (K::Health, health::HEALTH_BYTES),
             (K::Readers, packets::READER_WORDS * WORD),
             (K::Groups, packets::GROUP_ROW_WORDS * WORD),
             (K::Rules, rules::RULES_WORDS * WORD),

@@ -12,6 +12,7 @@
 use crate::{
     arena::META_BYTES_MAX,
     flow::{FlowSnapshot, SLOT_WORDS},
+    health::{HEALTH_WORDS, Health},
     segment::{ReadWords, WriteWords},
     sync::{Ordering, fence},
     words::each_word,
@@ -119,7 +120,7 @@ const FLOW_WORDS: usize = if cfg!(loom) { 1 } else { SLOT_WORDS };
 /// Words of a record before its metadata.
 const FIXED_WORDS: usize = 4 + FLOW_WORDS;
 /// Longest record.
-pub(crate) const RECORD_WORDS_MAX: usize = FIXED_WORDS + META_BYTES_MAX / 8;
+pub(crate) const RECORD_WORDS_MAX: usize = FIXED_WORDS + HEALTH_WORDS + META_BYTES_MAX / 8;
 /// Smallest ring: every sixteenth of it must hold the longest record.
 #[cfg(not(loom))]
 pub(crate) const RING_BYTES_MIN: usize = (RECORD_WORDS_MAX * 8 * MARK_COUNT).next_power_of_two();
@@ -141,17 +142,19 @@ impl RecordWriter {
         Self { head, ring, position: 0, sequence: 0, last_mark: u64::MAX }
     }
 
-    /// Appends a record. Metadata beyond 1 KiB is cut off.
+    /// Appends a record. Metadata beyond 1 KiB is cut off. `health`: all of its words, or none.
     pub fn push(
         &mut self,
         kind: RecordKind,
         reason: EndReason,
         time_ns: u64,
         flow: &FlowSnapshot,
+        health: &[u64],
         meta: &[u8],
     ) {
+        let health = health.first_chunk::<HEALTH_WORDS>().map_or(&[][..], |words| words);
         let meta = &meta[..meta.len().min(META_BYTES_MAX)];
-        let words = FIXED_WORDS + meta.len().div_ceil(8);
+        let words = FIXED_WORDS + health.len() + meta.len().div_ceil(8);
         let end = self.position + (words * 8) as u64;
         self.head[INTENT].store(end, Ordering::Relaxed);
         // Pairs with the acquire fence before a reader's look at the intent: who sees one of the
@@ -163,11 +166,15 @@ impl RecordWriter {
         self.put(0, u64::from_le_bytes([a, b, 0, 0, kind as u8, reason as u8, c, d]));
         self.put(1, self.sequence);
         self.put(2, time_ns);
-        self.put(3, 0);
+        self.put(3, health.len() as u64);
         for (index, &word) in flow.words.iter().take(FLOW_WORDS).enumerate() {
             self.put(4 + index, word);
         }
         let mut next = FIXED_WORDS;
+        for &word in health {
+            self.put(next, word);
+            next += 1;
+        }
         each_word(meta, |word| {
             self.put(next, word);
             next += 1;
@@ -228,6 +235,8 @@ pub struct Record {
     pub time_ns: u64,
     /// The flow.
     pub flow: FlowSnapshot,
+    /// Its health; not known where the record has none.
+    pub health: Health,
     /// Its metadata.
     pub meta: Vec<u8>,
 }
@@ -240,6 +249,7 @@ impl Default for Record {
             sequence: 0,
             time_ns: 0,
             flow: FlowSnapshot::default(),
+            health: Health::default(),
             meta: Vec::with_capacity(META_BYTES_MAX),
         }
     }
@@ -389,9 +399,13 @@ impl RecordReader {
         let [a, b, _, _, kind, reason, c, d] = head.to_le_bytes();
         let words = usize::from(u16::from_le_bytes([a, b]));
         let meta_bytes = usize::from(u16::from_le_bytes([c, d]));
+        let health_words = match self.word(self.position, 3) {
+            0 => 0,
+            _ => HEALTH_WORDS,
+        };
         let end = self.position.checked_add((words * 8) as u64);
         let sound = meta_bytes <= META_BYTES_MAX
-            && words == FIXED_WORDS + meta_bytes.div_ceil(8)
+            && words == FIXED_WORDS + health_words + meta_bytes.div_ceil(8)
             && end.is_some_and(|end| end <= tail);
         if sound {
             record.sequence = self.word(self.position, 1);
@@ -399,8 +413,15 @@ impl RecordReader {
             for (index, word) in record.flow.words.iter_mut().take(FLOW_WORDS).enumerate() {
                 *word = self.word(self.position, 4 + index);
             }
+            record.health = Health::default();
+            for (index, word) in record.health.words.iter_mut().take(health_words).enumerate() {
+                *word = self.word(self.position, FIXED_WORDS + index);
+            }
+            if health_words == 0 {
+                record.health = Health::without_slot(&record.flow);
+            }
             record.meta.clear();
-            for word in FIXED_WORDS..words {
+            for word in FIXED_WORDS + health_words..words {
                 record.meta.extend_from_slice(&self.word(self.position, word).to_le_bytes());
             }
             record.meta.truncate(meta_bytes);
@@ -500,7 +521,10 @@ mod tests {
         fn push(&mut self, number: u64) {
             let flow = FlowSnapshot { words: [number; SLOT_WORDS] };
             let meta = vec![number.to_le_bytes()[0]; meta_length(number)];
-            self.writer.push(RecordKind::Updated, EndReason::Active, number * 3, &flow, &meta);
+            let (kind, reason) = (RecordKind::Updated, EndReason::Active);
+            let words = [number; HEALTH_WORDS];
+            let health = if number % 3 == 0 { &words[..] } else { &[] };
+            self.writer.push(kind, reason, number * 3, &flow, health, &meta);
         }
     }
 
@@ -512,6 +536,9 @@ mod tests {
     fn check(record: &Record) -> u64 {
         let number = record.sequence;
         assert_eq!(record.flow.words, [number; SLOT_WORDS]);
+        if number % 3 == 0 {
+            assert_eq!(record.health.words, [number; HEALTH_WORDS]);
+        }
         assert_eq!((record.kind, record.reason), (RecordKind::Updated, EndReason::Active));
         assert_eq!((record.time_ns, record.meta.len()), (number * 3, meta_length(number)));
         assert!(record.meta.iter().all(|&byte| byte == number.to_le_bytes()[0]));

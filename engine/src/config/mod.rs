@@ -103,6 +103,7 @@ pub struct Config {
     pub flows_per_shard: u32,
     pub timeouts: Option<Timeouts>,
     pub fragments: u32,
+    pub health: bool,
     pub inspect: bool,
     pub inspection: weir_dpi::Limits,
     pub rules: Vec<String>,
@@ -203,6 +204,7 @@ impl Settings {
             flows_per_shard: self.number(Key::FLOWS),
             timeouts: self.timeouts()?,
             fragments: self.number(Key::FRAGMENTS),
+            health: self.flag(Key::HEALTH),
             inspect: self.flag(Key::INSPECT),
             inspection: weir_dpi::Limits {
                 flows: self.number(Key::INSPECTIONS),

@@ -9,6 +9,7 @@ mod course;
 mod expire;
 mod export;
 mod fanout;
+mod health;
 mod inspect;
 mod plan;
 
@@ -28,6 +29,7 @@ use crate::flow::group::{GROUP_SLOTS, Group, prefetch};
 use crate::flow::record;
 use crate::flow::table::{self, FlowTable, Likely, Place};
 use crate::flow::wheel::Wheel;
+use crate::health::Health;
 use crate::sys::clock;
 use crate::wire::{self, Fragment, Fragments, Parsed, TcpHead};
 
@@ -67,6 +69,7 @@ pub struct Shard<S> {
     inspector: Inspector,
     periodic: Periodic,
     export: Export,
+    health: Health,
     fanout: Fanout,
     books: Books,
     plan: ShardPlan,
@@ -116,6 +119,7 @@ impl<S: Source> Shard<S> {
         gate: Option<Gate>,
         outlet: Option<Outlet>,
     ) -> Shard<S> {
+        let health = Health::new(shared.health.clone());
         let (flows, packets, export) = Export::new(shared, gate, plan.live);
         let table = FlowTable::new(flows, plan.secret);
         let frames = fanout::frames_a_turn(&packets, outlet.as_ref());
@@ -137,6 +141,7 @@ impl<S: Source> Shard<S> {
             inspector: Inspector::new(&plan.inspection),
             periodic: course::periodic(plan.depth),
             export,
+            health,
             fanout: Fanout::new(packets, outlet, lendable),
             books: Books::default(),
             plan,
@@ -240,7 +245,8 @@ impl<S: Source> Shard<S> {
     #[expect(clippy::cast_precision_loss, reason = "a few hundred bytes")]
     pub fn bytes_a_slot(&self) -> f64 {
         let tags = size_of::<Group>() as f64 / GROUP_SLOTS as f64;
-        (size_of::<FlowSlot>() + size_of::<Side>() + size_of::<u32>()) as f64 + tags
+        let own = size_of::<FlowSlot>() + size_of::<Side>() + size_of::<u32>();
+        (own + self.health.bytes_a_flow()) as f64 + tags
     }
 
     /// Frames that the source gave so far, the shard's own or not.
@@ -318,6 +324,7 @@ impl<S: Source> Shard<S> {
         if let Some(Likely { index, is_new }) = self.table.prefetch_slot(self.work.hash[at]) {
             // The packet is counted in the slot's second line.
             prefetch::<1, _>(self.table.slot(index));
+            self.health.fetch(index, self.work.packet[at].swapped, is_new);
             if is_new {
                 prefetch::<0, _>(&self.sides[index as usize]);
                 self.wheel.prefetch(index);
@@ -344,8 +351,8 @@ impl<S: Source> Shard<S> {
                 Some(index) => self.begin_again(index, &packet, hash, &frame),
                 None => self.begin(&packet, hash, &frame),
             };
+            let verdict = self.account(index, &packet, &frame);
             let slot = self.table.slot(index);
-            let verdict = record::account(slot, &packet, frame.bytes_on_wire(), frame.timestamp_ns);
             if course::has_odd_flags(&packet) {
                 record::mark(slot, record::ODD_FLAGS);
             }
@@ -356,7 +363,7 @@ impl<S: Source> Shard<S> {
             if begins || is_named {
                 let kind = if begins { RecordKind::Started } else { RecordKind::Updated };
                 let slot = self.table.slot(index);
-                self.export.flow(kind, EndReason::None, frame.timestamp_ns, slot);
+                self.export.flow(kind, EndReason::None, frame.timestamp_ns, slot, &[]);
             }
             if READ {
                 self.show_packet(at, index, &packet, &frame);
