@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    apps, bench, doctor, exit, extcap, feed, flows, readers, replay, rules, run, shunt, stats, top,
-    with,
+    apps, bench, doctor, exit, extcap, feed, flow_page, flows, readers, replay, rules, run, shunt,
+    stats, top, with,
 };
 
 /// Weir: a packet engine whose flows any program may read.
@@ -26,6 +26,7 @@ pub(crate) struct Cli {
 enum Command {
     Run(run::RunArgs),
     Flows(flows::FlowsArgs),
+    Flow(flow_page::FlowArgs),
     Stats(stats::StatsArgs),
     Top(top::TopArgs),
     Apps(apps::AppsArgs),
@@ -46,6 +47,7 @@ impl Cli {
         match &self.command {
             Command::Run(args) => run::run(args),
             Command::Flows(args) => flows::run(args),
+            Command::Flow(args) => flow_page::run(args),
             Command::Stats(args) => stats::run(args),
             Command::Top(args) => top::run(args),
             Command::Apps(args) => apps::run(args),
