@@ -53,6 +53,7 @@ pub fn segment(flow_slots: u32) -> ShardWriter {
         shard: 0,
         label: "bench",
         flow_slots,
+        health: true,
         record_bytes: 1 << 20,
         arena_bytes: 1 << 20,
         counters: &weir_engine::books::DEFINITIONS,

@@ -4,6 +4,7 @@ pub mod capture;
 pub mod wire;
 
 pub mod flow;
+mod health;
 pub mod hosts;
 
 pub mod shard;

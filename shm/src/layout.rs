@@ -75,6 +75,7 @@ pub(crate) enum SectionKind {
     PacketRing = 11,
     PacketReaders = 12,
     PacketGroups = 13,
+    Health = 14,
     Engine = 16,
     Live = 17,
     Sources = 18,
@@ -234,6 +235,12 @@ impl Made {
         for (word, value) in self.words(kind).iter().zip(values) {
             word.store(value, Ordering::Relaxed);
         }
+    }
+
+    /// The flows' health; none of it where the segment has no such section.
+    pub(crate) fn health(&self) -> crate::segment::HealthSlots {
+        let section = self.find(SectionKind::Health);
+        self.map.section(section.offset, section.count)
     }
 
     fn find(&self, kind: SectionKind) -> Section {
@@ -401,7 +408,7 @@ pub(crate) fn unix_ns() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{alerts, arena, flow, histogram, hosts, packets, records, rules};
+    use crate::{alerts, arena, flow, health, histogram, hosts, packets, records, rules};
 
     const PAGE_TEXT: &str = include_str!("../../docs/SHM_FORMAT.md");
 
@@ -427,6 +434,7 @@ mod tests {
             (K::PacketRing, packets::SLOT_WORDS * WORD),
             (K::PacketReaders, packets::LINE_WORDS * WORD),
             (K::PacketGroups, packets::GROUP_WORDS * WORD),
+            (K::Health, health::HEALTH_BYTES),
             (K::Readers, packets::READER_WORDS * WORD),
             (K::Groups, packets::GROUP_ROW_WORDS * WORD),
             (K::Rules, rules::RULES_WORDS * WORD),

@@ -22,6 +22,7 @@ pub mod arena;
 pub mod bpf;
 pub mod counters;
 pub mod flow;
+pub mod health;
 pub mod histogram;
 #[cfg(not(loom))]
 pub mod hosts;
@@ -67,7 +68,7 @@ pub use self::{
     ledger::{Ledger, LedgerLine},
     paths::{RunningEngine, default_path, list_names},
     reader::{Attached, FlowRead, FlowView, Info, QueueReader, ShardReader},
-    segment::{FlowSlots, Shared, WriteSection},
+    segment::{FlowSlots, HealthSlots, Shared, WriteSection},
     server::{Access, Asked, Event, Joined, Offer, RulesAsked, RulesClient, Server, What},
     writer::{AlertSpec, PacketSpec, SegmentFd, ShardSpec, ShardWriter},
 };

@@ -135,7 +135,7 @@ fn a_reader_of_records_balances() {
             for number in 0..RECORDS {
                 let mut flow = FlowSnapshot::default();
                 flow.words[0] = number * 7;
-                records.push(RecordKind::Updated, EndReason::None, number, &flow, &[]);
+                records.push(RecordKind::Updated, EndReason::None, number, &flow, &[], &[]);
             }
         });
         let (mut record, mut expected) = (Record::default(), 0);
@@ -170,7 +170,7 @@ fn a_reader_of_records_starts_at_any_time() {
         let push = |records: &mut RecordWriter, number| {
             let mut flow = FlowSnapshot::default();
             flow.words[0] = number * 7;
-            records.push(RecordKind::Updated, EndReason::None, number, &flow, &[]);
+            records.push(RecordKind::Updated, EndReason::None, number, &flow, &[], &[]);
         };
         push(&mut records, 0);
         let writer = thread::spawn(move || {

@@ -8,6 +8,7 @@ use crate::{
     counters::{Role, Unit, block_words, read_block},
     error::Error,
     flow::{FlowSnapshot, SLOT_BYTES, SLOT_WORDS, SlotRead, WORD_FLOW_ID, read_slot},
+    health::{HEALTH_BYTES, HEALTH_WORDS, Health, WORD_FLOW_ID as WORD_OF},
     histogram::{self, Histogram},
     hosts::{self, HostsReader},
     layout::{
@@ -274,13 +275,16 @@ pub enum FlowRead {
 pub struct FlowView {
     /// The flow.
     pub snapshot: FlowSnapshot,
+    /// Its health; not known where the engine does not keep any.
+    pub health: Health,
     /// Its metadata; empty if it has none.
     pub meta: Vec<u8>,
 }
 
 impl Default for FlowView {
     fn default() -> Self {
-        Self { snapshot: FlowSnapshot::default(), meta: Vec::with_capacity(META_BYTES_MAX) }
+        let (snapshot, health) = (FlowSnapshot::default(), Health::default());
+        Self { snapshot, health, meta: Vec::with_capacity(META_BYTES_MAX) }
     }
 }
 
@@ -290,6 +294,8 @@ pub struct ShardReader {
     shard: u16,
     label: String,
     flows: ReadWords,
+    /// None of it where the engine keeps none.
+    health: ReadWords,
     arena: ArenaReader,
     record_head: ReadWords,
     record_ring: ReadWords,
@@ -357,10 +363,12 @@ impl ShardReader {
                 Ok((text, words))
             })
             .collect::<Result<_, Error>>()?;
+        let flows = segment.words(SectionKind::Flows, SLOT_BYTES)?;
         Ok(Self {
             shard: segment.shard,
             label: segment.label(),
-            flows: segment.words(SectionKind::Flows, SLOT_BYTES)?,
+            health: read_health(segment, &flows),
+            flows,
             arena: ArenaReader::new(segment.words(SectionKind::Arena, crate::arena::TOP_BYTES)?),
             record_head: segment.element(SectionKind::RecordHead, 0, HEAD_WORDS)?,
             record_ring: ring,
@@ -410,11 +418,15 @@ impl ShardReader {
         if self.flows.load(base.saturating_add(WORD_FLOW_ID)) == 0 {
             return FlowRead::Free;
         }
-        let meta = &mut view.meta;
+        let (meta, health) = (&mut view.meta, &mut view.health);
+        let health_base = index.saturating_mul(HEALTH_WORDS);
         let read = read_slot(
             |word| self.flows.load(base + word),
             |snapshot| {
                 meta.clear();
+                for (word, value) in health.words.iter_mut().enumerate() {
+                    *value = self.health.load(health_base.saturating_add(word));
+                }
                 snapshot.meta_ref() == 0 || self.arena.load(snapshot.meta_ref(), meta)
             },
         );
@@ -423,6 +435,9 @@ impl ShardReader {
             SlotRead::Torn => FlowRead::Torn,
             SlotRead::Read(snapshot) => {
                 view.snapshot = snapshot;
+                if health.words[WORD_OF] != snapshot.flow_id() {
+                    *health = Health::without_slot(&snapshot);
+                }
                 FlowRead::Flow
             }
         }
@@ -446,6 +461,13 @@ impl ShardReader {
     pub fn records(&self, at: StartAt) -> RecordReader {
         RecordReader::new(self.record_head.clone(), self.record_ring.clone(), at)
     }
+}
+
+/// The section of health; none of it where it is missing, or of another size than the flow table.
+fn read_health(segment: &Opened, flows: &ReadWords) -> ReadWords {
+    let words = segment.words(SectionKind::Health, HEALTH_BYTES).ok();
+    let fits = |words: &ReadWords| words.len() / HEALTH_WORDS == flows.len() / SLOT_WORDS;
+    words.filter(fits).unwrap_or_else(|| flows.part(0, 0))
 }
 
 /// A block of counters and their definitions.
@@ -542,6 +564,7 @@ mod tests {
             shard: 3,
             label: "the label",
             flow_slots: 10,
+            health: true,
             record_bytes: 32768,
             arena_bytes: 2048,
             counters: COUNTERS,
@@ -559,7 +582,7 @@ mod tests {
         slot.store(WORD_FLOW_ID, 1);
         slot.commit();
         let flow = slot.snapshot().unwrap();
-        shard.records.push(RecordKind::Started, EndReason::None, 1, &flow, b"metadata");
+        shard.records.push(RecordKind::Started, EndReason::None, 1, &flow, &[], b"metadata");
         image(&shard.export())
     }
 

@@ -3,6 +3,7 @@
 use crate::{
     arena::META_BYTES_MAX,
     flow::{FlowSnapshot, SLOT_WORDS},
+    health::{HEALTH_WORDS, Health},
     ring::{Entry, RingReader, RingWriter},
     segment::{ReadWords, WriteWords},
     words::each_word,
@@ -97,7 +98,7 @@ const FLOW_WORDS: usize = if cfg!(loom) { 1 } else { SLOT_WORDS };
 /// Words of a record before its metadata.
 const FIXED_WORDS: usize = 4 + FLOW_WORDS;
 /// Longest record.
-pub(crate) const RECORD_WORDS_MAX: usize = FIXED_WORDS + META_BYTES_MAX / 8;
+pub(crate) const RECORD_WORDS_MAX: usize = FIXED_WORDS + HEALTH_WORDS + META_BYTES_MAX / 8;
 /// Smallest ring.
 #[cfg(not(loom))]
 pub(crate) const RING_BYTES_MIN: usize = crate::ring::bytes_min(RECORD_WORDS_MAX);
@@ -114,27 +115,33 @@ impl RecordWriter {
         Self { ring: RingWriter::new(head, ring) }
     }
 
-    /// Appends a record. Metadata beyond 1 KiB is cut off.
+    /// Appends a record. Metadata beyond 1 KiB is cut off. `health`: all of its words, or none.
     pub fn push(
         &mut self,
         kind: RecordKind,
         reason: EndReason,
         time_ns: u64,
         flow: &FlowSnapshot,
+        health: &[u64],
         meta: &[u8],
     ) {
+        let health = health.first_chunk::<HEALTH_WORDS>().map_or(&[][..], |words| words);
         let meta = &meta[..meta.len().min(META_BYTES_MAX)];
-        let words = FIXED_WORDS + meta.len().div_ceil(8);
+        let words = FIXED_WORDS + health.len() + meta.len().div_ceil(8);
         let [a, b, ..] = words.to_le_bytes();
         let [c, d, ..] = meta.len().to_le_bytes();
         let first = u64::from_le_bytes([a, b, 0, 0, kind as u8, reason as u8, c, d]);
         self.ring.push(words, first, |put| {
             put.word(2, time_ns);
-            put.word(3, 0);
+            put.word(3, health.len() as u64);
             for (index, &word) in flow.words.iter().take(FLOW_WORDS).enumerate() {
                 put.word(4 + index, word);
             }
             let mut next = FIXED_WORDS;
+            for &word in health {
+                put.word(next, word);
+                next += 1;
+            }
             each_word(meta, |word| {
                 put.word(next, word);
                 next += 1;
@@ -170,6 +177,8 @@ pub struct Record {
     pub time_ns: u64,
     /// The flow.
     pub flow: FlowSnapshot,
+    /// Its health; not known where the record has none.
+    pub health: Health,
     /// Its metadata.
     pub meta: Vec<u8>,
 }
@@ -182,6 +191,7 @@ impl Default for Record {
             sequence: 0,
             time_ns: 0,
             flow: FlowSnapshot::default(),
+            health: Health::default(),
             meta: Vec::with_capacity(META_BYTES_MAX),
         }
     }
@@ -191,7 +201,9 @@ impl Entry for Record {
     fn read(&mut self, words: usize, sequence: u64, word: impl Fn(usize) -> u64) -> bool {
         let [_, _, _, _, kind, reason, c, d] = word(0).to_le_bytes();
         let meta_bytes = usize::from(u16::from_le_bytes([c, d]));
-        if meta_bytes > META_BYTES_MAX || words != FIXED_WORDS + meta_bytes.div_ceil(8) {
+        let health_words = if word(3) == 0 { 0 } else { HEALTH_WORDS };
+        let fixed = FIXED_WORDS + health_words;
+        if meta_bytes > META_BYTES_MAX || words != fixed + meta_bytes.div_ceil(8) {
             return false;
         }
         self.sequence = sequence;
@@ -199,8 +211,15 @@ impl Entry for Record {
         for (index, value) in self.flow.words.iter_mut().take(FLOW_WORDS).enumerate() {
             *value = word(4 + index);
         }
+        self.health = Health::default();
+        for (index, value) in self.health.words.iter_mut().take(health_words).enumerate() {
+            *value = word(FIXED_WORDS + index);
+        }
+        if health_words == 0 {
+            self.health = Health::without_slot(&self.flow);
+        }
         self.meta.clear();
-        for index in FIXED_WORDS..words {
+        for index in fixed..words {
             self.meta.extend_from_slice(&word(index).to_le_bytes());
         }
         self.meta.truncate(meta_bytes);
@@ -275,7 +294,10 @@ mod tests {
         fn push(&mut self, number: u64) {
             let flow = FlowSnapshot { words: [number; SLOT_WORDS] };
             let meta = vec![number.to_le_bytes()[0]; meta_length(number)];
-            self.writer.push(RecordKind::Updated, EndReason::Active, number * 3, &flow, &meta);
+            let (kind, reason) = (RecordKind::Updated, EndReason::Active);
+            let words = [number; HEALTH_WORDS];
+            let health = if number % 3 == 0 { &words[..] } else { &[] };
+            self.writer.push(kind, reason, number * 3, &flow, health, &meta);
         }
     }
 
@@ -287,6 +309,9 @@ mod tests {
     fn check(record: &Record) -> u64 {
         let number = record.sequence;
         assert_eq!(record.flow.words, [number; SLOT_WORDS]);
+        if number % 3 == 0 {
+            assert_eq!(record.health.words, [number; HEALTH_WORDS]);
+        }
         assert_eq!((record.kind, record.reason), (RecordKind::Updated, EndReason::Active));
         assert_eq!((record.time_ns, record.meta.len()), (number * 3, meta_length(number)));
         assert!(record.meta.iter().all(|&byte| byte == number.to_le_bytes()[0]));

@@ -11,6 +11,7 @@
 use crate::{
     error::Error,
     flow::FlowSlot,
+    health::HealthSlot,
     sync::{AtomicU64, Ordering},
 };
 use memmap2::{MmapOptions, MmapRaw};
@@ -33,6 +34,8 @@ const HUGE_PAGE: usize = 2 << 20;
 
 /// The flow table as its writer sees it: a slice of slots.
 pub type FlowSlots = WriteSection<FlowSlot>;
+/// The flows' health as its writer sees it, by the same index.
+pub type HealthSlots = WriteSection<HealthSlot>;
 /// Words that this process writes.
 pub(crate) type WriteWords = WriteSection<AtomicU64>;
 
@@ -46,6 +49,8 @@ pub unsafe trait Shared {}
 unsafe impl Shared for AtomicU64 {}
 // SAFETY: `repr(C)` around an array of `AtomicU64` of the struct's own size (asserted in `flow`).
 unsafe impl Shared for FlowSlot {}
+// SAFETY: `repr(C)` around an array of `AtomicU64` of the struct's own size (asserted in `health`).
+unsafe impl Shared for HealthSlot {}
 
 /// A writable map of a shared file. It begins on a boundary of 2 MiB, so that the kernel can put
 /// pages of that size under it.

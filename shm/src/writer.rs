@@ -6,12 +6,13 @@ use crate::{
     counters::{CounterDef, CounterWriter, block_words},
     error::Error,
     flow::SLOT_BYTES,
+    health::HEALTH_BYTES,
     histogram::{self, HistogramDef, HistogramWriter},
     hosts::{HostsSpec, HostsWriter},
     layout::{DEF_WORDS, Made, Plan, SectionKind, SegmentKind},
     packets::{self, GROUPS, PacketWriter, READERS},
     records::{HEAD_WORDS, RING_BYTES_MIN, RecordWriter},
-    segment::{FlowSlots, WORD, WriteMap},
+    segment::{FlowSlots, HealthSlots, WORD, WriteMap},
 };
 use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
@@ -31,6 +32,8 @@ pub struct ShardSpec<'a> {
     pub record_bytes: usize,
     /// Bytes of the metadata arena, rounded up to 2 KiB, at most 16 GiB.
     pub arena_bytes: usize,
+    /// Whether flows have a slot for their health.
+    pub health: bool,
     /// The shard's counters.
     pub counters: &'static [CounterDef],
     /// The shard's histograms.
@@ -84,6 +87,8 @@ impl Default for PacketSpec {
 pub struct ShardWriter {
     /// The flow table.
     pub flows: FlowSlots,
+    /// The flows' health, by the same index; empty without.
+    pub health: HealthSlots,
     /// The flow-record ring.
     pub records: RecordWriter,
     /// Metadata of the flows in the table.
@@ -128,6 +133,9 @@ impl ShardWriter {
         plan.section(SectionKind::Histograms, histogram::WORDS * WORD, histograms);
         plan.section(SectionKind::RecordHead, HEAD_WORDS * WORD, 1);
         plan.section(SectionKind::Flows, SLOT_BYTES, spec.flow_slots as usize);
+        if spec.health {
+            plan.section(SectionKind::Health, HEALTH_BYTES, spec.flow_slots as usize);
+        }
         plan.section(SectionKind::RecordRing, WORD, spec.record_bytes / WORD);
         plan.section(SectionKind::Arena, TOP_BYTES, arena_bytes / TOP_BYTES);
         plan.section(SectionKind::PacketHead, packets::HEAD_WORDS * WORD, 1);
@@ -144,6 +152,7 @@ impl ShardWriter {
         made.fill(SectionKind::HistogramDefs, histogram_defs);
         Ok(Self {
             flows: made.flows(),
+            health: made.health(),
             records: RecordWriter::new(
                 made.words(SectionKind::RecordHead),
                 made.words(SectionKind::RecordRing),
@@ -169,6 +178,7 @@ impl ShardWriter {
     /// shard's thread, once, before its first packet.
     pub fn touch(&mut self) {
         self.flows.touch();
+        self.health.touch();
         self.records.touch();
         self.arena.touch();
         self.packets.touch();

@@ -78,6 +78,7 @@ impl Engine {
                     shard,
                     label: &format!("shard {shard}"),
                     flow_slots: 100,
+                    health: true,
                     record_bytes: 32768,
                     arena_bytes: 10_000,
                     counters: SHARD,
@@ -187,7 +188,14 @@ fn everything_an_engine_writes_is_read() {
     let mut records = shard.records(StartAt::Now);
     let mut record = Record::default();
     assert_eq!(records.next(&mut record), Next::Empty);
-    engine.shards[1].records.push(RecordKind::Ended, EndReason::Idle, 9, &view.snapshot, b"bye");
+    engine.shards[1].records.push(
+        RecordKind::Ended,
+        EndReason::Idle,
+        9,
+        &view.snapshot,
+        &[],
+        b"bye",
+    );
     assert_eq!(records.next(&mut record), Next::Record);
     assert_eq!((record.kind, record.reason), (RecordKind::Ended, EndReason::Idle));
     assert_eq!((record.time_ns, record.meta.as_slice()), (9, &b"bye"[..]));
@@ -508,6 +516,7 @@ fn impossible_specifications_are_refused() {
         shard: 0,
         label: "",
         flow_slots: 1,
+        health: true,
         record_bytes: 32768,
         arena_bytes: 0,
         counters: &[],

@@ -138,6 +138,7 @@ impl Engine {
                     shard: number,
                     label: "shard",
                     flow_slots: 30,
+                    health: false,
                     record_bytes: 32768,
                     arena_bytes: 2048,
                     counters: &[],

@@ -112,6 +112,7 @@ fn play(flood: Flood, flows: u32, hosts: u32) {
         shard: 0,
         label: "flood",
         flow_slots: FlowTable::slots_for(flows),
+        health: true,
         record_bytes: 1 << 20,
         arena_bytes: 1 << 20,
         counters: &books::DEFINITIONS,

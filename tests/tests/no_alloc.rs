@@ -30,6 +30,7 @@ fn shard(frames: PreloadedFrames) -> Shard<Preloaded> {
         label: "no_alloc",
         // Few, so that the table fills and evicts.
         flow_slots: FlowTable::slots_for(300),
+        health: true,
         record_bytes: 1 << 20,
         arena_bytes: 1 << 16,
         counters: &books::DEFINITIONS,

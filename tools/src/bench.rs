@@ -192,16 +192,19 @@ fn measure_all(args: &BenchArgs, settings: Settings) -> anyhow::Result<Outcome> 
         Feed::Whole(frames)
     };
     let rules = measure::rules(&config)?;
-    let mut depths = vec![("full", Depth::Inspect), ("without DPI", Depth::Flow)];
+    let mut depths =
+        vec![("full", Depth::Inspect, config.health), ("without DPI", Depth::Flow, config.health)];
     if args.stages {
-        depths.push(("parse only", Depth::Parse));
+        depths.push(("parse only", Depth::Parse, false));
+        depths.push(("no health", Depth::Inspect, false));
     }
     if args.no_dpi {
-        depths.retain(|(_, depth)| *depth != Depth::Inspect);
+        depths.retain(|(_, depth, _)| *depth != Depth::Inspect);
     }
     let mut runs = Vec::new();
     let mut first = None;
-    for (name, depth) in depths {
+    for (name, depth, health) in depths {
+        let config = Config { health, ..config.clone() };
         let play =
             Play { depth, shards: args.shards, warm_frames: args.warm, rules: rules.clone() };
         let (row, run) = measure_depth(args.loops, &feed, &config, name, &play)?;
@@ -278,16 +281,18 @@ fn measure_depth(
 
 /// What each depth adds to the one below.
 fn stages(runs: &[Row], wanted: bool) -> Vec<Stage> {
-    let [full, flow, parse] = runs else { return Vec::new() };
+    let [full, flow, parse, healthless] = runs else { return Vec::new() };
     if !wanted {
         return Vec::new();
     }
+    let health = full.cpu_ns_per_packet - healthless.cpu_ns_per_packet;
     vec![
         Stage { stage: "receive and parse", cpu_ns_per_packet: parse.cpu_ns_per_packet },
         Stage {
             stage: "flow table",
-            cpu_ns_per_packet: flow.cpu_ns_per_packet - parse.cpu_ns_per_packet,
+            cpu_ns_per_packet: flow.cpu_ns_per_packet - parse.cpu_ns_per_packet - health,
         },
+        Stage { stage: "health", cpu_ns_per_packet: health },
         Stage {
             stage: "inspection",
             cpu_ns_per_packet: full.cpu_ns_per_packet - flow.cpu_ns_per_packet,

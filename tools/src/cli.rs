@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    alerts, apps, bench, check, doctor, exit, extcap, feed, flows, hosts, readers, replay, rules,
-    run, shunt, stats, top, with,
+    alerts, apps, bench, check, doctor, exit, extcap, feed, flow_page, flows, hosts, readers,
+    replay, rules, run, shunt, stats, top, with,
 };
 
 /// Weir: a packet engine whose flows any program may read.
@@ -28,6 +28,7 @@ enum Command {
     Flows(flows::FlowsArgs),
     Alerts(alerts::AlertsArgs),
     Check(check::CheckArgs),
+    Flow(flow_page::FlowArgs),
     Stats(stats::StatsArgs),
     Top(top::TopArgs),
     Hosts(hosts::HostsArgs),
@@ -51,6 +52,7 @@ impl Cli {
             Command::Flows(args) => flows::run(args),
             Command::Alerts(args) => alerts::run(args),
             Command::Check(args) => Ok(check::run(args)),
+            Command::Flow(args) => flow_page::run(args),
             Command::Stats(args) => stats::run(args),
             Command::Top(args) => top::run(args),
             Command::Hosts(args) => hosts::run(args),

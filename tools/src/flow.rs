@@ -9,6 +9,7 @@ use weir_dpi::meta;
 use weir_shm::flow::{Dir, FlowSnapshot};
 
 use crate::community;
+use crate::health::Summary;
 
 /// Index of the client's direction in a pair.
 pub(crate) const C2S: usize = 0;
@@ -49,11 +50,18 @@ pub(crate) struct Flow<'a> {
     /// Unix nanoseconds of the first and the last packet of either direction.
     pub(crate) first_ns: u64,
     pub(crate) last_ns: u64,
+    /// The main figures of its health.
+    pub(crate) health: Summary,
     /// Encoded attributes ([`weir_dpi::meta::decode`]).
     pub(crate) meta: &'a [u8],
 }
 
 impl<'a> Flow<'a> {
+    /// The same flow with its health.
+    pub(crate) fn with(self, health: Summary) -> Flow<'a> {
+        Flow { health, ..self }
+    }
+
     /// Decodes a copied slot and its metadata.
     pub(crate) fn decode(slot: &FlowSnapshot, shard: u16, meta: &'a [u8]) -> Flow<'a> {
         let pair = |read: fn(&FlowSnapshot, Dir) -> u64| {
@@ -80,6 +88,7 @@ impl<'a> Flow<'a> {
             bytes: pair(FlowSnapshot::bytes),
             first_ns: slot.first_ns(),
             last_ns: slot.last_ns(),
+            health: Summary::default(),
             meta,
         }
     }

@@ -70,6 +70,9 @@ impl Serialize for FlowJson<'_> {
         map.serialize_entry("community_id", &community)?;
         map.serialize_entry("flow_id", &flow.id)?;
         map.serialize_entry("shard", &flow.shard)?;
+        if flow.health.is_known {
+            map.serialize_entry("health", &flow.health.json())?;
+        }
         findings(flow, &mut map)?;
         map.end()
     }

@@ -10,6 +10,7 @@ use weir_shm::{Attached, EngineState, Error, FlowRead, FlowView, ShardReader, li
 
 use crate::exit::{Code, failure};
 use crate::flow::Flow;
+use crate::health::Summary;
 use crate::names;
 
 /// The name an engine has where none was given.
@@ -176,7 +177,8 @@ pub(crate) fn scan_shard<E>(
             FlowRead::Torn => scanned.torn += 1,
             FlowRead::Flow => {
                 scanned.flows += 1;
-                each(index, &Flow::decode(&view.snapshot, shard.shard(), &view.meta), &view)?;
+                let flow = Flow::decode(&view.snapshot, shard.shard(), &view.meta);
+                each(index, &flow.with(Summary::of_view(&view)), &view)?;
             }
         }
     }

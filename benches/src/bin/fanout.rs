@@ -62,6 +62,7 @@ impl Engine {
             shard: 0,
             label: "fanout",
             flow_slots: 64,
+            health: false,
             record_bytes: 1 << 16,
             arena_bytes: 1 << 16,
             counters: &[],

@@ -45,7 +45,7 @@ fn record(name: &str, bytes: usize) -> Case {
                 let slot = black_box(&flows[0]);
                 arena.read(slot.meta_ref(), &mut metadata);
                 let flow = slot.snapshot().unwrap_or_default();
-                records.push(RecordKind::Ended, EndReason::Idle, time_ns, &flow, &metadata);
+                records.push(RecordKind::Ended, EndReason::Idle, time_ns, &flow, &[], &metadata);
             }
             OPERATIONS
         }

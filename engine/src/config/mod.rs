@@ -110,6 +110,7 @@ pub struct Config {
     pub timeouts: Option<Timeouts>,
     pub fragments: u32,
     pub hosts: Option<HostsPlan>,
+    pub health: bool,
     pub inspect: bool,
     pub inspection: weir_dpi::Limits,
     pub rules: Vec<String>,
@@ -222,6 +223,7 @@ impl Settings {
             timeouts: self.timeouts()?,
             fragments: self.number(Key::FRAGMENTS),
             hosts: self.hosts()?,
+            health: self.flag(Key::HEALTH),
             inspect: self.flag(Key::INSPECT),
             inspection: weir_dpi::Limits {
                 flows: self.number(Key::INSPECTIONS),

@@ -440,6 +440,7 @@ pub(crate) fn segment(
         shard,
         label,
         flow_slots: FlowTable::slots_for(config.flows_per_shard),
+        health: config.health,
         record_bytes: config.record_ring_bytes,
         arena_bytes: config.arena_bytes,
         counters: &books::DEFINITIONS,

@@ -54,12 +54,7 @@ impl<S: Source> Shard<S> {
         if report_ns <= now_ns {
             self.sides[index as usize].reported_s = seconds(now_ns);
             self.books.one(Count::FlowUpdates);
-            self.export.flow(
-                RecordKind::Updated,
-                EndReason::Active,
-                now_ns,
-                self.table.slot(index),
-            );
+            self.report(RecordKind::Updated, EndReason::Active, now_ns, index);
         }
         self.wheel.arm(index, again_ns);
     }
@@ -88,8 +83,8 @@ impl<S: Source> Shard<S> {
         self.judge_course(index, silent);
         self.tell_end(index);
         self.report_hosts(index, true);
+        self.report(RecordKind::Ended, reason, now_ns, index);
         let slot = self.table.slot(index);
-        self.export.flow(RecordKind::Ended, reason, now_ns, slot);
         let metadata = slot.meta_ref();
         record::close(slot);
         // Only now: whoever still reads the slot finds out that it was opened.

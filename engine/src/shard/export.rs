@@ -134,7 +134,7 @@ impl Export {
         self.arena.used_bytes()
     }
 
-    /// Appends a flow record.
+    /// Appends a flow record; `health`: all of its words, or none.
     #[inline]
     pub(super) fn flow(
         &mut self,
@@ -142,10 +142,11 @@ impl Export {
         reason: EndReason,
         time_ns: u64,
         slot: &FlowSlot,
+        health: &[u64],
     ) {
         self.hold(slot.meta_ref());
         let flow = slot.snapshot().unwrap_or_default();
-        self.records.push(kind, reason, time_ns, &flow, &self.metadata);
+        self.records.push(kind, reason, time_ns, &flow, health, &self.metadata);
         if kind == RecordKind::Ended {
             let total = &mut self.totals[usize::from(record::app(slot).0) % APPS];
             total.flows += 1;

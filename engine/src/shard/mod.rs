@@ -10,6 +10,7 @@ mod course;
 mod expire;
 mod export;
 mod fanout;
+mod health;
 mod hosts;
 mod inspect;
 mod plan;
@@ -32,6 +33,7 @@ use crate::flow::group::{GROUP_SLOTS, Group, prefetch};
 use crate::flow::record;
 use crate::flow::table::{self, FlowTable, Likely, Place};
 use crate::flow::wheel::Wheel;
+use crate::health::Health;
 use crate::hosts::Hosts;
 use crate::sys::clock;
 use crate::wire::{self, Fragment, Fragments, Parsed, Reason, TcpHead};
@@ -74,6 +76,7 @@ pub struct Shard<S> {
     alerts: Option<Box<Alerts>>,
     hosts: Option<Box<Hosts>>,
     export: Export,
+    health: Health,
     fanout: Fanout,
     books: Books,
     plan: ShardPlan,
@@ -145,6 +148,7 @@ impl<S: Source> Shard<S> {
         gate: Option<Gate>,
         outlet: Option<Outlet>,
     ) -> Shard<S> {
+        let health = Health::new(shared.health.clone());
         let (flows, packets, alerts, hosts, export) = Export::new(shared, gate, plan.live);
         let rules = plan.alerts.as_deref();
         let alerts = rules.map(|rules| Alerts::new(rules, plan.shards, plan.secret[1], alerts));
@@ -177,6 +181,7 @@ impl<S: Source> Shard<S> {
             alerts: alerts.map(Box::new),
             hosts,
             export,
+            health,
             fanout: Fanout::new(packets, outlet, lendable),
             books: Books::default(),
             plan,
@@ -285,7 +290,8 @@ impl<S: Source> Shard<S> {
     pub fn bytes_a_slot(&self) -> f64 {
         let tags = size_of::<Group>() as f64 / GROUP_SLOTS as f64;
         let told = if self.hosts.is_some() { Hosts::BYTES_A_FLOW } else { 0 };
-        (size_of::<FlowSlot>() + size_of::<Side>() + size_of::<u32>() + told) as f64 + tags
+        let own = size_of::<FlowSlot>() + size_of::<Side>() + size_of::<u32>();
+        (own + told + self.health.bytes_a_flow()) as f64 + tags
     }
 
     /// Frames that the source gave so far, the shard's own or not.
@@ -368,6 +374,7 @@ impl<S: Source> Shard<S> {
         if let Some(Likely { index, is_new }) = self.table.prefetch_slot(self.work.hash[at]) {
             // The packet is counted in the slot's second line.
             prefetch::<1, _>(self.table.slot(index));
+            self.health.fetch(index, self.work.packet[at].swapped, is_new);
             if is_new {
                 prefetch::<0, _>(&self.sides[index as usize]);
                 self.wheel.prefetch(index);
@@ -411,8 +418,8 @@ impl<S: Source> Shard<S> {
             if hosts::is_due(record::last_ns(slot), frame.timestamp_ns) {
                 self.report_hosts(index, false);
             }
+            let verdict = self.account(index, &packet, &frame);
             let slot = self.table.slot(index);
-            let verdict = record::account(slot, &packet, frame.bytes_on_wire(), frame.timestamp_ns);
             if course::has_odd_flags(&packet) {
                 record::mark(slot, record::ODD_FLAGS);
             }
@@ -429,7 +436,7 @@ impl<S: Source> Shard<S> {
             if begins || is_named {
                 let kind = if begins { RecordKind::Started } else { RecordKind::Updated };
                 let slot = self.table.slot(index);
-                self.export.flow(kind, EndReason::None, frame.timestamp_ns, slot);
+                self.export.flow(kind, EndReason::None, frame.timestamp_ns, slot, &[]);
             }
             if READ {
                 let verdict =

@@ -46,6 +46,10 @@ impl TcpHead {
     pub const PSH: u8 = 0x08;
     /// The acknowledgement number counts.
     pub const ACK: u8 = 0x10;
+    /// Congestion was experienced (RFC 3168).
+    pub const ECE: u8 = 0x40;
+    /// The sender reduced its window.
+    pub const CWR: u8 = 0x80;
 }
 
 /// What a frame holds: its flow and where its parts are.

@@ -8,11 +8,13 @@ use weir_shm::flow::FlowSnapshot;
 
 use crate::field::{Field, Kind, Seen, SortKey};
 use crate::flow::Flow;
+use crate::health::Summary;
 
 /// A flow kept for showing.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     snapshot: FlowSnapshot,
+    health: Summary,
     shard: u16,
     meta: Box<[u8]>,
 }
@@ -20,7 +22,7 @@ pub(crate) struct Row {
 impl Row {
     /// The flow.
     pub(crate) fn flow(&self) -> Flow<'_> {
-        Flow::decode(&self.snapshot, self.shard, &self.meta)
+        Flow::decode(&self.snapshot, self.shard, &self.meta).with(self.health)
     }
 }
 
@@ -94,6 +96,7 @@ impl Picker {
         }
         let row = Row {
             snapshot: view.snapshot,
+            health: Summary::of_view(view),
             shard: seen.flow.shard,
             meta: view.meta.as_slice().into(),
         };

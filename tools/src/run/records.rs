@@ -16,6 +16,7 @@ use weir_shm::Attached;
 use weir_shm::records::{Next, Record, RecordKind, StartAt};
 
 use crate::flow::Flow;
+use crate::health::Summary;
 use crate::{flow_json, live, names};
 
 /// How long a writer with nothing to do waits.
@@ -130,7 +131,8 @@ fn attach_and_write(
                 match reader.next(&mut record) {
                     Next::Record if record.kind == RecordKind::Ended => {
                         line.clear();
-                        let flow = Flow::decode(&record.flow, *shard, &record.meta);
+                        let flow = Flow::decode(&record.flow, *shard, &record.meta)
+                            .with(Summary::of(&record.health, &record.flow));
                         flow_json::write_line(&mut line, &flow, Some(record.reason.name()))?;
                         out.write_all(&line)?;
                         written.flows += 1;

@@ -74,6 +74,7 @@ impl FakeEngine {
             shard: 0,
             label: "shard 0",
             flow_slots: 64,
+            health: true,
             record_bytes: 1 << 16,
             arena_bytes: 1 << 16,
             counters: SHARD_COUNTERS,

@@ -95,6 +95,7 @@ impl Fake {
             shard: 0,
             label: "shard 0",
             flow_slots: 30,
+            health: false,
             record_bytes: 32768,
             arena_bytes: 2048,
             counters: &[],

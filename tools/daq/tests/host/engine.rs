@@ -196,6 +196,7 @@ impl Inner {
                 shard: number,
                 label: "shard",
                 flow_slots: 30,
+                health: false,
                 record_bytes: 32768,
                 arena_bytes: 2048,
                 counters: &[],

@@ -1,0 +1,197 @@
+//! Latency over UDP: DNS by its transaction ids, QUIC by its handshake and spin bit, all else by its
+//! first answer.
+
+use weir_shm::health::{HealthSlot, mark};
+
+use super::sequence::Half;
+use super::{latency, state};
+
+const DNS_PORT: u16 = 53;
+/// A query with the same id that comes later is another one.
+const AGAIN_NS: u64 = 5_000_000_000;
+
+/// A half's flag, of QUIC: the client's first packet was seen.
+const QUIC: u8 = 1;
+/// A half's flag, of QUIC: the spin bit was set last.
+const SPIN: u8 = 2;
+/// A half's flag, of QUIC: the spin bit has turned.
+const TURNED: u8 = 4;
+/// A half's flag, of QUIC: the handshake is over.
+const SECURED: u8 = 8;
+/// A client's flag: the flow is DNS on another port.
+const DNS: u8 = 16;
+/// A half's flag: the first request has no answer yet.
+const WAITS: u8 = 64;
+/// A half's flag: it has an answer.
+const ANSWERED: u8 = 128;
+
+/// Queries whose answers are waited for, of all flows of a shard: a place for each by its flow and
+/// id, taken by the newest.
+#[derive(Debug)]
+pub(super) struct Queries {
+    places: Box<[Query]>,
+}
+
+#[derive(Clone, Copy, Default, Debug)]
+struct Query {
+    /// Flow's place and transaction id, and 1 in the highest bit.
+    key: u64,
+    at_ns: u64,
+}
+
+impl Queries {
+    const PLACES: usize = 4096;
+
+    pub(super) fn new(is_on: bool) -> Queries {
+        Queries { places: vec![Query::default(); if is_on { Self::PLACES } else { 0 }].into() }
+    }
+
+    /// Notes a query. One that is sent again within [`AGAIN_NS`] counts from the first time.
+    fn asked(&mut self, index: u32, id: u16, now_ns: u64) {
+        let (key, place) = place(index, id);
+        if let Some(query) = self.places.get_mut(place)
+            && (query.key != key || now_ns.saturating_sub(query.at_ns) > AGAIN_NS)
+        {
+            *query = Query { key, at_ns: now_ns };
+        }
+    }
+
+    /// How long the answer took.
+    fn answered(&mut self, index: u32, id: u16, now_ns: u64) -> Option<u64> {
+        let (key, place) = place(index, id);
+        let query = self.places.get_mut(place).filter(|query| query.key == key)?;
+        let took = now_ns.saturating_sub(query.at_ns);
+        *query = Query::default();
+        Some(took)
+    }
+}
+
+fn place(index: u32, id: u16) -> (u64, usize) {
+    let key = 1 << 63 | u64::from(index) << 16 | u64::from(id);
+    let mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (key, usize::try_from(mixed >> 52).unwrap_or(0) % Queries::PLACES)
+}
+
+/// A datagram, and who sent it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Datagram<'a> {
+    pub(super) index: u32,
+    pub(super) ports: (u16, u16),
+    pub(super) payload: &'a [u8],
+    pub(super) from_client: bool,
+    pub(super) lane: usize,
+    pub(super) now_ns: u64,
+}
+
+/// Notes a datagram. The flow's first one has no slot yet.
+#[inline]
+pub(super) fn observe(
+    halves: &mut [Half; 2],
+    slot: Option<&HealthSlot>,
+    queries: &mut Queries,
+    datagram: &Datagram<'_>,
+) {
+    let is_dns = datagram.ports.0 == DNS_PORT || datagram.ports.1 == DNS_PORT;
+    let [lo, hi] = halves;
+    let (from, to) = if datagram.lane == 0 { (lo, hi) } else { (hi, lo) };
+    let client = if datagram.from_client { &mut *from } else { to };
+    if slot.is_none() && is_query(datagram.payload) {
+        client.flags |= DNS;
+    }
+    if is_dns || client.flags & DNS != 0 {
+        dns(slot, queries, datagram);
+        return;
+    }
+    if client.flags & QUIC != 0 {
+        quic(client, slot, datagram);
+        if let Some(slot) = slot {
+            let is_secured = client.flags & SECURED != 0;
+            spin(from, slot, datagram, is_secured);
+        }
+        return;
+    }
+    if datagram.from_client && slot.is_none() && is_quic(datagram.payload) {
+        client.flags |= QUIC;
+        client.mark_ns = datagram.now_ns;
+        return;
+    }
+    if datagram.from_client {
+        if client.flags & ANSWERED == 0 {
+            client.flags |= WAITS;
+            client.mark_ns = datagram.now_ns;
+        }
+    } else if client.flags & WAITS != 0 {
+        client.flags = client.flags & !WAITS | ANSWERED;
+        if let Some(slot) = slot {
+            latency::answer(slot, datagram.now_ns.saturating_sub(client.mark_ns));
+        }
+    }
+}
+
+/// RFC 1035, section 4.1.1.
+fn dns(slot: Option<&HealthSlot>, queries: &mut Queries, datagram: &Datagram<'_>) {
+    let [high, low, bits, ..] = datagram.payload else { return };
+    let id = u16::from_be_bytes([*high, *low]);
+    if bits & 0x80 == 0 {
+        queries.asked(datagram.index, id, datagram.now_ns);
+    } else if let Some(took) = queries.answered(datagram.index, id, datagram.now_ns)
+        && let Some(slot) = slot
+    {
+        latency::answer(slot, took);
+    }
+}
+
+/// Whether a payload has the head of a plain DNS query: one question, no answers.
+fn is_query(payload: &[u8]) -> bool {
+    const SHORTEST: usize = 17;
+    let [_, _, bits, _, 0, 1, 0, 0, 0, 0, 0, more, ..] = payload else { return false };
+    bits & 0xf8 == 0 && *more <= 1 && payload.len() >= SHORTEST
+}
+
+/// Whether a payload begins with a long header (RFC 9000, section 17.2) of a version that there is:
+/// 1, 2 (RFC 9369), or a draft of them.
+fn is_quic(payload: &[u8]) -> bool {
+    let [first, a, b, c, d, id_bytes, ..] = payload else { return false };
+    let version = u32::from_be_bytes([*a, *b, *c, *d]);
+    let known = matches!(version, 1 | 0x6b33_43cf) || version >> 8 == 0x00ff_0000;
+    first & 0xc0 == 0xc0 && known && *id_bytes <= 20
+}
+
+fn is_short(payload: &[u8]) -> bool {
+    matches!(payload, [first, ..] if first & 0xc0 == 0x40)
+}
+
+/// The handshake lasts from the client's first packet to its first one with a short header.
+fn quic(client: &mut Half, slot: Option<&HealthSlot>, datagram: &Datagram<'_>) {
+    let Some(slot) = slot else { return };
+    let over = datagram.from_client && is_short(datagram.payload);
+    if client.flags & SECURED == 0 && over {
+        client.flags |= SECURED;
+        latency::secured(slot, datagram.now_ns.saturating_sub(client.mark_ns));
+        state::add_marks(slot, mark::QUIC);
+    }
+}
+
+/// A round trip lasts from one turn of the spin bit to the next (RFC 9000, section 17.4). Much less
+/// than the handshake took is no round trip (RFC 9312, section 4.2): the bit is set at random, or
+/// packets came out of order.
+fn spin(from: &mut Half, slot: &HealthSlot, datagram: &Datagram<'_>, is_secured: bool) {
+    const TOO_SHORT: u64 = 8;
+    if !is_secured || !is_short(datagram.payload) {
+        return;
+    }
+    let is_set = datagram.payload.first().is_some_and(|first| first & 0x20 != 0);
+    if is_set == (from.flags & SPIN != 0) {
+        return;
+    }
+    from.flags ^= SPIN;
+    let took = datagram.now_ns.saturating_sub(from.sample_ns);
+    let had_turned = from.flags & TURNED != 0;
+    from.flags |= TURNED;
+    from.sample_ns = datagram.now_ns;
+    let handshake_ns = latency::secured_ns(slot);
+    if had_turned && took >= handshake_ns / TOO_SHORT {
+        latency::round_trip(slot, datagram.lane, took);
+        state::add_marks(slot, mark::SPIN);
+    }
+}
