@@ -25,6 +25,7 @@ fn bench(change: impl FnOnce(&mut AlertRules)) -> Bench {
         shard: 0,
         label: "alerts",
         flow_slots: 15,
+        health: false,
         record_bytes: 1 << 15,
         arena_bytes: 2048,
         counters: &[],
