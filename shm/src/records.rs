@@ -12,9 +12,9 @@
 use crate::{
     arena::META_BYTES_MAX,
     flow::{FlowSnapshot, SLOT_WORDS},
-    segment::{ReadWords, WriteWords},
+    segment::{ReadWords, WriteWords, fetch_to_write},
     sync::{Ordering, fence},
-    words::each_word,
+    words::{store, store_bytes},
 };
 
 /// What a record tells.
@@ -118,6 +118,9 @@ const MARK_COUNT: usize = 1;
 const FLOW_WORDS: usize = if cfg!(loom) { 1 } else { SLOT_WORDS };
 /// Words of a record before its metadata.
 const FIXED_WORDS: usize = 4 + FLOW_WORDS;
+/// Words that are asked for ahead of the next record: what most take up.
+const AHEAD_WORDS: usize = 40;
+const LINE_WORDS: usize = 8;
 /// Longest record.
 pub(crate) const RECORD_WORDS_MAX: usize = FIXED_WORDS + META_BYTES_MAX / 8;
 /// Smallest ring: every sixteenth of it must hold the longest record.
@@ -160,18 +163,15 @@ impl RecordWriter {
 
         let [a, b, ..] = words.to_le_bytes();
         let [c, d, ..] = meta.len().to_le_bytes();
-        self.put(0, u64::from_le_bytes([a, b, 0, 0, kind as u8, reason as u8, c, d]));
-        self.put(1, self.sequence);
-        self.put(2, time_ns);
-        self.put(3, 0);
-        for (index, &word) in flow.words.iter().take(FLOW_WORDS).enumerate() {
-            self.put(4 + index, word);
+        let first = u64::from_le_bytes([a, b, 0, 0, kind as u8, reason as u8, c, d]);
+        let head = [first, self.sequence, time_ns, 0];
+        let at = place(self.position, 0, self.ring.len());
+        let (before, behind) = self.ring.split_at(at);
+        if words <= behind.len() {
+            fill(behind.iter(), head, flow, meta);
+        } else {
+            fill(behind.iter().chain(before), head, flow, meta);
         }
-        let mut next = FIXED_WORDS;
-        each_word(meta, |word| {
-            self.put(next, word);
-            next += 1;
-        });
 
         let mark = self.position / self.mark_bytes();
         if mark != self.last_mark {
@@ -183,6 +183,9 @@ impl RecordWriter {
         self.head[NEXT_SEQUENCE].store(self.sequence, Ordering::Relaxed);
         // Pairs with the acquire fence after a reader's look at the tail.
         self.head[TAIL].store(end, Ordering::Release);
+        for word in (0..AHEAD_WORDS).step_by(LINE_WORDS) {
+            fetch_to_write(&self.ring[place(end, word, self.ring.len())]);
+        }
     }
 
     /// Bytes written since the start.
@@ -200,12 +203,6 @@ impl RecordWriter {
         self.ring.touch();
     }
 
-    #[inline(always)]
-    fn put(&self, word: usize, value: u64) {
-        let index = place(self.position, word, self.ring.len());
-        self.ring[index].store(value, Ordering::Relaxed);
-    }
-
     fn mark_bytes(&self) -> u64 {
         mark_bytes(self.ring.len())
     }
@@ -213,6 +210,23 @@ impl RecordWriter {
     fn mark(&self, mark: u64) -> &crate::sync::AtomicU64 {
         &self.head[MARKS + mark_index(mark)]
     }
+}
+
+/// Writes a record to its places in the ring.
+#[inline(always)]
+fn fill<'w>(
+    mut places: impl Iterator<Item = &'w crate::sync::AtomicU64>,
+    head: [u64; 4],
+    flow: &FlowSnapshot,
+    meta: &[u8],
+) {
+    for word in head {
+        store(&mut places, word);
+    }
+    for word in flow.words.iter().take(FLOW_WORDS) {
+        store(&mut places, *word);
+    }
+    store_bytes(places, meta);
 }
 
 /// A record, as read. Reused from call to call.

@@ -150,16 +150,18 @@ impl Export {
         }
     }
 
-    /// Stores metadata in place of that of `before`, a handle, whose slot is open; returns the handle
-    /// that it has now, which is `before` where it fits the same block or is empty, and 0 where there is
-    /// no room. An old one that is another stays until [`Export::forget`].
-    pub(super) fn replace(&mut self, before: u32, metadata: &[u8]) -> u32 {
-        if metadata.is_empty() {
+    /// Stores the metadata that `write` appends in place of that of `before`, a handle, whose slot is
+    /// open; returns the handle that it has now, which is `before` where it fits the same block or is
+    /// empty, and 0 where there is no room. An old one that is another stays until [`Export::forget`].
+    pub(super) fn replace(&mut self, before: u32, write: impl FnOnce(&mut Vec<u8>)) -> u32 {
+        self.metadata.clear();
+        write(&mut self.metadata);
+        if self.metadata.is_empty() {
+            // That is what the handle 0 stands for.
+            self.held = 0;
             return before;
         }
-        self.metadata.clear();
-        self.metadata.extend_from_slice(metadata);
-        if self.arena.rewrite(before, metadata) {
+        if self.arena.rewrite(before, &self.metadata) {
             self.held = before;
             return before;
         }

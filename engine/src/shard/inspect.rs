@@ -92,8 +92,10 @@ impl<S: Source> Shard<S> {
         let inspection = &mut self.sides[index as usize].inspection;
         let slot = self.table.slot(index);
         let before = slot.meta_ref();
-        let metadata = self.inspector.meta(*inspection);
-        record::set_verdict(slot, found, ended, || self.export.replace(before, metadata));
+        let place = *inspection;
+        record::set_verdict(slot, found, ended, || {
+            self.export.replace(before, |metadata| self.inspector.append_meta(place, metadata))
+        });
         if slot.meta_ref() != before {
             // Only now: whoever still reads the slot finds out that it was opened.
             self.export.forget(before);
