@@ -12,7 +12,7 @@
 use crate::{
     segment::{ReadWords, WriteWords, fetch_to_write},
     sync::Ordering,
-    words::{first_word, store, store_bytes},
+    words::{first_word, store},
 };
 
 /// Longest content, in bytes.
@@ -181,9 +181,9 @@ impl ArenaWriter {
     fn write(&self, word: usize, content: &[u8]) {
         let length = u64::from(u16::try_from(content.len()).unwrap_or(0));
         let rest = content.get(BYTES_OF_FIRST..).unwrap_or_default();
-        let mut block = self.words[word..].iter();
-        store(&mut block, length | first_word(content) << (8 * LENGTH_BYTES));
-        store_bytes(block, rest);
+        let block = &self.words[word..];
+        block[0].store(length | first_word(content) << (8 * LENGTH_BYTES), Ordering::Relaxed);
+        store(&block[1..], rest);
     }
 
     fn push(&mut self, unit: usize, order: usize) {

@@ -13,8 +13,8 @@ use crate::{
     arena::META_BYTES_MAX,
     flow::{FlowSnapshot, SLOT_WORDS},
     segment::{ReadWords, WriteWords, fetch_to_write},
-    sync::{Ordering, fence},
-    words::{store, store_bytes},
+    sync::{AtomicU64, Ordering, fence},
+    words::{store, words},
 };
 
 /// What a record tells.
@@ -166,11 +166,9 @@ impl RecordWriter {
         let first = u64::from_le_bytes([a, b, 0, 0, kind as u8, reason as u8, c, d]);
         let head = [first, self.sequence, time_ns, 0];
         let at = place(self.position, 0, self.ring.len());
-        let (before, behind) = self.ring.split_at(at);
-        if words <= behind.len() {
-            fill(behind.iter(), head, flow, meta);
-        } else {
-            fill(behind.iter().chain(before), head, flow, meta);
+        match self.ring.get(at..at + words) {
+            Some(places) => fill(places, head, flow, meta),
+            None => self.fill_around(at, head, flow, meta),
         }
 
         let mark = self.position / self.mark_bytes();
@@ -203,30 +201,38 @@ impl RecordWriter {
         self.ring.touch();
     }
 
+    /// Writes a record that lies across the ring's end.
+    #[cold]
+    fn fill_around(&self, at: usize, head: [u64; 4], flow: &FlowSnapshot, meta: &[u8]) {
+        let (before, behind) = self.ring.split_at(at);
+        let flow = flow.words.iter().take(FLOW_WORDS).copied();
+        let words = head.into_iter().chain(flow).chain(words(meta));
+        for (place, word) in behind.iter().chain(before).zip(words) {
+            place.store(word, Ordering::Relaxed);
+        }
+    }
+
     fn mark_bytes(&self) -> u64 {
         mark_bytes(self.ring.len())
     }
 
-    fn mark(&self, mark: u64) -> &crate::sync::AtomicU64 {
+    fn mark(&self, mark: u64) -> &AtomicU64 {
         &self.head[MARKS + mark_index(mark)]
     }
 }
 
-/// Writes a record to its places in the ring.
+/// Writes a record to its places.
 #[inline(always)]
-fn fill<'w>(
-    mut places: impl Iterator<Item = &'w crate::sync::AtomicU64>,
-    head: [u64; 4],
-    flow: &FlowSnapshot,
-    meta: &[u8],
-) {
-    for word in head {
-        store(&mut places, word);
+fn fill(places: &[AtomicU64], head: [u64; 4], flow: &FlowSnapshot, meta: &[u8]) {
+    let (of_head, rest) = places.split_at(head.len());
+    let (of_flow, of_meta) = rest.split_at(FLOW_WORDS);
+    for (place, word) in of_head.iter().zip(head) {
+        place.store(word, Ordering::Relaxed);
     }
-    for word in flow.words.iter().take(FLOW_WORDS) {
-        store(&mut places, *word);
+    for (place, word) in of_flow.iter().zip(&flow.words) {
+        place.store(*word, Ordering::Relaxed);
     }
-    store_bytes(places, meta);
+    store(of_meta, meta);
 }
 
 /// A record, as read. Reused from call to call.

@@ -2,24 +2,24 @@
 
 use crate::sync::{AtomicU64, Ordering};
 
-/// Stores `bytes` eight at a time, in order; the last word is filled up with zeros. What finds no
-/// place is left out.
-#[inline(always)]
-pub(crate) fn store_bytes<'w>(mut places: impl Iterator<Item = &'w AtomicU64>, bytes: &[u8]) {
+/// `bytes` eight at a time, in order; the last word is filled up with zeros.
+pub(crate) fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
     let (eights, rest) = bytes.as_chunks::<8>();
-    for eight in eights {
-        store(&mut places, u64::from_le_bytes(*eight));
-    }
-    if !rest.is_empty() {
-        store(&mut places, filled_up(bytes, rest));
-    }
+    let last = (!rest.is_empty()).then(|| filled_up(bytes, rest));
+    eights.iter().map(|eight| u64::from_le_bytes(*eight)).chain(last)
 }
 
-/// Stores a word at the next place, if there is one.
+/// Stores these words; what finds no place is left out.
 #[inline(always)]
-pub(crate) fn store<'w>(places: &mut impl Iterator<Item = &'w AtomicU64>, word: u64) {
-    if let Some(place) = places.next() {
-        place.store(word, Ordering::Relaxed);
+pub(crate) fn store(places: &[AtomicU64], bytes: &[u8]) {
+    let (eights, rest) = bytes.as_chunks::<8>();
+    for (place, eight) in places.iter().zip(eights) {
+        place.store(u64::from_le_bytes(*eight), Ordering::Relaxed);
+    }
+    if !rest.is_empty()
+        && let Some(place) = places.get(eights.len())
+    {
+        place.store(filled_up(bytes, rest), Ordering::Relaxed);
     }
 }
 
@@ -54,12 +54,13 @@ mod tests {
         let bytes: Vec<u8> = (1..=40).collect();
         for length in 0..=bytes.len() {
             let places = [const { AtomicU64::new(0) }; 8];
-            store_bytes(places.iter(), &bytes[..length]);
-            let words = places.iter().take(length.div_ceil(8)).map(|p| p.load(Ordering::Relaxed));
-            let words: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
+            store(&places, &bytes[..length]);
+            let stored = places.iter().take(length.div_ceil(8)).map(|p| p.load(Ordering::Relaxed));
+            let stored: Vec<u8> = stored.flat_map(u64::to_le_bytes).collect();
             let mut filled = bytes[..length].to_vec();
             filled.resize(length.next_multiple_of(8), 0);
-            assert_eq!(words, filled);
+            assert_eq!(stored, filled);
+            assert!(words(&bytes[..length]).flat_map(u64::to_le_bytes).eq(stored));
             filled.resize(8, 0);
             assert_eq!(first_word(&bytes[..length]).to_le_bytes(), filled[..]);
         }

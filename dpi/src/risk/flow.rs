@@ -282,14 +282,14 @@ pub fn is_fully_encrypted(payload: &[u8]) -> bool {
         return false;
     }
     let head = payload.get(..6).unwrap_or_default();
-    !head.iter().all(is_printable)
+    !head.iter().all(|byte| is_printable(*byte))
         && has_even_bits(payload)
-        && payload.iter().filter(|byte| is_printable(byte)).count() * 2 <= payload.len()
-        && payload.split(|byte| !is_printable(byte)).all(|run| run.len() <= 20)
+        && payload.iter().filter(|byte| is_printable(**byte)).count() * 2 <= payload.len()
+        && payload.split(|byte| !is_printable(*byte)).all(|run| run.len() <= 20)
         && distinct(payload) * 4 >= payload.len().min(128) * 3
 }
 
-const fn is_printable(byte: &u8) -> bool {
+const fn is_printable(byte: u8) -> bool {
     matches!(byte, 0x20..=0x7e)
 }
 

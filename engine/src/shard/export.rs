@@ -140,8 +140,10 @@ impl Export {
         slot: &FlowSlot,
     ) {
         self.hold(slot.meta_ref());
-        let flow = slot.snapshot().unwrap_or_default();
-        self.records.push(kind, reason, time_ns, &flow, &self.metadata);
+        // A flow's slot is not free.
+        if let Some(flow) = slot.snapshot() {
+            self.records.push(kind, reason, time_ns, &flow, &self.metadata);
+        }
         if kind == RecordKind::Ended {
             let total = &mut self.totals[usize::from(record::app(slot).0) % APPS];
             total.flows += 1;
