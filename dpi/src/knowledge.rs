@@ -9,7 +9,7 @@
 //! that of the key.
 
 use crate::app::AppId;
-use crate::services;
+use crate::judged::Judged;
 use crate::view::Endpoint;
 
 const GROUP: usize = 4;
@@ -38,6 +38,7 @@ pub struct Knowledge {
     peers: Table,
     learned: u64,
     announced: u64,
+    judged: Judged,
 }
 
 impl Default for Knowledge {
@@ -50,13 +51,14 @@ impl Knowledge {
     /// Room for `names` addresses at least; with 0, nothing is remembered of DNS answers.
     pub fn new(names: u32) -> Knowledge {
         let [names, flows, callers, peers] = [names, ANNOUNCED, CALLERS, PEERS].map(Table::new);
-        Knowledge { now_s: 0, names, flows, callers, peers, learned: 0, announced: 0 }
+        let judged = Judged::new();
+        Knowledge { now_s: 0, names, flows, callers, peers, learned: 0, announced: 0, judged }
     }
 
     /// A DNS answer said that `address` belongs to `name` for `ttl_s` seconds. Only names of a
     /// known service are remembered.
     pub fn learn_name(&mut self, address: [u8; 16], name: &[u8], ttl_s: u32) {
-        if let Some(app) = services::by_host_name(name) {
+        if let Some(app) = self.judged.host(name).service {
             self.learn_service(address, app, ttl_s);
         }
     }
@@ -130,6 +132,11 @@ impl Knowledge {
             self.callers.get(Key { address: end.address, port: end.port }, self.now_s)
         };
         find(client).or_else(|| find(server))
+    }
+
+    /// What is known of host names and user agents by themselves.
+    pub(crate) fn judged(&mut self) -> &mut Judged {
+        &mut self.judged
     }
 
     /// Names learned so far.

@@ -28,6 +28,8 @@ mod digests;
 mod dissect;
 mod field;
 mod host;
+mod judged;
+mod kept;
 mod seek;
 
 pub use app::{App, AppId, Category};

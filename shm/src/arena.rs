@@ -10,9 +10,9 @@
 //! content follows.
 
 use crate::{
-    segment::{ReadWords, WriteWords},
+    segment::{ReadWords, WriteWords, fetch_to_write},
     sync::Ordering,
-    words::each_word,
+    words::{first_word, store},
 };
 
 /// Longest content, in bytes.
@@ -21,6 +21,9 @@ pub const META_BYTES_MAX: usize = 1024;
 /// Bytes of the smallest block.
 pub(crate) const UNIT: usize = 32;
 const UNIT_WORDS: usize = UNIT / 8;
+const LINE_WORDS: usize = 8;
+/// Cache lines that are asked for ahead of the next block: most metadata takes up no more.
+const LINES_AHEAD: usize = 3;
 /// Orders 0 to 6: 32 to 2048 bytes.
 const ORDERS: usize = 7;
 const TOP: usize = ORDERS - 1;
@@ -158,24 +161,29 @@ impl ArenaWriter {
             self.push(unit + (1 << from), from);
         }
         self.state[unit] = used(order);
+        self.fetch_next(order);
         Some((unit, order))
+    }
+
+    /// Asks for the memory of the block of `order` that is handed out next.
+    #[inline(always)]
+    fn fetch_next(&self, order: usize) {
+        let free = self.heads[order..].iter().find(|&&head| head != NONE);
+        let start = free.map_or(0, |&unit| unit as usize * UNIT_WORDS);
+        for line in (0..UNIT_WORDS << order).step_by(LINE_WORDS).take(LINES_AHEAD) {
+            if let Some(word) = self.words.get(start + line) {
+                fetch_to_write(word);
+            }
+        }
     }
 
     /// Content goes in as words: the first holds the length and six bytes.
     fn write(&self, word: usize, content: &[u8]) {
-        let (start, rest) = content.split_at(content.len().min(BYTES_OF_FIRST));
-        let mut first = [0; 8];
-        first[..LENGTH_BYTES]
-            .copy_from_slice(&u16::try_from(content.len()).unwrap_or(0).to_le_bytes());
-        first[LENGTH_BYTES..LENGTH_BYTES + start.len()].copy_from_slice(start);
-        let mut block = self.words[word..].iter();
-        let mut put = |value| {
-            if let Some(word) = block.next() {
-                word.store(value, Ordering::Relaxed);
-            }
-        };
-        put(u64::from_le_bytes(first));
-        each_word(rest, put);
+        let length = u64::from(u16::try_from(content.len()).unwrap_or(0));
+        let rest = content.get(BYTES_OF_FIRST..).unwrap_or_default();
+        let block = &self.words[word..];
+        block[0].store(length | first_word(content) << (8 * LENGTH_BYTES), Ordering::Relaxed);
+        store(&block[1..], rest);
     }
 
     fn push(&mut self, unit: usize, order: usize) {

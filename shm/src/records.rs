@@ -6,7 +6,7 @@ use crate::{
     health::{HEALTH_WORDS, Health},
     ring::{Entry, RingReader, RingWriter},
     segment::{ReadWords, WriteWords},
-    words::each_word,
+    words::words,
 };
 
 pub(crate) use crate::ring::HEAD_WORDS;
@@ -127,25 +127,21 @@ impl RecordWriter {
     ) {
         let health = health.first_chunk::<HEALTH_WORDS>().map_or(&[][..], |words| words);
         let meta = &meta[..meta.len().min(META_BYTES_MAX)];
-        let words = FIXED_WORDS + health.len() + meta.len().div_ceil(8);
-        let [a, b, ..] = words.to_le_bytes();
+        let length = FIXED_WORDS + health.len() + meta.len().div_ceil(8);
+        let [a, b, ..] = length.to_le_bytes();
         let [c, d, ..] = meta.len().to_le_bytes();
         let first = u64::from_le_bytes([a, b, 0, 0, kind as u8, reason as u8, c, d]);
-        self.ring.push(words, first, |put| {
+        self.ring.push(length, first, |put| {
             put.word(2, time_ns);
             put.word(3, health.len() as u64);
             for (index, &word) in flow.words.iter().take(FLOW_WORDS).enumerate() {
                 put.word(4 + index, word);
             }
             let mut next = FIXED_WORDS;
-            for &word in health {
+            for word in health.iter().copied().chain(words(meta)) {
                 put.word(next, word);
                 next += 1;
             }
-            each_word(meta, |word| {
-                put.word(next, word);
-                next += 1;
-            });
         });
     }
 

@@ -12,7 +12,7 @@
 //! *marks*: the position of the first record of each sixteenth of the ring.
 
 use crate::{
-    segment::{ReadWords, WriteWords},
+    segment::{ReadWords, WriteWords, fetch_to_write},
     sync::{Ordering, fence},
 };
 
@@ -31,6 +31,10 @@ pub(crate) const MARK_COUNT: usize = 16;
 /// A model's ring holds a record or two, so its marks are as far apart as it is long.
 #[cfg(loom)]
 pub(crate) const MARK_COUNT: usize = 1;
+
+/// Words that are asked for ahead of the next record: what most take up.
+const AHEAD_WORDS: usize = 40;
+const LINE_WORDS: usize = 8;
 
 /// Bytes of the smallest ring for records of `words_max` words at most: every sixteenth of it must
 /// hold the longest.
@@ -94,6 +98,9 @@ impl RingWriter {
         self.head[NEXT_SEQUENCE].store(self.sequence, Ordering::Relaxed);
         // Pairs with the acquire fence after a reader's look at the tail.
         self.head[TAIL].store(end, Ordering::Release);
+        for word in (0..AHEAD_WORDS).step_by(LINE_WORDS) {
+            fetch_to_write(&self.ring[place(end, word, self.ring.len())]);
+        }
     }
 
     /// Bytes written since the start.

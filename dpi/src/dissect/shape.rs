@@ -103,12 +103,17 @@ pub(crate) const fn all_ports<const N: usize>(rows: &[PortRow]) -> [u16; N] {
     ports
 }
 
-/// Asks the rows about a first message.
-pub(crate) fn by_prefix(rows: &[Row], view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
+/// Asks the rows, whose first bytes are `first`, about a first message.
+pub(crate) fn by_prefix(
+    rows: &[Row],
+    first: &[u8],
+    view: &View<'_>,
+    notes: &mut Notes<'_>,
+) -> Outcome {
     let mut open = false;
     // Nearly every row ends here, at one byte.
-    let first = view.data.first();
-    for row in rows.iter().filter(|row| row.prefix.first() == first) {
+    let byte = view.data.first().copied().unwrap_or_default();
+    for row in memchr::memchr_iter(byte, first).filter_map(|at| rows.get(at)) {
         if view.data.starts_with(row.prefix) {
             match (row.then)(view, notes) {
                 Some(true) => return Outcome::found(row.app),

@@ -286,20 +286,27 @@ impl Inspector {
     /// What was found out about the flow so far, in the form of [`crate::meta`]: attributes, then
     /// its stack, risks, and why it has its name, as far as there are any. Empty without a slot.
     pub fn meta(&mut self, slot: Slot) -> &[u8] {
-        self.report.clear();
+        let mut report = std::mem::take(&mut self.report);
+        report.clear();
+        self.append_meta(slot, &mut report);
+        self.report = report;
+        &self.report
+    }
+
+    /// Appends the same to `out`, which allocates nothing if it has room for [`REPORT_BYTES`].
+    pub fn append_meta(&self, slot: Slot, out: &mut Vec<u8>) {
         let state = self.states.get(slot);
         let found = state.and_then(|state| Some((state, self.metas.found(state.meta, slot)?)));
         if let Some((state, meta)) = found {
-            report::write(&mut self.report, meta, state, &self.limits);
+            report::write(out, meta, state, &self.limits);
         }
-        &self.report
     }
 
     /// Gives the slot back and sets it to [`Slot::NONE`]. Does nothing without a slot.
     pub fn release(&mut self, slot: &mut Slot) {
         let Some(state) = self.states.get_mut(*slot) else { return };
         for stream in &mut state.streams {
-            stream.clear(&mut self.streams);
+            stream.give_back(&mut self.streams);
         }
         let lost = self.metas.found(state.meta, *slot).map_or(0, crate::meta::Meta::lost);
         self.counters.metadata_lost += u64::from(lost);
@@ -370,7 +377,7 @@ impl Inspector {
                 let before = state.verdict;
                 if state.named_as != app {
                     let meta = self.metas.of(state.meta, slot);
-                    state.verdict = naming::name(state, meta, app, segment, &self.knowledge);
+                    state.verdict = naming::name(state, meta, app, segment, &mut self.knowledge);
                 }
                 self.custom.named(state, &mut self.metas, app, segment);
                 let verdict = state.verdict;

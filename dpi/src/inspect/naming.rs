@@ -18,18 +18,18 @@ pub(super) fn name(
     meta: &mut Meta,
     protocol: AppId,
     segment: &Segment<'_>,
-    knowledge: &Knowledge,
+    knowledge: &mut Knowledge,
 ) -> Verdict {
     // An address in place of a name tells no more than the server's does.
     let kinds = meta.tidy();
     let host = meta.get(&HOST_NAME).unwrap_or_default();
     let kinds = kinds.filter(|kinds| !is_address(host, *kinds));
-    let hosted = kinds.is_some();
-    if let Some(kinds) = kinds {
+    let hosted = kinds.map(|_| knowledge.judged().host(host));
+    if let Some(known) = hosted {
         state.named_as = protocol;
         // A DNS message is judged name by name.
         if protocol != AppId::DNS {
-            let risks = names::judge_known_of(protocol, host, kinds);
+            let risks = names::judge_of(protocol, host, known.risks);
             meta.set_risks(risks);
         }
     }
@@ -44,7 +44,7 @@ pub(super) fn name(
             meta.why.rule = Rule::ContentAndPort;
         }
     }
-    if protocol == AppId::TLS && !hosted && is_apple_push(segment) {
+    if protocol == AppId::TLS && hosted.is_none() && is_apple_push(segment) {
         // Records of a session that began before the capture are all the same protocol's.
         let begun = state.scratch.hello.client.is_some();
         let master = if begun { AppId::TLS } else { AppId::APPLE_PUSH };
@@ -56,8 +56,7 @@ pub(super) fn name(
     }
     // What rides on another protocol and carries a service gives its place to the service.
     let master = app::carrier(protocol);
-    let named = meta.get(&HOST_NAME).filter(|_| hosted);
-    match named.and_then(services::by_host_name) {
+    match hosted.and_then(|known| known.service) {
         // Asking for the address of a DoH server is plain DNS still.
         Some(AppId::DOH) if protocol == AppId::DNS => return plain,
         Some(app) => {
@@ -70,7 +69,7 @@ pub(super) fn name(
     if app != AppId::UNKNOWN && master == AppId::HTTP {
         return Verdict { master, app, confidence: Confidence::Content };
     }
-    if hosted {
+    if hosted.is_some() {
         return plain;
     }
     if app != AppId::UNKNOWN {

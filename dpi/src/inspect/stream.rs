@@ -209,10 +209,16 @@ impl Stream {
 
     /// Gives the buffer back and forgets everything.
     pub(super) fn clear(&mut self, pool: &mut Pool) {
+        self.give_back(pool);
+        *self = Stream::default();
+    }
+
+    /// Gives the buffer back: what is left of the stream is of no use.
+    pub(super) fn give_back(&mut self, pool: &mut Pool) {
         if self.buffer != NO_BUFFER {
             pool.free.push(self.buffer.0);
+            self.buffer = NO_BUFFER;
         }
-        *self = Stream::default();
     }
 
     /// Puts `bytes` at `offset`, where nothing is yet.

@@ -281,20 +281,25 @@ pub fn is_fully_encrypted(payload: &[u8]) -> bool {
     if payload.len() < RANDOM_BYTES {
         return false;
     }
-    let (mut bits, mut printable, mut run, mut longest) = (0, 0, 0, 0_usize);
-    for byte in payload {
-        bits += usize::try_from(byte.count_ones()).unwrap_or_default();
-        let shown = matches!(byte, 0x20..=0x7e);
-        printable += usize::from(shown);
-        run = if shown { run + 1 } else { 0 };
-        longest = longest.max(run);
-    }
     let head = payload.get(..6).unwrap_or_default();
-    let even = bits * 10 > payload.len() * 34 && bits * 10 < payload.len() * 46;
-    even && !head.iter().all(|byte| matches!(byte, 0x20..=0x7e))
-        && printable * 2 <= payload.len()
-        && longest <= 20
+    !head.iter().all(|byte| is_printable(*byte))
+        && has_even_bits(payload)
+        && payload.iter().filter(|byte| is_printable(**byte)).count() * 2 <= payload.len()
+        && payload.split(|byte| !is_printable(*byte)).all(|run| run.len() <= 20)
         && distinct(payload) * 4 >= payload.len().min(128) * 3
+}
+
+const fn is_printable(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x7e)
+}
+
+/// Whether 3.4 to 4.6 bits of eight are set.
+fn has_even_bits(bytes: &[u8]) -> bool {
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let eights = eights.iter().map(|eight| u64::from_le_bytes(*eight).count_ones());
+    let set: u32 = eights.chain(rest.iter().map(|byte| byte.count_ones())).sum();
+    let set = usize::try_from(set).unwrap_or_default();
+    set * 10 > bytes.len() * 34 && set * 10 < bytes.len() * 46
 }
 
 /// How many different bytes the first 128 are. Random ones are 101 on average; counters and

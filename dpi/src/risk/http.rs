@@ -9,7 +9,7 @@ use super::decode::{Decoded, VALUE_BYTES, has};
 use super::{Risk, Risks, climb, command, exploit, names, script, sql};
 use crate::field::{self, Name};
 use crate::seek::{Bytes, Words, any, any_word, has_one_of, has_pair_of};
-use memchr::{memchr, memchr2_iter};
+use memchr::{memchr, memchr2_iter, memchr3};
 
 /// Bytes of a target that are looked at.
 const TARGET_BYTES: usize = 4096;
@@ -367,7 +367,7 @@ impl Lines {
             }
             _ => {}
         }
-        if has_one_of(sent, b"\0\r$") {
+        if memchr3(0, b'\r', b'$', sent).is_some() {
             self.wrong |= has_one_of(sent, b"\0\r");
             let once = sent.contains(&b'$').then(|| Decoded::once(sent, false));
             self.exploit |= once.is_some_and(|once| exploit::is_lookup(once.as_bytes()));

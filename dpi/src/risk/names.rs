@@ -48,11 +48,11 @@ const SECOND: [u64; 14] = packed_all([
 /// Names of the local network (multicast DNS, NetBIOS, DHCP …) are whatever their owners call
 /// them, blanks and all: those are judged for control characters alone.
 pub fn judge_host_of(protocol: AppId, name: &[u8]) -> Risks {
-    judge_known_of(protocol, name, Kinds::of(name))
+    judge_of(protocol, name, judge_host(name))
 }
 
-/// The same for a name of which it is known what kinds of bytes it is made of.
-pub(crate) fn judge_known_of(protocol: AppId, name: &[u8], kinds: Kinds) -> Risks {
+/// The same for a name of which it is known what it shows by itself ([`judge_host`]).
+pub(crate) fn judge_of(protocol: AppId, name: &[u8], by_itself: Risks) -> Risks {
     match protocol {
         AppId::MDNS
         | AppId::LLMNR
@@ -67,8 +67,8 @@ pub(crate) fn judge_known_of(protocol: AppId, name: &[u8], kinds: Kinds) -> Risk
             let foreign = name.iter().filter(|byte| foreign(**byte)).count();
             Risks::when(Risk::InvalidCharacters, foreign > 0)
         }
-        AppId::DNS | AppId::DNSCRYPT => judge_known(name, kinds).or(data_in(name)),
-        _ => judge_known(name, kinds),
+        AppId::DNS | AppId::DNSCRYPT => by_itself.or(data_in(name)),
+        _ => by_itself,
     }
 }
 
@@ -81,7 +81,7 @@ pub fn judge_host(name: &[u8]) -> Risks {
 }
 
 /// The same where the kinds of its bytes are known.
-fn judge_known(mut name: &[u8], mut kinds: Kinds) -> Risks {
+pub(crate) fn judge_known(mut name: &[u8], mut kinds: Kinds) -> Risks {
     if let Some(cut) = name.get(..NAME_BYTES).filter(|cut| cut.len() < name.len()) {
         name = cut;
         kinds = Kinds::of(name);

@@ -145,8 +145,10 @@ impl Export {
         health: &[u64],
     ) {
         self.hold(slot.meta_ref());
-        let flow = slot.snapshot().unwrap_or_default();
-        self.records.push(kind, reason, time_ns, &flow, health, &self.metadata);
+        // A flow's slot is not free.
+        if let Some(flow) = slot.snapshot() {
+            self.records.push(kind, reason, time_ns, &flow, health, &self.metadata);
+        }
         if kind == RecordKind::Ended {
             let total = &mut self.totals[usize::from(record::app(slot).0) % APPS];
             total.flows += 1;
@@ -155,20 +157,27 @@ impl Export {
         }
     }
 
-    /// Stores metadata in place of that of `before`, a handle, whose slot is open; returns the handle
-    /// that it has now, which is `before` where it fits the same block or is empty, and 0 where there is
-    /// no room. An old one that is another stays until [`Export::forget`].
-    pub(super) fn replace(&mut self, before: u32, metadata: &[u8]) -> u32 {
-        if metadata.is_empty() {
+    /// Stores the metadata that `write` appends in place of that of `before`, a handle, whose slot is
+    /// open; returns the handle that it has now, which is `before` where it fits the same block or is
+    /// empty, and 0 where there is no room. An old one that is another stays until [`Export::forget`].
+    pub(super) fn replace(&mut self, before: u32, write: impl FnOnce(&mut Vec<u8>)) -> u32 {
+        self.metadata.clear();
+        write(&mut self.metadata);
+        if self.metadata.is_empty() {
+            // That is what the handle 0 stands for.
+            self.held = 0;
             return before;
         }
-        self.metadata.clear();
-        self.metadata.extend_from_slice(metadata);
-        if self.arena.rewrite(before, metadata) {
+        if self.arena.rewrite(before, &self.metadata) {
             self.held = before;
             return before;
         }
         self.store()
+    }
+
+    /// The metadata that [`Export::replace`] stored last.
+    pub(super) fn replaced(&self) -> &[u8] {
+        &self.metadata
     }
 
     /// Stores what `change` makes of stored metadata (of none for the handle 0); returns its handle, 0

@@ -94,7 +94,7 @@ impl<S: Source> Shard<S> {
     pub(super) fn learn_hosts(&mut self, index: u32, found: Verdict) {
         let Some(hosts) = &mut self.hosts else { return };
         let slot = self.table.slot(index);
-        let metadata = self.inspector.meta(self.sides[index as usize].inspection);
+        let metadata = self.export.replaced();
         let client_is_hi = record::verdict_word(slot) & record::CLIENT_IS_HI != 0;
         let who = (found.master, client_is_hi);
         hosts.learn(index, &record::key(slot), who, metadata, record::last_ns(slot));

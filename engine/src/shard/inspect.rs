@@ -1,6 +1,5 @@
 //! Stage: a packet of a flow whose application is still being looked for.
 
-use weir_dpi::Risks;
 use weir_dpi::inspect::{Segment, Step, TcpSegment};
 use weir_dpi::risk::flow;
 
@@ -93,14 +92,16 @@ impl<S: Source> Shard<S> {
         let inspection = &mut self.sides[index as usize].inspection;
         let slot = self.table.slot(index);
         let before = slot.meta_ref();
-        let metadata = self.inspector.meta(*inspection);
-        let risks = if ended { alerts::risks_of(metadata) } else { Risks::NONE };
-        record::set_verdict(slot, found, ended, || self.export.replace(before, metadata));
+        let place = *inspection;
+        record::set_verdict(slot, found, ended, || {
+            self.export.replace(before, |metadata| self.inspector.append_meta(place, metadata))
+        });
         if slot.meta_ref() != before {
             // Only now: whoever still reads the slot finds out that it was opened.
             self.export.forget(before);
         }
         if ended {
+            let risks = alerts::risks_of(self.export.replaced());
             self.learn_hosts(index, found);
             let inspection = &mut self.sides[index as usize].inspection;
             self.inspector.release(inspection);

@@ -8,7 +8,7 @@
 use super::total::count_latency;
 use super::{Share, add, get, put};
 use crate::sync::AtomicU64;
-use crate::words::each_word;
+use crate::words::words;
 
 /// Words of a detail: no power of two, so that those of all hosts do not fall into the same cache sets.
 pub const DETAIL_WORDS: usize = 528;
@@ -126,10 +126,10 @@ impl Detail<'_> {
         let bytes = &bytes[..bytes.len().min(TEXT_BYTES)];
         let mut at = text.place();
         put(self.0, at, bytes.len() as u64);
-        each_word(bytes, |word| {
+        for word in words(bytes) {
             at += 1;
             put(self.0, at, word);
-        });
+        }
     }
 
     /// Counts a latency, as client or as server.
@@ -208,10 +208,10 @@ impl Detail<'_> {
         let inherited = count(&at) + 1;
         put(self.0, NAME_KEYS + at, hash);
         put(self.0, place, inherited & 0xffff_ffff | (name.len() as u64) << 32);
-        each_word(name, |word| {
+        for word in words(name) {
             place += 1;
             put(self.0, place, word);
-        });
+        }
     }
 }
 

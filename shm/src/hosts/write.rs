@@ -9,7 +9,7 @@ use crate::{
     layout::{Made, Plan, SectionKind},
     segment::WriteWords,
     sync::AtomicU64,
-    words::each_word,
+    words::words,
 };
 
 /// Words of a learned name.
@@ -157,10 +157,10 @@ impl NameSlot<'_> {
         put(self.0, NAME_SEEN_NS, seen_ns.max(1));
         put(self.0, NAME_HEAD, name.len() as u64 | u64::from(source as u8) << 8);
         let mut at = NAME_TEXT;
-        each_word(name, |word| {
+        for word in words(name) {
             put(self.0, at, word);
             at += 1;
-        });
+        }
         commit(&self.0[0]);
     }
 }

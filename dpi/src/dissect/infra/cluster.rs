@@ -9,11 +9,11 @@ use crate::reader::Reader;
 use crate::view::{Dissector, Transport, View};
 
 pub(super) const STREAMS: Dissector =
-    table(TCP, &FIRST, &[5701, 5702, 5703], |view, notes| by_prefix(&ROWS, view, notes));
+    table(TCP, &FIRST, &[5701, 5702, 5703], |view, notes| by_prefix(&ROWS, &FIRST, view, notes));
 
 pub(super) const DATAGRAMS: Dissector =
     table(UDP, &DATAGRAM_FIRST, &[694, 7946, 8301, 8302], |view, notes| {
-        by_prefix(&DATAGRAM_ROWS, view, notes)
+        by_prefix(&DATAGRAM_ROWS, &DATAGRAM_FIRST, view, notes)
     });
 
 pub(super) const PORTS: Dissector =

@@ -14,7 +14,7 @@ pub(super) const STREAMS: Dissector = table(
     TCP,
     &FIRST,
     &[2181, 3050, 3000, 5000, 7474, 7687, 8529, 9000, 9300, 11_210, 28_015],
-    |view, notes| by_prefix(&ROWS, view, notes),
+    |view, notes| by_prefix(&ROWS, &FIRST, view, notes),
 );
 
 pub(super) const PORTS: Dissector =

@@ -11,7 +11,7 @@ use crate::reader::Reader;
 use crate::view::{Dissector, Notes, View};
 
 pub(super) const STREAMS: Dissector =
-    table(TCP, &FIRST, &[902, 5900, 5930], |view, notes| by_prefix(&ROWS, view, notes));
+    table(TCP, &FIRST, &[902, 5900, 5930], |view, notes| by_prefix(&ROWS, &FIRST, view, notes));
 
 pub(super) const STREAM_PORTS: Dissector =
     bound(TCP, &BOUND_PORTS, |view, notes| by_port(BOUND, view, notes));

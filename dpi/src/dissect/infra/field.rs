@@ -8,11 +8,11 @@ use crate::dissect::shape::{
 use crate::view::{Dissector, View};
 
 pub(super) const STREAMS: Dissector =
-    table(TCP, &FIRST, &[4001, 10_110], |view, notes| by_prefix(&ROWS, view, notes));
+    table(TCP, &FIRST, &[4001, 10_110], |view, notes| by_prefix(&ROWS, &FIRST, view, notes));
 
 pub(super) const DATAGRAMS: Dissector =
     table(UDP, &DATAGRAM_FIRST, &[10_110, 17_224, 17_225, 60_001], |view, notes| {
-        by_prefix(&DATAGRAM_ROWS, view, notes)
+        by_prefix(&DATAGRAM_ROWS, &DATAGRAM_FIRST, view, notes)
     });
 
 pub(super) const STREAM_PORTS: Dissector =

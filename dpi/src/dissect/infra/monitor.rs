@@ -10,12 +10,12 @@ use crate::view::{Dissector, Notes, View};
 
 pub(super) const STREAMS: Dissector =
     table(TCP, &FIRST, &[3551, 4949, 5044, 9000, 10_050, 10_051], |view, notes| {
-        by_prefix(&ROWS, view, notes)
+        by_prefix(&ROWS, &FIRST, view, notes)
     });
 
 pub(super) const DATAGRAMS: Dissector =
     table(UDP, &DATAGRAM_FIRST, &[12_201, 25_826], |view, notes| {
-        by_prefix(&DATAGRAM_ROWS, view, notes)
+        by_prefix(&DATAGRAM_ROWS, &DATAGRAM_FIRST, view, notes)
     });
 
 pub(super) const STREAM_PORTS: Dissector =

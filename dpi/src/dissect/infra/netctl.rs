@@ -9,11 +9,11 @@ use crate::dissect::shape::{
 use crate::view::{Dissector, Notes, View};
 
 pub(super) const STREAMS: Dissector =
-    table(TCP, &FIRST, &[1790, 11_019], |view, notes| by_prefix(&ROWS, view, notes));
+    table(TCP, &FIRST, &[1790, 11_019], |view, notes| by_prefix(&ROWS, &FIRST, view, notes));
 
 pub(super) const DATAGRAMS: Dissector =
     table(UDP, &DATAGRAM_FIRST, &[7, 9, 1719, 2002, 2048, 9875], |view, notes| {
-        by_prefix(&DATAGRAM_ROWS, view, notes)
+        by_prefix(&DATAGRAM_ROWS, &DATAGRAM_FIRST, view, notes)
     });
 
 pub(super) const STREAM_PORTS: Dissector =

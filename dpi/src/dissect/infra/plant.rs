@@ -12,12 +12,12 @@ pub(super) const STREAMS: Dissector = table(
     TCP,
     &FIRST,
     &[1911, 1962, 4911, 5007, 8193, 9600, 11_740, 20_256, 48_898],
-    |view, notes| by_prefix(&ROWS, view, notes),
+    |view, notes| by_prefix(&ROWS, &FIRST, view, notes),
 );
 
 pub(super) const DATAGRAMS: Dissector =
     table(UDP, &DATAGRAM_FIRST, &[5006, 13_400, 48_899], |view, notes| {
-        by_prefix(&DATAGRAM_ROWS, view, notes)
+        by_prefix(&DATAGRAM_ROWS, &DATAGRAM_FIRST, view, notes)
     });
 
 pub(super) const STREAM_PORTS: Dissector =

@@ -10,7 +10,7 @@ use crate::view::{Dissector, Notes, Transport, View};
 
 pub(super) const STREAMS: Dissector =
     table(TCP, &FIRST, &[1414, 1801, 4150, 4730, 6650, 7001, 9876, 10_911], |view, notes| {
-        by_prefix(&ROWS, view, notes)
+        by_prefix(&ROWS, &FIRST, view, notes)
     });
 
 pub(super) const PORTS: Dissector =

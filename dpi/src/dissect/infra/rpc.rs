@@ -12,12 +12,12 @@ pub(super) const STREAMS: Dissector = table(
     TCP,
     &FIRST,
     &[3200, 3299, 3600, 4063, 5005, 5037, 5555, 8000, 9090, 20_880],
-    |view, notes| by_prefix(&ROWS, view, notes),
+    |view, notes| by_prefix(&ROWS, &FIRST, view, notes),
 );
 
 pub(super) const DATAGRAMS: Dissector =
     table(UDP, &DATAGRAM_FIRST, &[6831, 6832], |view, notes| {
-        by_prefix(&DATAGRAM_ROWS, view, notes)
+        by_prefix(&DATAGRAM_ROWS, &DATAGRAM_FIRST, view, notes)
     });
 
 const ROWS: [Row; 22] = [

@@ -13,14 +13,15 @@ pub(super) const STREAMS: Dissector = table(
     TCP,
     &FIRST,
     &[104, 564, 860, 1666, 2401, 3260, 3690, 4420, 7788, 9100, 10_000, 10_809, 11_112],
-    |view, notes| by_prefix(&ROWS, view, notes),
+    |view, notes| by_prefix(&ROWS, &FIRST, view, notes),
 );
 
 pub(super) const PORTS: Dissector =
     bound(TCP, &BOUND_PORTS, |view, notes| by_port(BOUND, view, notes));
 
-pub(super) const DATAGRAMS: Dissector =
-    table(UDP, &DATAGRAM_FIRST, &[10_080], |view, notes| by_prefix(&DATAGRAM_ROWS, view, notes));
+pub(super) const DATAGRAMS: Dissector = table(UDP, &DATAGRAM_FIRST, &[10_080], |view, notes| {
+    by_prefix(&DATAGRAM_ROWS, &DATAGRAM_FIRST, view, notes)
+});
 
 const ROWS: [Row; 22] = [
     row(AppId::NBD, b"NBDMAGIC"),

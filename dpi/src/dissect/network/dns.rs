@@ -12,7 +12,6 @@ use crate::attr;
 use crate::meta::Meta;
 use crate::reader::Reader;
 use crate::risk::{dns as judge, names};
-use crate::services;
 use crate::view::{Dissector, First, Notes, Outcome, Transport, View};
 
 /// DNS, on port 53 and, strictly checked, on any other.
@@ -98,7 +97,8 @@ fn dns(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let first_name = notes.meta.get(&attr::DNS_NAME);
     let (is_first, is_same) = (first_name.is_none(), first_name == Some(question.name));
     if !is_same {
-        notes.meta.set_risks(names::judge_host_of(AppId::DNS, question.name));
+        let known = notes.knowledge.judged().host(question.name);
+        notes.meta.set_risks(names::judge_of(AppId::DNS, question.name, known.risks));
     }
     notes.meta.set_risks(judge::judge_question(question.kind, question.class));
     if is_first {
@@ -400,7 +400,7 @@ fn answers(message: &[u8], offset: usize, header: &Header, asked: &[u8], notes: 
         if is_first {
             notes.meta.put(&attr::DNS_ANSWER, &address);
         }
-        let service = service.get_or_insert_with(|| services::by_host_name(asked));
+        let service = service.get_or_insert_with(|| notes.knowledge.judged().host(asked).service);
         if let Some(app) = *service {
             notes.knowledge.learn_service(address, app, record.ttl_s);
         }

@@ -87,7 +87,11 @@ fn irc(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
 /// the port at which the sender waits for the other client. The address is the sender's own where
 /// the client says it, so that a translator before it does no harm.
 fn learn_direct(view: &View<'_>, notes: &mut Notes<'_>) {
-    for line in text::tail(view.data).split(|byte| *byte == b'\n') {
+    let tail = text::tail(view.data);
+    if memchr::memchr(1, tail).is_none() {
+        return;
+    }
+    for line in tail.split(|byte| *byte == b'\n') {
         let Some(at) = line.windows(5).position(|window| window == b"\x01DCC ") else { continue };
         let offer = text::until(line.get(at + 5..).unwrap_or_default(), 1).unwrap_or_default();
         // A file's name may hold spaces: what is behind it is counted from the end.

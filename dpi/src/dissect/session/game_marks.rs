@@ -6,11 +6,13 @@ use crate::app::AppId;
 use crate::dissect::shape::{self, Row, by_prefix, check, first_bytes, row, table};
 use crate::view::Dissector;
 
-pub(super) const TCP: Dissector =
-    table(shape::TCP, &STREAM_FIRST, &[], |view, notes| by_prefix(&STREAM_ROWS, view, notes));
+pub(super) const TCP: Dissector = table(shape::TCP, &STREAM_FIRST, &[], |view, notes| {
+    by_prefix(&STREAM_ROWS, &STREAM_FIRST, view, notes)
+});
 
-pub(super) const UDP: Dissector =
-    table(shape::UDP, &DATAGRAM_FIRST, &[], |view, notes| by_prefix(&DATAGRAM_ROWS, view, notes));
+pub(super) const UDP: Dissector = table(shape::UDP, &DATAGRAM_FIRST, &[], |view, notes| {
+    by_prefix(&DATAGRAM_ROWS, &DATAGRAM_FIRST, view, notes)
+});
 
 const STREAM_ROWS: [Row; 16] = [
     row(AppId::WORLD_OF_WARCRAFT, b"\x30\0WORLD OF WARCRAFT CONNECTION"),

@@ -13,8 +13,9 @@ use crate::view::{Dissector, Notes, Outcome, View};
 
 pub(super) const TCP: Dissector = table(shape::TCP, &STREAM_FIRST, &[], stream);
 
-pub(super) const UDP: Dissector =
-    table(shape::UDP, &DATAGRAM_FIRST, &[], |view, notes| by_prefix(&DATAGRAM_ROWS, view, notes));
+pub(super) const UDP: Dissector = table(shape::UDP, &DATAGRAM_FIRST, &[], |view, notes| {
+    by_prefix(&DATAGRAM_ROWS, &DATAGRAM_FIRST, view, notes)
+});
 
 const STREAM_ROWS: [Row; 54] = [
     // Chat and clouds.
@@ -193,7 +194,7 @@ const STREAM_FIRST: [u8; STREAM_ROWS.len()] = first_bytes(&STREAM_ROWS);
 const DATAGRAM_FIRST: [u8; DATAGRAM_ROWS.len()] = first_bytes(&DATAGRAM_ROWS);
 
 fn stream(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
-    let outcome = by_prefix(&STREAM_ROWS, view, notes);
+    let outcome = by_prefix(&STREAM_ROWS, &STREAM_FIRST, view, notes);
     match outcome {
         Outcome::Found { app: AppId::TINC, .. } => {
             // Its datagrams, all of them random bytes, go to the same port.

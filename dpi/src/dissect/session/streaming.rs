@@ -101,6 +101,10 @@ fn announce_media(view: &View<'_>, notes: &mut Notes<'_>) {
     // Lines of any number and length, the last with or without an end.
     for at in std::iter::once(0).chain(memchr::memchr_iter(b'\n', tail).map(|end| end + 1)) {
         let line = tail.get(at..).unwrap_or_default();
+        // Most lines end here, at one byte.
+        if !matches!(line.first(), Some(b'T' | b't')) {
+            continue;
+        }
         let Match::Yes(transport) = text::keyword(line, b"Transport:") else { continue };
         let transport = transport.split(|byte| *byte == b'\n').next().unwrap_or_default();
         for field in transport.split(|byte| *byte == b';') {

@@ -136,7 +136,10 @@ pub(in crate::dissect) fn is_text(bytes: &[u8]) -> bool {
 /// Whether `needle` occurs in the first [`LINE_BYTES`] of `bytes`, without case.
 pub(in crate::dissect) fn contains(bytes: &[u8], needle: &[u8]) -> bool {
     let scanned = bytes.get(..LINE_BYTES).unwrap_or(bytes);
-    scanned.windows(needle.len().max(1)).any(|window| window.eq_ignore_ascii_case(needle))
+    let Some(first) = needle.first() else { return false };
+    memchr::memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), scanned)
+        .filter_map(|at| scanned.get(at..at + needle.len()))
+        .any(|found| found.eq_ignore_ascii_case(needle))
 }
 
 /// The first word (up to a space) and what is behind the space.

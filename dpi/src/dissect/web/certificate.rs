@@ -124,7 +124,8 @@ impl<'a> Certificate<'a> {
     /// Whether it was issued for `host` (RFC 9525 section 6.3; the common name counts where there
     /// are no alternatives). `None` where that cannot be told, as names are missing.
     pub(super) fn covers(&self, host: &[u8]) -> Option<bool> {
-        let common = self.subject.common_name().unwrap_or_default();
+        let [common, _] = self.subject.owner();
+        let common = common.unwrap_or_default();
         let mut covered =
             matches(common, host) || self.host_names().any(|name| matches(name, host));
         if let Some(address) = std::str::from_utf8(host).ok().and_then(|host| host.parse().ok()) {
@@ -140,32 +141,31 @@ impl<'a> Certificate<'a> {
 pub(super) struct Name<'a>(&'a [u8]);
 
 impl<'a> Name<'a> {
-    pub(super) fn common_name(self) -> Option<&'a [u8]> {
-        self.part(COMMON_NAME)
-    }
-
-    pub(super) fn organization(self) -> Option<&'a [u8]> {
-        self.part(ORGANIZATION)
-    }
-
-    /// The first attribute of this type. Whatever string it is, its bytes are taken.
-    fn part(self, kind: &[u8]) -> Option<&'a [u8]> {
+    /// Common name and organization, the first of each. Whatever strings they are, their bytes are
+    /// taken.
+    pub(super) fn owner(self) -> [Option<&'a [u8]>; 2] {
+        let [mut common_name, mut organization] = [None; 2];
         let mut reader = Reader::new(self.0);
         for _ in 0..PARTS_MOST {
-            let mut set = ber::element(&mut reader, SET)?;
-            let mut pair = ber::element(&mut set, SEQUENCE)?;
-            if ber::element(&mut pair, OBJECT_ID)?.rest() == kind {
-                let (_, length) = ber::header(&mut pair)?;
-                return pair.take(length);
+            let Some((kind, value)) = part(&mut reader) else { break };
+            let place = match kind {
+                COMMON_NAME => &mut common_name,
+                ORGANIZATION => &mut organization,
+                _ => continue,
+            };
+            // One that is cut off is none, and neither is one behind it.
+            *place = place.or(Some(value));
+            if common_name.is_some() && organization.is_some() {
+                break;
             }
         }
-        None
+        [common_name, organization].map(Option::flatten)
     }
 
     /// Common name and organization as text, `CN=a,O=b`, as much as fits.
     pub(super) fn write(self, buffer: &mut [u8; 160]) -> &[u8] {
         let mut used = 0;
-        for (label, value) in [("CN=", self.common_name()), ("O=", self.organization())] {
+        for (label, value) in ["CN=", "O="].into_iter().zip(self.owner()) {
             let Some(value) = value else { continue };
             let comma: &[u8] = if used > 0 { b"," } else { b"" };
             for part in [comma, label.as_bytes(), value] {
@@ -178,6 +178,15 @@ impl<'a> Name<'a> {
         }
         buffer.get(..used).unwrap_or_default()
     }
+}
+
+/// The next attribute's type, and its value unless that is cut off.
+fn part<'a>(reader: &mut Reader<'a>) -> Option<(&'a [u8], Option<&'a [u8]>)> {
+    let mut set = ber::element(reader, SET)?;
+    let mut pair = ber::element(&mut set, SEQUENCE)?;
+    let kind = ber::element(&mut pair, OBJECT_ID)?.rest();
+    let value = ber::header(&mut pair).and_then(|(_, length)| pair.take(length));
+    Some((kind, value))
 }
 
 /// Whether `pattern` stands for `host`: the same, or `*` for its first label.

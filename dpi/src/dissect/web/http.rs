@@ -134,7 +134,7 @@ fn request(view: &View<'_>, notes: &mut Notes<'_>) -> Outcome {
     let mut service = http_service::by_target(target);
     let mut header = Request::default();
     let complete = read_fields(&mut rest, |line| {
-        let (name, value) = header.line(line, notes.meta);
+        let (name, value) = header.line(line, notes);
         if name == Name::UserAgent {
             service = service.or_else(|| http_service::by_program(value));
         }

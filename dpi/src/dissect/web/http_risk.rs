@@ -5,6 +5,7 @@ use crate::attr;
 use crate::field::Name;
 use crate::meta::Meta;
 use crate::risk::{Risk, Risks, content, http};
+use crate::view::Notes;
 
 /// Bytes of a form that are waited for.
 const FORM_BYTES: u64 = 2048;
@@ -21,10 +22,10 @@ pub(super) struct Request<'a> {
 
 impl<'a> Request<'a> {
     /// Reads a header line; gives the field that it is, and its value.
-    pub(super) fn line(&mut self, line: &'a [u8], meta: &mut Meta) -> (Name, &'a [u8]) {
+    pub(super) fn line(&mut self, line: &'a [u8], notes: &mut Notes<'_>) -> (Name, &'a [u8]) {
         let (name, value) = self.lines.read(line);
         match name {
-            Name::UserAgent => meta.set_risks(http::judge_agent(value)),
+            Name::UserAgent => notes.meta.set_risks(notes.knowledge.judged().agent(value)),
             Name::ContentType => self.kind = value,
             Name::Authorization | Name::ProxyAuthorization => self.authorise(value),
             Name::ContentLength => self.length = number(value),

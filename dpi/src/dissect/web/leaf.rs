@@ -87,10 +87,9 @@ pub(super) fn note(
         Some(Some(true)) => meta.get(names.sni).and_then(services::by_host_name),
         _ => None,
     };
-    let by_certificate = service(&certificate);
+    let owners @ [common_name, _] = certificate.subject.owner();
+    let by_certificate = service(&certificate, common_name);
     // A program that is everywhere, or a company: the flow's service, not the address'.
-    let subject = certificate.subject;
-    let owners = [subject.common_name(), subject.organization()];
     let by_owner = || owners.into_iter().flatten().find_map(services::by_certificate_name);
     notes.scratch.hello.service = by_certificate.or_else(by_owner).unwrap_or_default();
     // Behind a proxy it is not the certificate of the address that is spoken to.
@@ -111,9 +110,8 @@ fn note_name(meta: &mut Meta, attr: &Attr, name: Name<'_>) {
 
 /// The service that a certificate is for: that of its common name, or the only one among its
 /// other names. Of a certificate that many share nothing follows.
-fn service(certificate: &Certificate<'_>) -> Option<AppId> {
+fn service(certificate: &Certificate<'_>, common: Option<&[u8]>) -> Option<AppId> {
     let plain = |name: &[u8]| services::by_host_name(name.strip_prefix(b"*.").unwrap_or(name));
-    let common = certificate.subject.common_name();
     if let Some(app) = common.and_then(plain) {
         return Some(app);
     }
