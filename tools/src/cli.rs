@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    apps, bench, doctor, exit, extcap, feed, flows, readers, replay, rules, run, shunt, stats, top,
-    with,
+    apps, bench, doctor, exit, extcap, feed, flows, index, readers, record, replay, rules, run,
+    shunt, stats, top, with,
 };
 
 /// Weir: a packet engine whose flows any program may read.
@@ -32,6 +32,8 @@ enum Command {
     Readers(readers::ReadersArgs),
     With(with::WithArgs),
     Feed(feed::FeedArgs),
+    Record(record::RecordArgs),
+    Index(index::IndexArgs),
     Rules(rules::RulesArgs),
     Shunt(shunt::ShuntArgs),
     Extcap(extcap::ExtcapArgs),
@@ -52,6 +54,8 @@ impl Cli {
             Command::Readers(args) => readers::run(args),
             Command::With(args) => with::run(args),
             Command::Feed(args) => feed::run(args),
+            Command::Record(args) => record::run(args),
+            Command::Index(args) => index::run(args),
             Command::Rules(args) => rules::run(args),
             Command::Shunt(args) => shunt::run(args),
             Command::Extcap(args) => extcap::run(args),
