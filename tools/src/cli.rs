@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    apps, bench, doctor, exit, extcap, feed, flows, index, readers, record, replay, rules, run,
-    shunt, stats, top, with,
+    apps, bench, doctor, exit, extcap, extract, feed, flows, index, readers, record, replay, rules,
+    run, shunt, stats, top, with,
 };
 
 /// Weir: a packet engine whose flows any program may read.
@@ -33,6 +33,7 @@ enum Command {
     With(with::WithArgs),
     Feed(feed::FeedArgs),
     Record(record::RecordArgs),
+    Extract(extract::ExtractArgs),
     Index(index::IndexArgs),
     Rules(rules::RulesArgs),
     Shunt(shunt::ShuntArgs),
@@ -55,6 +56,7 @@ impl Cli {
             Command::With(args) => with::run(args),
             Command::Feed(args) => feed::run(args),
             Command::Record(args) => record::run(args),
+            Command::Extract(args) => extract::run(args),
             Command::Index(args) => index::run(args),
             Command::Rules(args) => rules::run(args),
             Command::Shunt(args) => shunt::run(args),

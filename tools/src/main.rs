@@ -12,6 +12,7 @@ mod csv;
 mod doctor;
 mod exit;
 mod extcap;
+mod extract;
 mod feed;
 mod field;
 mod files;

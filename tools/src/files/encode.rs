@@ -179,22 +179,25 @@ mod tests {
             let file = file(format, &packets);
             let mut reader = Reader::new(file.as_slice()).unwrap().unwrap();
             for packet in &packets {
-                let (_, read) = reader.packet().unwrap().unwrap();
+                assert!(reader.advance_to_packet().unwrap());
+                let (read, _) = reader.current().unwrap();
                 assert_eq!((read.time_ns, read.bytes), (packet.time_ns, packet.bytes));
                 assert_eq!((read.wire_bytes, read.link_type), (99, 1));
                 if format == Format::Pcapng {
                     assert_eq!((read.lost, read.comment), (packet.lost, packet.comment));
                     assert_eq!(read.note, packet.note);
                 }
+                reader.step();
             }
-            assert!(reader.packet().unwrap().is_none());
+            assert!(!reader.advance_to_packet().unwrap());
             assert_eq!((reader.ended(), reader.offset()), (Ended::Whole, file.len() as u64));
             let torn = [&file[..file.len() - 1], &[0; 0]].concat();
             let zeros = [&file[..], &[0; 500]].concat();
             for (bytes, whole) in [(torn, 1), (zeros, 2)] {
                 let mut reader = Reader::new(bytes.as_slice()).unwrap().unwrap();
                 let mut count = 0;
-                while reader.packet().unwrap().is_some() {
+                while reader.advance_to_packet().unwrap() {
+                    reader.step();
                     count += 1;
                 }
                 assert_eq!((count, reader.ended()), (whole, Ended::Torn));

@@ -33,8 +33,9 @@ enum Kind {
 }
 
 /// What is known of an interface.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 struct Interface {
+    name: String,
     link_type: u32,
     snap_bytes: u32,
     resolution: Resolution,
@@ -78,6 +79,7 @@ impl Layout {
         head.get(..PCAP_HEADER_BYTES)?;
         let mut layout = layout(Kind::Pcap, big);
         layout.interfaces.push(Interface {
+            name: String::new(),
             link_type: word(head, 20, big) & 0x0fff_ffff,
             snap_bytes: word(head, 16, big),
             resolution: Resolution::Units(units),
@@ -121,14 +123,33 @@ impl Layout {
         }
     }
 
+    /// Reads a whole packet; none if it contradicts itself, or is none.
+    pub(crate) fn peek<'a>(&self, block: &'a [u8]) -> Option<Item<'a>> {
+        if self.kind == Kind::Pcap {
+            return self.pcap(block).map(Item::Packet);
+        }
+        let end = block.len().checked_sub(4)?;
+        if word(block, end, self.big) != word(block, 4, self.big) {
+            return None;
+        }
+        let body = block.get(8..end)?;
+        match word(block, 0, self.big) {
+            2 => self.packet(body, u32::from(half(body, 0, self.big))),
+            3 => self.simple(body),
+            6 => self.packet(body, word(body, 0, self.big)),
+            _ => None,
+        }
+    }
+
     /// Whether the block that begins with `head` is a packet.
     pub(crate) fn is_packet(&self, head: &[u8]) -> bool {
         self.kind == Kind::Pcap || matches!(word(head, 0, self.big), 2 | 3 | 6)
     }
 
-    /// Link types of the interfaces so far.
-    pub(crate) fn link_types(&self) -> impl Iterator<Item = u32> {
-        self.interfaces.iter().map(|interface| interface.link_type)
+    /// The name of an interface, as packets number it.
+    pub(crate) fn interface_name(&self, interface: u32) -> &str {
+        let known = usize::try_from(interface).ok().and_then(|at| self.interfaces.get(at));
+        known.map_or("", |interface| interface.name.as_str())
     }
 
     fn pcap<'a>(&self, block: &'a [u8]) -> Option<Packet<'a>> {
@@ -149,7 +170,10 @@ impl Layout {
     }
 
     fn pcapng<'a>(&mut self, block: &'a [u8]) -> Option<Item<'a>> {
-        let kind = word(block, 0, false);
+        if self.is_packet(block) {
+            return self.peek(block);
+        }
+        let kind = word(block, 0, self.big);
         if kind == SECTION {
             self.big = order(block)?;
             self.base = self.interfaces.len();
@@ -158,23 +182,16 @@ impl Layout {
         if word(block, end, self.big) != word(block, 4, self.big) {
             return None;
         }
-        let body = block.get(8..end)?;
-        Some(match if self.big { kind.swap_bytes() } else { kind } {
-            SECTION => Item::Layout,
-            1 => {
-                let interface = self.interface(body);
-                self.interfaces.push(interface);
-                Item::Layout
-            }
-            2 => self.packet(body, u32::from(half(body, 0, self.big)))?,
-            3 => self.simple(body)?,
-            6 => self.packet(body, word(body, 0, self.big))?,
-            _ => Item::Other,
-        })
+        if kind == 1 {
+            let interface = self.interface(block.get(8..end)?);
+            self.interfaces.push(interface);
+        }
+        Some(if matches!(kind, SECTION | 1) { Item::Layout } else { Item::Other })
     }
 
     fn interface(&self, body: &[u8]) -> Interface {
         let mut interface = Interface {
+            name: String::new(),
             link_type: u32::from(half(body, 0, self.big)),
             snap_bytes: word(body, 4, self.big),
             resolution: Resolution::Units(1_000_000),
@@ -182,6 +199,7 @@ impl Layout {
         };
         for (code, value) in options(body.get(8..).unwrap_or_default(), self.big) {
             match (code, value) {
+                (2, name) => interface.name = String::from_utf8_lossy(name).into_owned(),
                 (9, &[power, ..]) => interface.resolution = resolution(power),
                 (14, value) => {
                     let seconds = <[u8; 8]>::try_from(value).unwrap_or_default();

@@ -18,6 +18,8 @@ pub(crate) struct Reader<R> {
     end: usize,
     /// Place in the file of `buffer[start]`.
     offset: u64,
+    /// Bytes of the block that is lent.
+    length: usize,
     ended: Ended,
 }
 
@@ -52,6 +54,7 @@ impl<R: Read> Reader<R> {
             start: 0,
             end: 0,
             offset: 0,
+            length: 0,
             ended: Ended::Not,
         };
         reader.fill(BEGIN_BYTES)?;
@@ -59,6 +62,12 @@ impl<R: Read> Reader<R> {
         reader.layout = layout;
         reader.advance(skip);
         Ok(Some(reader))
+    }
+
+    /// Goes on at a place of a file that is known to be a block's; `from` stands there.
+    pub(crate) fn resume(from: R, layout: Layout, offset: u64) -> Reader<R> {
+        let buffer = vec![0; 2 * CHUNK];
+        Reader { from, layout, buffer, start: 0, end: 0, offset, length: 0, ended: Ended::Not }
     }
 
     /// The next block; none at the end, of which [`Reader::ended`] tells more.
@@ -90,23 +99,42 @@ impl<R: Read> Reader<R> {
         Ok(Some(Block { offset, item }))
     }
 
-    /// The next packet and its place.
-    pub(crate) fn packet(&mut self) -> io::Result<Option<(u64, Packet<'_>)>> {
-        // A loop that lends from itself on one way out only is more than the borrow checker takes;
-        // so blocks that are no packets are stepped over first.
+    /// Steps over what is no packet; whether there is a packet then, which [`Reader::current`] lends.
+    pub(crate) fn advance_to_packet(&mut self) -> io::Result<bool> {
         loop {
             match self.peek()? {
-                None => return Ok(None),
-                Some(true) => break,
+                None => return Ok(false),
                 Some(false) => {
                     self.block()?;
                 }
+                Some(true) => break,
             }
         }
-        Ok(self.block()?.and_then(|block| match block.item {
-            Item::Packet(packet) => Some((block.offset, packet)),
-            Item::Layout | Item::Other => None,
-        }))
+        let Some(length) = self.layout.length(self.rest()) else {
+            self.ended = Ended::Torn;
+            return Ok(false);
+        };
+        let whole = self.fill(length)?;
+        if !whole || self.layout.peek(self.rest().get(..length).unwrap_or_default()).is_none() {
+            self.ended = Ended::Torn;
+            return Ok(false);
+        }
+        self.length = length;
+        Ok(true)
+    }
+
+    /// The packet that [`Reader::advance_to_packet`] found, and how it is to be read.
+    pub(crate) fn current(&self) -> io::Result<(Packet<'_>, &Layout)> {
+        match self.layout.peek(self.rest().get(..self.length).unwrap_or_default()) {
+            Some(Item::Packet(packet)) => Ok((packet, &self.layout)),
+            _ => Err(io::Error::other("no packet is at hand")),
+        }
+    }
+
+    /// Goes on behind it.
+    pub(crate) fn step(&mut self) {
+        let length = std::mem::take(&mut self.length);
+        self.advance(length);
     }
 
     /// Whether the next block is a packet; none at the end.
@@ -127,11 +155,6 @@ impl<R: Read> Reader<R> {
     /// Whether and how the file ended.
     pub(crate) const fn ended(&self) -> Ended {
         self.ended
-    }
-
-    /// How it is read.
-    pub(crate) const fn layout(&self) -> &Layout {
-        &self.layout
     }
 
     fn rest(&self) -> &[u8] {

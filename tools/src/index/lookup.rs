@@ -1,9 +1,11 @@
 //! An index that lies beside its file, asked without reading all of it.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::format::{
     ENDING, HEAD_BYTES, MAGIC, ROW_BYTES, Row, SEGMENT_BYTES, Segment, long, pull,
@@ -50,11 +52,22 @@ impl Index {
     /// Opens the index of a capture file; none if there is none, or one of another file or state.
     pub(crate) fn of(data: &Path) -> Option<Index> {
         let bytes = std::fs::metadata(data).ok()?.len();
-        Index::open(&path_of(data)).ok().flatten().filter(|index| index.data_bytes == bytes)
+        let index = File::open(path_of(data)).and_then(Index::new).ok().flatten();
+        index.filter(|index| index.data_bytes == bytes)
     }
 
-    fn open(path: &Path) -> io::Result<Option<Index>> {
-        let file = File::open(path)?;
+    /// An index that lies beside no file.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub(crate) fn in_memory(bytes: &[u8]) -> io::Result<Option<Index>> {
+        let memory = memfd_create("weir-index", MemfdFlags::CLOEXEC)?;
+        let mut file = File::from(memory);
+        file.write_all(bytes)?;
+        Index::new(file)
+    }
+
+    fn new(file: File) -> io::Result<Option<Index>> {
         let size = file.metadata()?.len();
         let mut head = [0; HEAD_BYTES];
         file.read_exact_at(&mut head, 0)?;

@@ -37,6 +37,11 @@ impl Network {
         Ok(Network { address: from_ip(address), bits: bits + 128 - whole })
     }
 
+    /// The address, where it is one only.
+    pub(crate) fn single(&self) -> Option<[u8; 16]> {
+        (self.bits == 128).then_some(self.address)
+    }
+
     /// Whether an address is within.
     pub(crate) fn holds(&self, address: &[u8; 16]) -> bool {
         let [ours, theirs] = [self.address, *address].map(u128::from_be_bytes);

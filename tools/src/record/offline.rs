@@ -89,7 +89,8 @@ pub(super) fn run(
             reader.with_context(|| format!("{} is no capture file", path.display()))?;
         // Numbers of flows are those of one file only.
         identities.clear();
-        while let Some((_, mut packet)) = reader.packet().with_context(cannot)? {
+        while reader.advance_to_packet().with_context(cannot)? {
+            let (mut packet, _) = reader.current().with_context(cannot)?;
             // So that files end by the time of packets, and not by that of reading them.
             recorder.now_ns = recorder.now_ns.max(packet.time_ns);
             let identity = match packet.note {
@@ -114,6 +115,7 @@ pub(super) fn run(
             recorder.packet(packet, |state| {
                 state.identity = state.identity.or(identity);
             })?;
+            reader.step();
             if stop.is_set() {
                 return Ok(());
             }
