@@ -5,7 +5,7 @@ PACKAGES = clang libelf-dev zlib1g-dev libhwloc-dev libudev-dev pkg-config make 
 LIVE_PACKAGES = iproute2 ethtool procps
 COUNT_PACKAGES = valgrind
 
-.PHONY: run test check bench perf icount icount-save model fanout faults lab asan fuzz conformance build install uninstall packages count-packages programs clean help
+.PHONY: run test check bench perf icount icount-save model fanout faults record-faults lab asan fuzz conformance build install uninstall packages count-packages programs clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -39,6 +39,10 @@ fanout: packages
 faults: packages
 	WEIR_FAULT_LOOPS=200 $(CARGO) test --locked -p weir -p weir-tests --bins \
 		--test faults --test faults_engine -- --nocapture --test-threads 1
+
+## make record-faults a recorder that is killed at 100 random moments, and what it left
+record-faults: packages programs
+	WEIR_FAULT_LOOPS=100 $(CARGO) test --release --locked -p weir --test packets -- record::a_recorder --nocapture
 
 ## make lab            true zero-copy, queues, NUMA nodes, cards that go: in a guest; LAB=../shared/lab
 lab: packages build

@@ -1,8 +1,8 @@
 //! `weir`: one binary, one subcommand a job.
 //!
 //! `run` and `bench` drive the engine. `replay` makes the traffic that one is tried with. `flows`, `stats`, `top` and `readers` only read its shared
-//! memory and need no privilege; `rules` gives it rules; `extcap` and `feed` read its packets, and `shunt` tells it which
-//! flows others want no more of. `doctor` looks at the machine and changes nothing.
+//! memory and need no privilege; `rules` gives it rules; `extcap`, `feed` and `record` read its packets, and `shunt` tells it which
+//! flows others want no more of. `extract` and `index` know recorded files alone. `doctor` looks at the machine and changes nothing.
 
 mod apps;
 mod bench;

@@ -7,6 +7,7 @@ mod bench_live;
 mod engine;
 mod extcap;
 mod feed;
+mod record;
 mod replay;
 mod rules;
 mod shunt;
