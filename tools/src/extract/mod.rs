@@ -4,7 +4,8 @@ mod find;
 mod out;
 pub(crate) mod time;
 
-use std::io::{self, Write};
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -132,12 +133,11 @@ pub(crate) fn run(args: &ExtractArgs) -> anyhow::Result<ExitCode> {
             "{packets} packets ({bytes}) out of {files} files; {skipped} skipped, {read} read"
         );
         if without_index > 0 {
-            text.push_str(&format!(", {without_index} without index"));
+            write!(text, ", {without_index} without index")?;
         }
         if dropped > 0 {
-            text.push_str(&format!(
-                "; {dropped} not passed on: refused by the interface, or of another link type"
-            ));
+            let why = "refused by the interface, or of another link type";
+            write!(text, "; {dropped} not passed on: {why}")?;
         }
         writeln!(io::stderr(), "{text}")?;
     }

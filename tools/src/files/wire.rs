@@ -90,10 +90,10 @@ fn v4(packet: &[u8]) -> Option<Found> {
     let l4 = *packet.get(9)?;
     let key = Key { addresses: [address(12)?, address(16)?], l4, ..Key::default() };
     let place = half(packet, 6, true);
-    let fragment =
-        (place & 0x3fff != 0).then(|| (u32::from(half(packet, 4, true)), place & 0x1fff == 0));
+    let is_first = place.trailing_zeros() >= 13;
+    let fragment = (place & 0x3fff != 0).then(|| (u32::from(half(packet, 4, true)), is_first));
     let mut found = Found { key, fragment };
-    if place & 0x1fff == 0 {
+    if is_first {
         ports(&mut found.key, packet.get(header..).unwrap_or_default());
     }
     Some(found)

@@ -115,10 +115,13 @@ pub(crate) fn write(data: &Path, index: &[u8], sync: bool) -> io::Result<()> {
     let path = path_of(data);
     let mut part = path.clone().into_os_string();
     part.push(".part");
-    let mut file = File::create(&part)?;
-    file.write_all(index)?;
-    if sync {
-        file.sync_data()?;
+    let made = File::create(&part).and_then(|mut file| {
+        file.write_all(index)?;
+        if sync { file.sync_data() } else { Ok(()) }
+    });
+    if let Err(error) = made {
+        std::fs::remove_file(part).ok();
+        return Err(error);
     }
     std::fs::rename(part, path)
 }

@@ -132,7 +132,7 @@ impl Index {
 
     /// Rows of a community id.
     pub(crate) fn by_community(&self, wanted: &Community) -> io::Result<Vec<Row>> {
-        self.equal(self.rows, *wanted, |number| {
+        equal(self.rows, wanted, |number| {
             let row = self.row(number)?;
             Ok((row.community, row))
         })
@@ -140,7 +140,7 @@ impl Index {
 
     /// Rows of a flow's identity.
     pub(crate) fn by_id(&self, wanted: u64) -> io::Result<Vec<Row>> {
-        self.equal(self.rows, wanted, |number| {
+        equal(self.rows, &wanted, |number| {
             let row = self.row(self.number(self.places.by_id, number)?.into())?;
             Ok((row.flow_id, row))
         })
@@ -148,7 +148,7 @@ impl Index {
 
     /// Rows of a host, at either end; a flow of a host with itself is there twice.
     pub(crate) fn by_host(&self, wanted: [u8; 16]) -> io::Result<Vec<Row>> {
-        self.equal(self.rows.saturating_mul(2), wanted, |number| {
+        equal(self.rows.saturating_mul(2), &wanted, |number| {
             let side = self.number(self.places.by_host, number)?;
             let row = self.row(u64::from(side / 2))?;
             Ok((row.key.addresses[usize::from(side % 2 == 1)], row))
@@ -158,11 +158,11 @@ impl Index {
     /// Rows of an application, or of a master protocol, without those of both twice.
     pub(crate) fn by_app(&self, wanted: u16) -> io::Result<Vec<Row>> {
         let row = |order: u64, number| self.row(self.number(order, number)?.into());
-        let mut found = self.equal(self.rows, wanted, |number| {
+        let mut found = equal(self.rows, &wanted, |number| {
             let row = row(self.places.by_app, number)?;
             Ok((row.app, row))
         })?;
-        let masters = self.equal(self.rows, wanted, |number| {
+        let masters = equal(self.rows, &wanted, |number| {
             let row = row(self.places.by_master, number)?;
             Ok((row.master, row))
         })?;
@@ -196,29 +196,28 @@ impl Index {
         self.file.read_exact_at(&mut section, place)?;
         Ok(section)
     }
+}
 
-    /// All of `count` entries in order that equal `wanted`, by bisection.
-    fn equal<T: Ord>(
-        &self,
-        count: u64,
-        wanted: T,
-        entry: impl Fn(u64) -> io::Result<(T, Row)>,
-    ) -> io::Result<Vec<Row>> {
-        let (mut low, mut high) = (0, count);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if entry(middle)?.0 < wanted { low = middle + 1 } else { high = middle }
-        }
-        let mut found = Vec::new();
-        for number in low..count {
-            let (value, row) = entry(number)?;
-            if value != wanted {
-                break;
-            }
-            found.push(row);
-        }
-        Ok(found)
+/// All of `count` entries in order that equal `wanted`, by bisection.
+fn equal<T: Ord>(
+    count: u64,
+    wanted: &T,
+    entry: impl Fn(u64) -> io::Result<(T, Row)>,
+) -> io::Result<Vec<Row>> {
+    let (mut low, mut high) = (0, count);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if entry(middle)?.0 < *wanted { low = middle + 1 } else { high = middle }
     }
+    let mut found = Vec::new();
+    for number in low..count {
+        let (value, row) = entry(number)?;
+        if value != *wanted {
+            break;
+        }
+        found.push(row);
+    }
+    Ok(found)
 }
 
 impl Places {

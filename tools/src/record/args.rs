@@ -19,6 +19,7 @@ use crate::units::{self, Quantity};
 /// out of them. What the disk does not take is dropped, counted and named; the engine never waits. Ends
 /// with the engine, or by a signal. SIGUSR1 and `weir record trigger` have `--pretrigger` written.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct RecordArgs {
     #[command(subcommand)]
@@ -161,7 +162,7 @@ pub(crate) struct RecordArgs {
     #[arg(long)]
     pub(super) no_direct: bool,
 
-    /// Write by pwrite instead of io_uring.
+    /// Write by `pwrite` instead of `io_uring`.
     #[arg(long)]
     pub(super) no_uring: bool,
 

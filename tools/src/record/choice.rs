@@ -136,7 +136,7 @@ impl Choice {
         if !self.apps.is_empty() && !flow.is_some_and(is_app) {
             return false;
         }
-        if self.unknown && !flow.is_some_and(|flow| (flow.note.app, flow.note.master) == (0, 0)) {
+        if self.unknown && flow.is_none_or(|flow| (flow.note.app, flow.note.master) != (0, 0)) {
             return false;
         }
         if self.risk && !flow.is_some_and(|flow| flow.has_risk) {

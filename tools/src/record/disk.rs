@@ -48,7 +48,7 @@ pub(super) struct Way {
     pub(super) sync_files: bool,
 }
 
-/// What it tells others. It alone writes these.
+/// What it tells others. It alone writes these, but for `failed`, which a new file takes back.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     /// The present file cannot be written on.
@@ -171,18 +171,15 @@ impl Disk {
         while self.ring.as_ref().is_some_and(|ring| !ring.has_room()) {
             self.land(true);
         }
-        match &mut self.ring {
-            Some(ring) => {
-                if let Err(landed) = ring.write(&file, block, length, offset) {
-                    self.landed(*landed);
-                }
-                self.land(false);
+        if let Some(ring) = &mut self.ring {
+            if let Err(landed) = ring.write(&file, block, length, offset) {
+                self.landed(*landed);
             }
-            None => {
-                let bytes = block.bytes().get(..length).unwrap_or_default();
-                let result = file.write_all_at(bytes, offset).map(|()| length);
-                self.landed(Landed { block, offset, length, result });
-            }
+            self.land(false);
+        } else {
+            let bytes = block.bytes().get(..length).unwrap_or_default();
+            let result = file.write_all_at(bytes, offset).map(|()| length);
+            self.landed(Landed { block, offset, length, result });
         }
     }
 
@@ -204,7 +201,9 @@ impl Disk {
         let Some(ring) = &mut self.ring else { return true };
         let mut landed = Vec::new();
         let result = ring.land(wait, |write| landed.push(write));
-        landed.into_iter().for_each(|write| self.landed(write));
+        for write in landed {
+            self.landed(write);
+        }
         if let Err(error) = &result {
             self.fail_at(0, error);
         }
@@ -250,7 +249,7 @@ impl Disk {
 
     fn close(&mut self, end: u64, packets: u64, index: Option<Box<Builder>>) {
         self.land_all();
-        let Some(mut open) = self.open.take() else { return self.lose(packets) };
+        let Some(open) = self.open.take() else { return self.lose(packets) };
         let (mut end, mut kept) = (end, packets);
         if let Some(failed_at) = open.failed_at {
             let before = open.marks.iter().rev().find(|[offset, ..]| *offset < failed_at);
@@ -260,7 +259,7 @@ impl Disk {
             std::fs::remove_file(&open.part).ok();
             return self.lose(packets);
         }
-        match self.finish(&mut open, end, kept, index) {
+        match self.finish(&open, end, kept, index) {
             Ok(index_bytes) => {
                 let Told { files, bytes, index_bytes: indexes, .. } = &*self.told;
                 for (count, more) in [(files, 1), (bytes, end), (indexes, index_bytes)] {
@@ -283,7 +282,7 @@ impl Disk {
     /// Gives a file its length, its index and its name. Bytes of the index.
     fn finish(
         &self,
-        open: &mut Open,
+        open: &Open,
         end: u64,
         kept: u64,
         index: Option<Box<Builder>>,

@@ -26,7 +26,7 @@ pub(super) fn run(
     reader: &mut PacketReader,
     recorder: &mut Recorder,
     stop: &Stop,
-    trigger: &mut Trigger,
+    trigger: &Trigger,
 ) -> anyhow::Result<bool> {
     let source = or_ethernet(reader.link_type());
     let mut view = FlowView::default();

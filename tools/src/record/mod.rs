@@ -57,11 +57,11 @@ pub(crate) fn run(args: &RecordArgs) -> anyhow::Result<ExitCode> {
         repair(dir, &args.prefix)?;
     }
     let stop = packets::stop_on_signals()?;
-    let mut trigger = Trigger::new(dir.map(|dir| (dir, args.prefix.as_str())))?;
+    let trigger = Trigger::new(dir.map(|dir| (dir, args.prefix.as_str())))?;
     let code = if args.sources.is_empty() {
-        record_live(args, &stop, &mut trigger)
+        record_live(args, &stop, &trigger)
     } else {
-        record_files(args, &stop, &mut trigger)
+        record_files(args, &stop, &trigger)
     };
     drop(lock);
     code
@@ -83,7 +83,7 @@ fn repair(dir: &std::path::Path, prefix: &str) -> anyhow::Result<()> {
 fn record_live(
     args: &RecordArgs,
     stop: &packets::Stop,
-    trigger: &mut Trigger,
+    trigger: &Trigger,
 ) -> anyhow::Result<ExitCode> {
     let wanted = PacketArgs {
         engine: args.engine.clone(),
@@ -118,7 +118,7 @@ fn record_live(
 fn record_files(
     args: &RecordArgs,
     stop: &packets::Stop,
-    trigger: &mut Trigger,
+    trigger: &Trigger,
 ) -> anyhow::Result<ExitCode> {
     let files = args.files()?;
     let description = format!("{} files", files.len());

@@ -77,7 +77,7 @@ pub(super) fn run(
     files: &[PathBuf],
     recorder: &mut Recorder,
     stop: &Stop,
-    trigger: &mut Trigger,
+    trigger: &Trigger,
 ) -> anyhow::Result<()> {
     let mut numbers = Numbers::new();
     let mut identities: HashMap<FlowId, (Key, Community), _> = HashMap::with_hasher(hasher());

@@ -155,8 +155,10 @@ pub(super) fn repair(folder: &Path, prefix: &str) -> io::Result<Repaired> {
         // What was asked for beforehand and never written is a hole, and packets behind one are not
         // to be trusted.
         let data = File::options().read(true).write(true).open(&file.path)?;
+        let mut bytes = file.bytes;
         if let Ok(hole) = rustix::fs::seek(&data, SeekFrom::Hole(0)) {
             data.set_len(hole)?;
+            bytes = hole;
         }
         let scanned = build::scan(&file.path)?.filter(|(_, scanned)| scanned.packets > 0);
         let Some((builder, scanned)) = scanned else {
@@ -172,7 +174,7 @@ pub(super) fn repair(folder: &Path, prefix: &str) -> io::Result<Repaired> {
         fs::rename(&file.path, &name)?;
         repaired.files += 1;
         repaired.packets += scanned.packets;
-        repaired.cut_bytes += file.bytes - scanned.whole_bytes;
+        repaired.cut_bytes += bytes - scanned.whole_bytes;
     }
     Ok(repaired)
 }

@@ -1,8 +1,9 @@
 //! One recorder a directory and prefix, and how it is told to write what it has in memory: a lock file
 //! with its process id, a file that says which packets, and SIGUSR1.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -102,7 +103,7 @@ impl Trigger {
     }
 
     /// What was asked for since the last call.
-    pub(super) fn take(&mut self) -> Option<Wanted> {
+    pub(super) fn take(&self) -> Option<Wanted> {
         if !self.heard.load(Ordering::Relaxed) {
             return None;
         }
@@ -139,13 +140,13 @@ pub(super) fn run(args: &TriggerArgs) -> anyhow::Result<ExitCode> {
     let pid = text.trim().parse().ok().and_then(Pid::from_raw).with_context(nobody)?;
     let mut wanted = String::new();
     if let Some(host) = args.host {
-        wanted.push_str(&format!("host {host}\n"));
+        writeln!(wanted, "host {host}")?;
     }
     if let Some(id) = &args.community_id {
         if community::digest(id.as_bytes()).is_none() {
             return Err(failure(Code::Usage, format!("{id:?} is no community id of version 1")));
         }
-        wanted.push_str(&format!("community {id}\n"));
+        writeln!(wanted, "community {id}")?;
     }
     let place = wanted_path(&args.dir, &args.prefix);
     let part = place.with_extension("trigger-part");

@@ -1,5 +1,5 @@
 //! The only room of `unsafe` in the tools: making a TAP interface and sending frames out of an
-//! interface, for `weir feed`; a network namespace, for `weir bench live`; writes through io_uring, for
+//! interface, for `weir feed`; a network namespace, for `weir bench live`; writes through `io_uring`, for
 //! `weir record`. `docs/SAFETY.md` tells why it is sound.
 
 #![expect(

@@ -1,4 +1,4 @@
-//! Writes through io_uring, out of memory that the kernel knows beforehand.
+//! Writes through `io_uring`, out of memory that the kernel knows beforehand.
 //!
 //! A [`Block`] of memory is handed over with its write and comes back with its completion, so nobody
 //! can touch it meanwhile.
@@ -65,7 +65,7 @@ pub(crate) struct Landed {
 
 /// See the module.
 pub(crate) struct Ring {
-    ring: IoUring,
+    uring: IoUring,
     flights: Vec<Option<Flight>>,
     flying: usize,
 }
@@ -80,9 +80,9 @@ impl Ring {
     /// A ring for `depth` writes at a time out of `blocks`, numbered from 0 in their order.
     ///
     /// # Errors
-    /// The kernel has no io_uring, forbids it, or may not keep that much memory in place.
+    /// The kernel has no `io_uring`, forbids it, or may not keep that much memory in place.
     pub(crate) fn new(depth: u32, blocks: &[Block]) -> io::Result<Ring> {
-        let ring = IoUring::new(depth)?;
+        let uring = IoUring::new(depth)?;
         let part = |block: &Block| libc::iovec {
             iov_base: block.memory.as_ptr().cast_mut().cast(),
             iov_len: block.memory.len(),
@@ -90,10 +90,10 @@ impl Ring {
         let parts: Vec<libc::iovec> = blocks.iter().map(part).collect();
         // SAFETY: each part is a whole map that lives. The kernel takes references to its pages: they
         // stay until the ring is gone, also if the map goes before.
-        unsafe { ring.submitter().register_buffers(&parts) }?;
+        unsafe { uring.submitter().register_buffers(&parts) }?;
         let depth = usize::try_from(depth).unwrap_or(1);
         let flights = (0..depth).map(|_| None).collect();
-        Ok(Ring { ring, flights, flying: 0 })
+        Ok(Ring { uring, flights, flying: 0 })
     }
 
     /// Whether one more write may begin.
@@ -139,7 +139,7 @@ impl Ring {
         self.flying += 1;
         // SAFETY: the block is registered under its number, and its memory and the file stay in
         // `flights` until the completion of this very entry is taken; `length` is within it.
-        let pushed = unsafe { self.ring.submission().push(&entry) };
+        let pushed = unsafe { self.uring.submission().push(&entry) };
         if pushed.is_err()
             && let Some(Flight { block, .. }) = self.flights.get_mut(place).and_then(Option::take)
         {
@@ -148,7 +148,7 @@ impl Ring {
             return Err(Box::new(Landed { block, offset, length, result }));
         }
         // What is not taken now is taken with the next call, or by waiting.
-        self.ring.submit().ok();
+        self.uring.submit().ok();
         Ok(())
     }
 
@@ -158,13 +158,13 @@ impl Ring {
     /// The kernel cannot be asked.
     pub(crate) fn land(&mut self, wait: bool, mut each: impl FnMut(Landed)) -> io::Result<()> {
         if wait && self.flying > 0 {
-            match self.ring.submit_and_wait(1) {
+            match self.uring.submit_and_wait(1) {
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        for entry in self.ring.completion() {
+        for entry in self.uring.completion() {
             let place = usize::try_from(entry.user_data()).unwrap_or(usize::MAX);
             let flight = self.flights.get_mut(place).and_then(Option::take);
             let Some(Flight { block, length, offset, file }) = flight else { continue };

@@ -68,7 +68,11 @@ fn opened_by_others(dir: &Path) -> usize {
     let mut seen = 0;
     for file in files(dir) {
         output(Command::new("capinfos").arg(&file));
-        let lines = output(Command::new("tshark").args(["-n", "-T", "fields", "-e", "frame.number", "-r"]).arg(&file));
+        let lines = output(
+            Command::new("tshark")
+                .args(["-n", "-T", "fields", "-e", "frame.number", "-r"])
+                .arg(&file),
+        );
         seen += lines.lines().count();
     }
     seen
@@ -96,8 +100,8 @@ fn what_an_engine_had_is_recorded_and_extracted_as_tcpdump_does() {
     let (_, file) = capture(folder.path(), 300);
     let dir = folder.path().join("recorded");
     let engine = Engine::start(&source(&file), &["--wait-for-readers"]);
-    let mut command = engine.command(&["record", "--file-size", "200KB", "--json", "--dir"]);
-    let said = output(command.arg(&dir));
+    let mut command = engine.command(&["record", "--file-size", "200KB", "--json"]);
+    let said = output(command.arg("--dir").arg(&dir));
     assert!(engine.end(false).status.success());
     let all = tcpdump(&file, "");
     let summary: serde_json::Value = serde_json::from_str(&said).unwrap();
@@ -133,7 +137,9 @@ fn by_flow_and_host(file: &Path, dir: &Path) {
     ends.sort();
     ends.dedup();
     assert!(ends.len() > 20);
-    for [a, b, p, q] in ends.iter().step_by(ends.len() / 10).map(|ends| [ends[0], ends[1], ends[2], ends[3]]) {
+    for [a, b, p, q] in
+        ends.iter().step_by(ends.len() / 10).map(|ends| [ends[0], ends[1], ends[2], ends[3]])
+    {
         let address = |text: &str| text.parse::<std::net::Ipv4Addr>().unwrap().octets();
         let id = community_id((address(a), p.parse().unwrap()), (address(b), q.parse().unwrap()));
         let filter = format!("tcp and host {a} and host {b} and port {p} and port {q}");
@@ -153,9 +159,11 @@ fn community_id(a: ([u8; 4], u16), b: ([u8; 4], u16)) -> String {
     bytes.extend([6, 0]);
     bytes.extend([a.1.to_be_bytes(), b.1.to_be_bytes()].concat());
     let mut python = Command::new("python3");
-    let code = "import sys,hashlib,base64;print('1:'+base64.b64encode(hashlib.sha1(bytes.fromhex(sys.argv[1])).digest()).decode())";
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    output(python.args(["-c", code, &hex])).trim().to_owned()
+    let code = "import base64,hashlib,json,sys\n\
+                digest=hashlib.sha1(bytes(json.loads(sys.argv[1]))).digest()\n\
+                print('1:'+base64.b64encode(digest).decode())";
+    let list = format!("{bytes:?}");
+    output(python.args(["-c", code, &list])).trim().to_owned()
 }
 
 fn by_time(dir: &Path, all: &[(u64, Vec<u8>)]) {
@@ -178,7 +186,11 @@ fn heads_of_flows_samples_and_rotation_without_an_engine() {
     let folder = tempfile::tempdir().unwrap();
     let (_, file) = capture(folder.path(), 200);
     let all = tcpdump(&file, "");
-    for (number, more) in [&[][..], &["--no-direct"], &["--no-uring"], &["-F", "pcap", "--sync", "never"]].into_iter().enumerate() {
+    for (number, more) in
+        [&[][..], &["--no-direct"], &["--no-uring"], &["-F", "pcap", "--sync", "never"]]
+            .into_iter()
+            .enumerate()
+    {
         let dir = folder.path().join(format!("all{number}"));
         record(&file, &dir, &[&["--file-packets", "300"], more].concat());
         assert_eq!(files(&dir).len(), all.len().div_ceil(300));
@@ -207,7 +219,8 @@ fn heads_of_flows_samples_and_rotation_without_an_engine() {
     let bytes = std::fs::metadata(&file).unwrap().len();
     let total = (bytes / 2).to_string();
     record(&file, &dir, &["--file-size", "20KB", "--total-size", &total, "-F", "pcap"]);
-    let kept: u64 = std::fs::read_dir(&dir).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum();
+    let kept: u64 =
+        std::fs::read_dir(&dir).unwrap().map(|e| e.unwrap().metadata().unwrap().len()).sum();
     assert!(kept <= bytes / 2, "{kept} of {bytes}");
     assert!(all.ends_with(&extract(&dir, &[])));
 }
@@ -303,8 +316,9 @@ fn what_is_in_memory_is_written_when_asked_for() {
     let (_, file) = capture(folder.path(), 300);
     let dir = folder.path().join("asked");
     let engine = Engine::start(&source(&file), &["--wait-for-readers", "--wait"]);
-    let arguments = ["record", "--pretrigger", "1h", "--after", "1h", "--dir"];
-    let mut recorder = Running::start(engine.command(&arguments).arg(&dir)).unwrap();
+    let arguments = ["record", "--pretrigger", "1h", "--after", "1h"];
+    let mut command = engine.command(&arguments);
+    let mut recorder = Running::start(command.arg("--dir").arg(&dir)).unwrap();
     recorder.until(WITHIN, |recorder| recorder.errors().contains("recording")).unwrap();
     clock::rest(Duration::from_millis(500));
     assert_eq!(files(&dir).len(), 0);
