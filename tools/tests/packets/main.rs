@@ -8,6 +8,7 @@ mod engine;
 mod extcap;
 mod feed;
 mod record;
+mod record_live;
 mod replay;
 mod rules;
 mod shunt;
