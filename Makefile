@@ -5,7 +5,7 @@ PACKAGES = clang libelf-dev zlib1g-dev libhwloc-dev libudev-dev pkg-config make 
 LIVE_PACKAGES = iproute2 ethtool procps
 COUNT_PACKAGES = valgrind
 
-.PHONY: run test check bench perf icount icount-save model fanout faults flood lab asan fuzz conformance build install uninstall packages count-packages programs clean help
+.PHONY: run test check bench perf icount icount-save model fanout faults record-faults flood lab asan fuzz conformance build install uninstall packages count-packages programs clean help
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -43,6 +43,10 @@ faults: packages
 ## make flood          5 million spoofed hosts and 10 million flows of one packet: memory stays what it was
 flood: packages
 	$(CARGO) test --release --locked -p weir-tests --test flood -- --ignored
+
+## make record-faults a recorder that is killed at 100 random moments, and what it left
+record-faults: packages programs
+	WEIR_FAULT_LOOPS=100 $(CARGO) test --release --locked -p weir --test packets -- record::a_recorder --nocapture
 
 ## make lab            true zero-copy, queues, NUMA nodes, cards that go: in a guest; LAB=../shared/lab
 lab: packages build

@@ -30,7 +30,7 @@ echo
 echo "## The engine's processor time, by readers"
 echo
 echo '```'
-timeout 200 "$weir" bench "pcap:$capture" --readers 0,1,2,4,8 --loops "$loops"
+timeout 200 "$weir" bench "pcap:$capture" --readers 0,1,2,4,8 --plain --loops "$loops"
 echo '```'
 echo
 echo "## Hand-over of 64 bytes, Weir"

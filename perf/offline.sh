@@ -46,7 +46,7 @@ peer() {
 }
 
 for ((turn = 1; turn <= turns; turn++)); do
-    peer weir-memory "$weir" '' "$weir" bench pcap:CAPTURE --timeouts off --loops 1 --stages --json
+    peer weir-memory "$weir" '' "$weir" bench pcap:CAPTURE --plain --timeouts off --loops 1 --stages --json
     peer flowscope "$flowscope" '' "$flowscope" CAPTURE 1
     peer weir-file "$weir" '' "$weir" run pcap:CAPTURE --name "offline-$$" --timeouts off --summary json
     peer weir-file-flows "$weir" '' "$weir" run pcap:CAPTURE --name "offline-$$" --timeouts off \

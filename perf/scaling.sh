@@ -31,7 +31,7 @@ bench() {
     done
     shift
     python3 perf/timed.py ${spread:+--spread} "$samples" "${labels[@]}" -- \
-        "$weir" bench "pcap:$capture" --timeouts off --stages --json "$@"
+        "$weir" bench "pcap:$capture" --plain --timeouts off --stages --json "$@"
 }
 
 begin() {

@@ -17,7 +17,7 @@ samples=$out/stages.samples
 
 for ((turn = 1; turn <= 3; turn++)); do
     python3 perf/timed.py "$samples" what=time -- \
-        "$weir" bench "pcap:$capture" --timeouts off --loops 3 --stages --json
+        "$weir" bench "pcap:$capture" --plain --timeouts off --loops 3 --stages --json
 done
 
 # count WHAT OPTIONS...: the instructions of all turns of one run.
@@ -26,7 +26,7 @@ count() {
     shift
     python3 perf/timed.py "$samples" what="callgrind $what" -- valgrind --tool=callgrind \
         --callgrind-out-file=/dev/null --toggle-collect='weir_engine::shard::Shard<S>::turn' \
-        "$weir" bench "pcap:$capture" --timeouts off --loops 1 --json "$@"
+        "$weir" bench "pcap:$capture" --plain --timeouts off --loops 1 --json "$@"
 }
 
 # A run has the depths that it is asked for, one after the other: the differences are the stages.

@@ -64,6 +64,10 @@ pub(crate) struct BenchArgs {
     #[arg(long)]
     pub(crate) no_dpi: bool,
 
+    /// Leave out health, hosts and alerts: packets, flows and inspection alone.
+    #[arg(long)]
+    pub(crate) plain: bool,
+
     /// Measure what so many packet readers cost, on the other cores; several numbers, with commas,
     /// are measured in turns. The first is what the others are compared with.
     #[arg(long, value_name = "N", value_delimiter = ',', conflicts_with_all = ["stages", "shards"])]
@@ -181,6 +185,7 @@ fn preloaded(
     if frames.frames() == 0 {
         bail!("{} holds no frames", path.display());
     }
+    let config = if args.plain { plain_of(&config) } else { config };
     Ok((config, frames))
 }
 
@@ -193,18 +198,18 @@ fn measure_all(args: &BenchArgs, settings: Settings) -> anyhow::Result<Outcome> 
     };
     let rules = measure::rules(&config)?;
     let mut depths =
-        vec![("full", Depth::Inspect, config.health), ("without DPI", Depth::Flow, config.health)];
+        vec![("full", Depth::Inspect, args.plain), ("without DPI", Depth::Flow, args.plain)];
     if args.stages {
-        depths.push(("parse only", Depth::Parse, false));
-        depths.push(("no health", Depth::Inspect, false));
+        depths.push(("parse only", Depth::Parse, true));
+        depths.push(("plain", Depth::Inspect, true));
     }
     if args.no_dpi {
         depths.retain(|(_, depth, _)| *depth != Depth::Inspect);
     }
     let mut runs = Vec::new();
     let mut first = None;
-    for (name, depth, health) in depths {
-        let config = Config { health, ..config.clone() };
+    for (name, depth, plain) in depths {
+        let config = if plain { plain_of(&config) } else { config.clone() };
         let play =
             Play { depth, shards: args.shards, warm_frames: args.warm, rules: rules.clone() };
         let (row, run) = measure_depth(args.loops, &feed, &config, name, &play)?;
@@ -279,20 +284,25 @@ fn measure_depth(
     Ok((row, median))
 }
 
+/// Packets, flows and inspection alone.
+fn plain_of(config: &Config) -> Config {
+    Config { health: false, hosts: None, alerts: None, ..config.clone() }
+}
+
 /// What each depth adds to the one below.
 fn stages(runs: &[Row], wanted: bool) -> Vec<Stage> {
-    let [full, flow, parse, healthless] = runs else { return Vec::new() };
+    let [full, flow, parse, plain] = runs else { return Vec::new() };
     if !wanted {
         return Vec::new();
     }
-    let health = full.cpu_ns_per_packet - healthless.cpu_ns_per_packet;
+    let more = full.cpu_ns_per_packet - plain.cpu_ns_per_packet;
     vec![
         Stage { stage: "receive and parse", cpu_ns_per_packet: parse.cpu_ns_per_packet },
         Stage {
             stage: "flow table",
-            cpu_ns_per_packet: flow.cpu_ns_per_packet - parse.cpu_ns_per_packet - health,
+            cpu_ns_per_packet: flow.cpu_ns_per_packet - parse.cpu_ns_per_packet - more,
         },
-        Stage { stage: "health", cpu_ns_per_packet: health },
+        Stage { stage: "health, hosts, alerts", cpu_ns_per_packet: more },
         Stage {
             stage: "inspection",
             cpu_ns_per_packet: full.cpu_ns_per_packet - flow.cpu_ns_per_packet,

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    alerts, apps, bench, check, doctor, exit, extcap, feed, flow_page, flows, hosts, readers,
-    replay, rules, run, shunt, stats, top, with,
+    alerts, apps, bench, check, doctor, exit, extcap, extract, feed, flow_page, flows, hosts,
+    index, readers, record, replay, rules, run, shunt, stats, top, with,
 };
 
 /// Weir: a packet engine whose flows any program may read.
@@ -36,6 +36,9 @@ enum Command {
     Readers(readers::ReadersArgs),
     With(with::WithArgs),
     Feed(feed::FeedArgs),
+    Record(record::RecordArgs),
+    Extract(extract::ExtractArgs),
+    Index(index::IndexArgs),
     Rules(rules::RulesArgs),
     Shunt(shunt::ShuntArgs),
     Extcap(extcap::ExtcapArgs),
@@ -60,6 +63,9 @@ impl Cli {
             Command::Readers(args) => readers::run(args),
             Command::With(args) => with::run(args),
             Command::Feed(args) => feed::run(args),
+            Command::Record(args) => record::run(args),
+            Command::Extract(args) => extract::run(args),
+            Command::Index(args) => index::run(args),
             Command::Rules(args) => rules::run(args),
             Command::Shunt(args) => shunt::run(args),
             Command::Extcap(args) => extcap::run(args),

@@ -40,11 +40,21 @@ pub(crate) fn id(
         hash.update(first.port.to_be_bytes());
         hash.update(second.port.to_be_bytes());
     }
+    text(&hash.finalize().into())
+}
+
+/// The identifier of a digest, as people write it.
+pub(crate) fn text(digest: &[u8; 20]) -> [u8; TEXT_BYTES] {
     let mut text = [0; TEXT_BYTES];
     text[..2].copy_from_slice(b"1:");
-    let written = STANDARD.encode_slice(hash.finalize(), &mut text[2..]);
+    let written = STANDARD.encode_slice(digest, &mut text[2..]);
     debug_assert_eq!(written, Ok(TEXT_BYTES - 2), "20 bytes are 28 characters");
     text
+}
+
+/// The digest of an identifier; none if it is none of version 1.
+pub(crate) fn digest(text: &[u8]) -> Option<[u8; 20]> {
+    STANDARD.decode(text.strip_prefix(b"1:")?).ok()?.try_into().ok()
 }
 
 /// The "ports" of an ICMP message: its type and the counterpart's, or, one way, type and code.

@@ -1,8 +1,10 @@
 //! `weir`: one binary, one subcommand a job.
 //!
-//! `run` and `bench` drive the engine. `replay` makes the traffic that one is tried with. `flows`, `alerts`, `check`, `stats`, `top` and `readers` only read its shared
-//! memory and need no privilege; `rules` gives it rules; `extcap` and `feed` read its packets, and `shunt` tells it which
-//! flows others want no more of. `doctor` looks at the machine and changes nothing.
+//! `run` and `bench` drive the engine. `replay` makes the traffic that one is tried with. `flows`,
+//! `flow`, `hosts`, `apps`, `alerts`, `check`, `stats`, `top` and `readers` only read its shared memory
+//! and need no privilege; `rules` gives it rules; `extcap`, `feed` and `record` read its packets, and
+//! `shunt` tells it which flows others want no more of. `extract` and `index` know recorded files alone.
+//! `doctor` looks at the machine and changes nothing.
 
 mod alerts;
 mod apps;
@@ -14,8 +16,10 @@ mod csv;
 mod doctor;
 mod exit;
 mod extcap;
+mod extract;
 mod feed;
 mod field;
+mod files;
 mod filter;
 mod flow;
 mod flow_json;
@@ -24,12 +28,14 @@ mod flows;
 mod grid;
 mod health;
 mod hosts;
+mod index;
 mod live;
 mod names;
 mod netlink;
 mod packets;
 mod pcapng;
 mod readers;
+mod record;
 mod replay;
 mod routes;
 mod rules;

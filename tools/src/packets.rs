@@ -81,7 +81,7 @@ impl PacketArgs {
 }
 
 /// The application of a name; of a dotted one, as `TLS.YouTube`, the finer.
-fn app_id(name: &str, engine: &EngineArgs) -> anyhow::Result<u16> {
+pub(crate) fn app_id(name: &str, engine: &EngineArgs) -> anyhow::Result<u16> {
     let finest = name.trim().rsplit('.').next().unwrap_or(name);
     let find = || names::app_by_name(name.trim()).or_else(|| names::app_by_name(finest));
     // One that rules declare is the engine's to know.

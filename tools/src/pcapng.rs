@@ -84,6 +84,11 @@ impl<W: Write> Writer<W> {
         Ok(writer)
     }
 
+    /// Goes on in a section that was begun elsewhere: interfaces are counted from 0.
+    pub(crate) const fn within(out: W) -> Writer<W> {
+        Writer { out, block: Vec::new(), interfaces: 0 }
+    }
+
     /// Adds an interface; its number.
     pub(crate) fn interface(&mut self, interface: &Interface<'_>) -> io::Result<u32> {
         self.begin(INTERFACE);

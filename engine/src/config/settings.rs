@@ -119,9 +119,9 @@ settings! {
         "The networks that count as local (RFC 1918, 3927, 4193 and 4291 by default).";
     FRAGMENTS "flow.fragments" number("datagrams", 4096, 16, 1 << 20),
         "Fragmented datagrams each shard follows at the same time.";
-    HEALTH "health.enabled" Kind::Flag(true),
+    HEALTH "health.enabled" Kind::Flag(false),
         "Keep each flow's health: retransmissions, losses, windows, round trips, answer times, rates \
-         (docs/METRICS.md). 448 bytes a flow.";
+         (docs/METRICS.md). 448 bytes a flow, and about 55 ns a packet.";
     HOSTS "hosts.enabled" Kind::Flag(true),
         "Keep what hosts, applications and networks came to.";
     HOSTS_CAPACITY "hosts.capacity" number("hosts", 131_072, 1024, 1 << 26),

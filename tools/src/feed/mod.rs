@@ -4,7 +4,7 @@
 //! A reader like every other: when the interface takes packets more slowly than they come, some are
 //! missed here, and counted; the engine does not wait.
 
-mod target;
+pub(crate) mod target;
 
 use std::fmt::Write as _;
 use std::io::Write;

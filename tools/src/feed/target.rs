@@ -13,7 +13,7 @@ use crate::{netlink, sys};
 
 /// Where frames go.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(crate) struct Target {
     name: String,
     made: bool,
     way: Way,
@@ -29,7 +29,7 @@ enum Way {
 
 /// What became of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     Sent,
     QueueFull,
     TooLong,
@@ -39,19 +39,19 @@ pub(super) enum Outcome {
 
 impl Target {
     /// Opens the interface, and makes it where it is not there.
-    pub(super) fn open(name: &str) -> anyhow::Result<Target> {
+    pub(crate) fn open(name: &str) -> anyhow::Result<Target> {
         let exists = netlink::index_of(name).is_ok();
         let (made, way) = if exists { (false, existing(name)?) } else { (true, make(name)?) };
         Ok(Target { name: name.to_owned(), made, way })
     }
 
     /// Whether it goes with its feed.
-    pub(super) const fn is_made(&self) -> bool {
+    pub(crate) const fn is_made(&self) -> bool {
         self.made
     }
 
     /// For people.
-    pub(super) fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         let kind = match (&self.way, self.made) {
             (Way::Tap(_), true) => "a TAP made for it",
             (Way::Tap(_), false) => "a TAP",
@@ -64,7 +64,7 @@ impl Target {
     ///
     /// # Errors
     /// The interface is gone.
-    pub(super) fn send(&self, frame: &[u8]) -> anyhow::Result<Outcome> {
+    pub(crate) fn send(&self, frame: &[u8]) -> anyhow::Result<Outcome> {
         loop {
             let result = match &self.way {
                 Way::Tap(device) => rustix::io::write(device, frame),

@@ -1,10 +1,10 @@
 //! The only room of `unsafe` in the tools: making a TAP interface and sending frames out of an
-//! interface, for `weir feed`; a network namespace, for `weir bench live`. `docs/SAFETY.md` tells why
-//! it is sound.
+//! interface, for `weir feed`; a network namespace, for `weir bench live`; writes through `io_uring`, for
+//! `weir record`. `docs/SAFETY.md` tells why it is sound.
 
 #![expect(
     unsafe_code,
-    reason = "ioctls of network devices, the address of a packet socket, namespaces"
+    reason = "ioctls of network devices, the address of a packet socket, namespaces, io_uring"
 )]
 
 use std::fs::File;
@@ -18,6 +18,8 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket, socket_w
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
 use crate::netlink;
+
+pub(crate) mod uring;
 
 /// Bytes of an interface's name, with the zero after it.
 const NAME_BYTES: usize = 16;

@@ -8,6 +8,8 @@ mod engine;
 mod extcap;
 mod feed;
 mod hosts;
+mod record;
+mod record_live;
 mod replay;
 mod rules;
 mod shunt;

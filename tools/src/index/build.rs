@@ -1,0 +1,127 @@
+//! An index made from a capture file alone: after a crash, and for files that others wrote.
+//!
+//! Files that Weir wrote say of each packet which flow it is of. Of others' the packets' own bytes do
+//! ([`crate::files::wire`]).
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::format::{Builder, Row};
+use super::lookup::path_of;
+use crate::files::Packet;
+use crate::files::layout::Item;
+use crate::files::note::{Key, Note};
+use crate::files::reader::{Ended, Reader};
+use crate::files::wire::{self, Fragments};
+
+/// Flows remembered at once; beyond, all are forgotten and get rows anew.
+const FLOWS: usize = 1 << 20;
+
+/// What was found in a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scanned {
+    /// Up to the end of its last whole block.
+    pub(crate) whole_bytes: u64,
+    pub(crate) packets: u64,
+    pub(crate) ended: Ended,
+}
+
+/// Tells the flows of packets from what they say, or from their bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Tracker {
+    fragments: Fragments,
+    /// By shard and identity, as the recorder said.
+    noted: HashMap<(u16, u64), u32>,
+    by_key: HashMap<Key, u32>,
+}
+
+impl Tracker {
+    /// The row of a packet's flow; `add` makes one that is new.
+    pub(crate) fn row(
+        &mut self,
+        packet: &Packet<'_>,
+        mut add: impl FnMut(Row) -> u32,
+    ) -> Option<u32> {
+        if self.noted.len() + self.by_key.len() >= FLOWS {
+            self.noted.clear();
+            self.by_key.clear();
+        }
+        if let Some(note) = &packet.note {
+            if note.flow_id == 0 {
+                return None;
+            }
+            let place = (note.shard, note.flow_id);
+            if let Some(known) = self.noted.get(&place) {
+                return Some(*known);
+            }
+            let (key, community) = note.identity.or_else(|| self.parse(packet)).unwrap_or_default();
+            let row = add(Row::new(note, key, community));
+            self.noted.insert(place, row);
+            return Some(row);
+        }
+        let (key, community) = self.parse(packet)?;
+        let place = key.ordered();
+        Some(
+            *self
+                .by_key
+                .entry(place)
+                .or_insert_with(|| add(Row::new(&Note::default(), key, community))),
+        )
+    }
+
+    fn parse(&mut self, packet: &Packet<'_>) -> Option<(Key, crate::files::note::Community)> {
+        let mut found = wire::parse(packet.link_type, packet.bytes)?;
+        self.fragments.complete(&mut found);
+        Some((found.key, found.key.community()))
+    }
+}
+
+/// Reads a file from its beginning to its end, or to where it is torn; none if it is no capture file.
+///
+/// # Errors
+/// It cannot be read.
+pub(crate) fn scan(path: &Path) -> io::Result<Option<(Builder, Scanned)>> {
+    let Some(mut reader) = Reader::new(File::open(path)?)? else { return Ok(None) };
+    let unit = if reader.offset() == 0 { 4 } else { 1 };
+    let mut builder = Builder::new(unit);
+    let mut tracker = Tracker::default();
+    while let Some(block) = reader.block()? {
+        match block.item {
+            Item::Packet(packet) => {
+                let row = tracker.row(&packet, |row| builder.row(row));
+                if let (Some(row), Some(note)) = (row, &packet.note)
+                    && note.identity.is_some()
+                {
+                    builder.learn(row, note);
+                }
+                builder.packet(block.offset, packet.time_ns, packet.wire_bytes, row);
+            }
+            Item::Layout => builder.layout(block.offset),
+            Item::Other => {}
+        }
+    }
+    let (whole_bytes, ended) = (reader.offset(), reader.ended());
+    let scanned = Scanned { whole_bytes, packets: builder.packets(), ended };
+    Ok(Some((builder, scanned)))
+}
+
+/// Writes an index beside its file, whole or not at all.
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) fn write(data: &Path, index: &[u8], sync: bool) -> io::Result<()> {
+    let path = path_of(data);
+    let mut part = path.clone().into_os_string();
+    part.push(".part");
+    let made = File::create(&part).and_then(|mut file| {
+        file.write_all(index)?;
+        if sync { file.sync_data() } else { Ok(()) }
+    });
+    if let Err(error) = made {
+        std::fs::remove_file(part).ok();
+        return Err(error);
+    }
+    std::fs::rename(part, path)
+}

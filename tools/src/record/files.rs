@@ -1,0 +1,311 @@
+//! Packets become files: when one ends and the next begins, which interfaces it tells of, its index.
+
+use std::path::PathBuf;
+
+use super::flows::FlowState;
+use super::retain;
+use super::sink::Sink;
+use crate::files::Packet;
+use crate::files::encode::{self, Format, Framed};
+use crate::index::format::{Builder, Row};
+use crate::pcapng::{Interface, Statistics};
+
+/// Between two tries to begin a file after one failed.
+const AGAIN_NS: u64 = 1_000_000_000;
+
+/// What files are to be like.
+#[derive(Clone, Debug)]
+pub(super) struct Shape {
+    pub(super) folder: PathBuf,
+    pub(super) prefix: String,
+    pub(super) format: Format,
+    pub(super) file_bytes: u64,
+    pub(super) file_ns: Option<u64>,
+    pub(super) file_packets: Option<u64>,
+    pub(super) index: bool,
+    /// Bytes of memory that an index in the making may take.
+    pub(super) index_bytes: usize,
+    /// A file in the making is looked after this often; none: what comes can wait for the disk.
+    pub(super) tick_ns: Option<u64>,
+    /// A file in the making reaches the disk this often.
+    pub(super) sync_ns: Option<u64>,
+    /// What is said of the interface.
+    pub(super) name: String,
+    pub(super) description: String,
+    pub(super) filter: String,
+    pub(super) snap_bytes: u32,
+}
+
+/// What became of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Outcome {
+    Written,
+    /// The disk takes less than what comes.
+    DiskSlow,
+    /// The file could not be written on, for want of room or another reason.
+    DiskFull,
+    DiskError,
+    /// A file of this format has one link type only, and it is another.
+    LinkType,
+    /// Longer than any file takes.
+    TooLong,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Files {
+    shape: Shape,
+    pub(super) sink: Sink,
+    framed: Framed,
+    builder: Builder,
+    /// (number within the source, link type), in the file's order.
+    interfaces: Vec<(u32, u32)>,
+    /// Of the file: its number, and whether there is one.
+    number: u64,
+    is_open: bool,
+    /// Grows with every file; 0: none yet.
+    serial: u32,
+    begun_ns: u64,
+    ticked_ns: u64,
+    synced_ns: u64,
+    failed_ns: Option<u64>,
+    /// Dropped here since the last packet that was written.
+    lost: u64,
+    lost_in_file: u64,
+    first_packet_ns: u64,
+    last_packet_ns: u64,
+}
+
+impl Files {
+    pub(super) fn new(shape: Shape, sink: Sink) -> Files {
+        let number = retain::next_number(&shape.folder, &shape.prefix);
+        let builder = Builder::new(unit(shape.format));
+        Files {
+            shape,
+            sink,
+            framed: Framed::default(),
+            builder,
+            interfaces: Vec::new(),
+            number,
+            is_open: false,
+            serial: 0,
+            begun_ns: 0,
+            ticked_ns: 0,
+            synced_ns: 0,
+            failed_ns: None,
+            lost: 0,
+            lost_in_file: 0,
+            first_packet_ns: 0,
+            last_packet_ns: 0,
+        }
+    }
+
+    /// Of the file that is being written; changes with it.
+    pub(super) const fn serial(&self) -> u32 {
+        self.serial
+    }
+
+    /// Packets were lost before they came here.
+    pub(super) const fn missed(&mut self, packets: u64) {
+        self.lost += packets;
+    }
+
+    /// Has a file ready for a packet; `now_ns` is a clock that never goes back. Else what becomes of
+    /// the packet.
+    pub(super) fn prepare(&mut self, packet: &Packet<'_>, now_ns: u64) -> Result<(), Outcome> {
+        if let Some(down) = self.look(now_ns) {
+            self.lost += 1;
+            return Err(down);
+        }
+        if self.is_open && self.is_full(packet, now_ns) {
+            self.close();
+        }
+        if !self.is_open {
+            if !self.sink.has_room(4096) {
+                self.lost += 1;
+                return Err(Outcome::DiskSlow);
+            }
+            self.open(packet, now_ns);
+        }
+        Ok(())
+    }
+
+    /// Writes a packet, after [`Files::prepare`].
+    pub(super) fn write(&mut self, packet: &Packet<'_>, flow: Option<&mut FlowState>) -> Outcome {
+        let outcome = self.try_write(packet, flow);
+        self.lost += u64::from(outcome != Outcome::Written);
+        outcome
+    }
+
+    fn try_write(&mut self, packet: &Packet<'_>, flow: Option<&mut FlowState>) -> Outcome {
+        let Some(interface) = self.interface(packet) else {
+            return if self.shape.format == Format::Pcap {
+                Outcome::LinkType
+            } else {
+                Outcome::DiskSlow
+            };
+        };
+        let packet = Packet { lost: self.lost, ..*packet };
+        self.framed.frame(self.shape.format, &packet, interface);
+        let bytes = self.framed.head().len() + packet.bytes.len() + self.framed.tail().len();
+        if bytes >= super::sink::BLOCK_BYTES {
+            return Outcome::TooLong;
+        }
+        if !self.sink.has_room(bytes) {
+            return Outcome::DiskSlow;
+        }
+        let offset = self.sink.end();
+        self.sink.put(self.framed.head());
+        self.sink.put(packet.bytes);
+        self.sink.put(self.framed.tail());
+        self.sink.whole(true);
+        self.lost_in_file += std::mem::take(&mut self.lost);
+        self.last_packet_ns = packet.time_ns;
+        if self.shape.index {
+            let row = flow.map(|flow| self.row(flow));
+            self.builder.packet(offset, packet.time_ns, packet.wire_bytes, row);
+        }
+        Outcome::Written
+    }
+
+    /// The flow's row in the index of the file.
+    fn row(&mut self, flow: &mut FlowState) -> u32 {
+        if flow.row_serial != self.serial {
+            let (key, community) = flow.identity.unwrap_or_default();
+            flow.row = self.builder.row(Row::new(&flow.note, key, community));
+            flow.row_serial = self.serial;
+            flow.row_app = (flow.note.app, flow.note.master);
+        } else if flow.row_app != (flow.note.app, flow.note.master) {
+            self.builder.learn(flow.row, &flow.note);
+            flow.row_app = (flow.note.app, flow.note.master);
+        }
+        flow.row
+    }
+
+    /// Looks after the file when nothing comes, too. What a packet would meet, if not a file.
+    pub(super) fn look(&mut self, now_ns: u64) -> Option<Outcome> {
+        if self.is_open && self.sink.has_failed() {
+            self.close();
+            self.failed_ns = Some(now_ns);
+        }
+        if let Some(failed_ns) = self.failed_ns {
+            if now_ns.saturating_sub(failed_ns) < AGAIN_NS {
+                let full = self.sink.told().full.load(std::sync::atomic::Ordering::Relaxed);
+                return Some(if full { Outcome::DiskFull } else { Outcome::DiskError });
+            }
+            self.failed_ns = None;
+        }
+        let is_due = |since: u64, every: u64| now_ns.saturating_sub(since) >= every;
+        if self.is_open && self.shape.tick_ns.is_some_and(|every| is_due(self.ticked_ns, every)) {
+            self.ticked_ns = now_ns;
+            let sync = self.shape.sync_ns.is_some_and(|every| is_due(self.synced_ns, every));
+            if sync {
+                self.synced_ns = now_ns;
+            }
+            self.sink.tick(sync);
+            if self.shape.file_ns.is_some_and(|most| is_due(self.begun_ns, most)) {
+                self.close();
+            }
+        }
+        None
+    }
+
+    fn is_full(&self, packet: &Packet<'_>, now_ns: u64) -> bool {
+        let Shape { file_bytes, file_ns, file_packets, index_bytes, .. } = self.shape;
+        let bytes = u64::try_from(packet.bytes.len()).unwrap_or(0) + 64;
+        self.sink.packets() > 0
+            && (self.sink.end() + bytes > file_bytes
+                || file_packets.is_some_and(|most| self.sink.packets() >= most)
+                || file_ns.is_some_and(|most| now_ns.saturating_sub(self.begun_ns) >= most)
+                || self.builder.memory() > index_bytes)
+    }
+
+    fn open(&mut self, packet: &Packet<'_>, now_ns: u64) {
+        let Shape { folder, prefix, format, .. } = &self.shape;
+        let name = retain::name(prefix, self.number, packet.time_ns, *format);
+        self.sink.open(folder.join(name));
+        self.number += 1;
+        self.serial = self.serial.wrapping_add(1).max(1);
+        self.is_open = true;
+        self.begun_ns = now_ns;
+        (self.ticked_ns, self.synced_ns) = (now_ns, now_ns);
+        self.interfaces.clear();
+        self.builder = Builder::new(unit(*format));
+        self.first_packet_ns = packet.time_ns;
+        self.lost_in_file = 0;
+        if *format == Format::Pcapng {
+            self.builder.layout(0);
+        } else {
+            self.interfaces.push((0, packet.link_type));
+        }
+        self.sink.put(&encode::begin(*format, packet.link_type));
+        self.sink.whole(false);
+    }
+
+    /// The number in the file of a packet's interface; none if it cannot have one.
+    fn interface(&mut self, packet: &Packet<'_>) -> Option<u32> {
+        if self.shape.format == Format::Pcap {
+            return self
+                .interfaces
+                .first()
+                .filter(|(_, link)| *link == packet.link_type)
+                .map(|_| 0);
+        }
+        let wanted = (packet.interface, packet.link_type);
+        let number = |at: usize| u32::try_from(at).ok();
+        if let Some(known) = self.interfaces.iter().position(|known| *known == wanted) {
+            return number(known);
+        }
+        let name = match packet.interface {
+            0 => self.shape.name.clone(),
+            other => format!("{}#{other}", self.shape.name),
+        };
+        let block = encode::interface(&Interface {
+            name: &name,
+            description: &self.shape.description,
+            filter: &self.shape.filter,
+            link_type: packet.link_type,
+            snap_bytes: self.shape.snap_bytes,
+        });
+        if !self.sink.has_room(block.len()) {
+            return None;
+        }
+        self.builder.layout(self.sink.end());
+        self.sink.put(&block);
+        self.sink.whole(false);
+        self.interfaces.push(wanted);
+        number(self.interfaces.len() - 1)
+    }
+
+    /// Ends the present file, if there is one.
+    pub(super) fn close(&mut self) {
+        if !std::mem::take(&mut self.is_open) {
+            return;
+        }
+        if self.shape.format == Format::Pcapng && self.sink.packets() > 0 {
+            let counts = Statistics {
+                start_ns: self.first_packet_ns,
+                end_ns: self.last_packet_ns,
+                received: self.sink.packets() + self.lost_in_file,
+                dropped: self.lost_in_file,
+                accepted: self.sink.packets(),
+                delivered: self.sink.packets(),
+            };
+            let block = encode::statistics(0, &counts);
+            if self.sink.has_room(block.len()) {
+                self.sink.put(&block);
+                self.sink.whole(false);
+            }
+        }
+        let builder = std::mem::replace(&mut self.builder, Builder::new(1));
+        self.sink.close(self.shape.index.then(|| Box::new(builder)));
+    }
+}
+
+/// Packets of a file begin at multiples of this.
+const fn unit(format: Format) -> u64 {
+    match format {
+        Format::Pcapng => 4,
+        Format::Pcap => 1,
+    }
+}

@@ -1,0 +1,134 @@
+//! Packets of a running engine.
+
+use weir_dpi::attr;
+use weir_dpi::risk::Risks;
+use weir_shm::packets::{Held, Next, PacketReader};
+use weir_shm::{FlowRead, FlowView};
+
+use super::flows::FlowState;
+use super::recorder::Recorder;
+use super::trigger::Trigger;
+use crate::files::Packet;
+use crate::files::note::{Key, Note};
+use crate::files::wire;
+use crate::flow::Flow;
+use crate::packets::{LOOK, Stop, link_type, or_ethernet};
+use crate::{community, field};
+
+/// Packets between two looks at the clock, the signals and the files.
+const BATCH: u32 = 64;
+
+/// Records until the engine ends or a signal comes. Whether the engine died.
+///
+/// # Errors
+/// The interface that packets go to is gone.
+pub(super) fn run(
+    reader: &mut PacketReader,
+    recorder: &mut Recorder,
+    stop: &Stop,
+    trigger: &Trigger,
+) -> anyhow::Result<bool> {
+    let source = or_ethernet(reader.link_type());
+    let mut view = FlowView::default();
+    let mut left = 0;
+    loop {
+        if left == 0 {
+            recorder.now_ns = super::monotonic_ns();
+            if let Some(wanted) = trigger.take() {
+                recorder.trigger(wanted);
+            }
+            if stop.is_set() {
+                return Ok(false);
+            }
+            left = BATCH;
+        }
+        left -= 1;
+        match reader.hold() {
+            Next::Packet(held) => {
+                let packet = packet(reader, &held, source);
+                let result = recorder.packet(packet, |state| {
+                    look(reader, &held, &mut view, source, state);
+                });
+                reader.release(held);
+                result?;
+            }
+            Next::Missed(packets) => recorder.missed(packets),
+            Next::Empty => {
+                recorder.now_ns = super::monotonic_ns();
+                recorder.idle()?;
+                reader.wait(Some(LOOK));
+                left = 0;
+            }
+            Next::Ended => return Ok(false),
+            Next::Died => return Ok(true),
+        }
+    }
+}
+
+fn packet<'a>(reader: &'a PacketReader, held: &'a Held, source: u32) -> Packet<'a> {
+    let descriptor = held.descriptor();
+    let note = (descriptor.flow_id != 0).then_some(Note {
+        shard: held.shard(),
+        flow_id: descriptor.flow_id,
+        app: descriptor.app,
+        master: descriptor.master,
+        confidence: descriptor.confidence,
+        flags: descriptor.flags,
+        identity: None,
+    });
+    Packet {
+        time_ns: descriptor.timestamp_ns,
+        bytes: reader.bytes(held),
+        wire_bytes: held.wire_bytes(),
+        link_type: link_type(descriptor.link, source),
+        interface: descriptor.interface.into(),
+        note,
+        lost: 0,
+        comment: "",
+    }
+}
+
+/// Learns of a flow what the flow table has, or, where the flow is gone, what the packet says.
+fn look(
+    reader: &PacketReader,
+    held: &Held,
+    view: &mut FlowView,
+    source: u32,
+    state: &mut FlowState,
+) {
+    if !read(reader, held, view, state) && state.identity.is_none() {
+        let link_type = link_type(held.descriptor().link, source);
+        let found = wire::parse(link_type, reader.bytes(held));
+        state.identity = found.map(|found| (found.key, found.key.community()));
+    }
+}
+
+fn read(reader: &PacketReader, held: &Held, view: &mut FlowView, state: &mut FlowState) -> bool {
+    let descriptor = held.descriptor();
+    let shards = reader.attached().shards();
+    let shard = shards.iter().find(|shard| shard.shard() == held.shard());
+    let slot = usize::try_from(descriptor.flow_slot).ok();
+    let (Some(shard), Some(slot)) = (shard, slot) else { return false };
+    if shard.read_flow(slot, view) != FlowRead::Flow {
+        return false;
+    }
+    let flow = Flow::decode(&view.snapshot, held.shard(), &view.meta);
+    if flow.id != descriptor.flow_id {
+        return false;
+    }
+    let risks = flow.attribute(&attr::RISKS).map(field::risks);
+    state.has_risk |= risks.is_some_and(|risks| risks != Risks::default());
+    if state.identity.is_none_or(|(_, community)| community == [0; 20]) {
+        let key = Key {
+            addresses: [flow.client.address, flow.server.address],
+            ports: [flow.client.port, flow.server.port],
+            l4: flow.l4,
+            ipv6: flow.ipv6,
+            vlan: flow.vlan,
+            one_way: false,
+        };
+        let digest = flow.community_id().and_then(|text| community::digest(&text));
+        state.identity = Some((key, digest.unwrap_or_default()));
+    }
+    true
+}

@@ -1,0 +1,247 @@
+//! `weir record`: an engine's packets, or those of files, to disk.
+//!
+//! Out of process, a reader like every other: what the disk does not take is dropped here, by name, and
+//! the engine never waits. One thread takes packets from the rings and fills blocks of memory
+//! (`sink`), another writes them (`disk`).
+
+mod args;
+pub(crate) mod choice;
+mod disk;
+mod files;
+mod flows;
+mod live;
+mod memory;
+mod offline;
+mod recorder;
+mod report;
+mod retain;
+mod sink;
+mod trigger;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::exit::{Code, failure};
+use crate::feed::target::Target;
+use crate::files::encode::Format;
+use crate::packets::{self, ETHERNET, PacketArgs, link_title, or_ethernet, sources};
+use crate::{exit, live as engines};
+
+pub(crate) use args::RecordArgs;
+use choice::{Choice, Filter};
+use flows::Flows;
+use memory::Memory;
+use recorder::{Recorder, Ways};
+use report::Summary;
+use retain::Limits;
+use sink::Sink;
+use trigger::{Lock, Trigger};
+
+/// Files are looked after this often.
+const TICK_NS: u64 = 1_000_000_000;
+
+/// Runs the command.
+pub(crate) fn run(args: &RecordArgs) -> anyhow::Result<ExitCode> {
+    if let Some(args::Sub::Trigger(args)) = &args.sub {
+        return trigger::run(args);
+    }
+    if args.dir.is_none() && args.tap.is_none() {
+        return Err(failure(Code::Usage, "say where to: --dir DIR, or --tap IF"));
+    }
+    let dir = args.dir.as_deref();
+    let lock = dir.map(|dir| Lock::take(dir, &args.prefix)).transpose()?;
+    if let Some(dir) = dir {
+        repair(dir, &args.prefix)?;
+    }
+    let stop = packets::stop_on_signals()?;
+    let trigger = Trigger::new(dir.map(|dir| (dir, args.prefix.as_str())))?;
+    let code = if args.sources.is_empty() {
+        record_live(args, &stop, &trigger)
+    } else {
+        record_files(args, &stop, &trigger)
+    };
+    drop(lock);
+    code
+}
+
+fn repair(dir: &std::path::Path, prefix: &str) -> anyhow::Result<()> {
+    let repaired = retain::repair(dir, prefix)
+        .with_context(|| format!("cannot repair what an earlier run left in {}", dir.display()))?;
+    if repaired != retain::Repaired::default() {
+        let retain::Repaired { files, packets, cut_bytes, empty } = repaired;
+        say(&format!(
+            "an earlier run did not end in order: {files} files finished with {packets} packets, \
+             {cut_bytes} bytes of torn ends cut off, {empty} files without packets removed"
+        ));
+    }
+    Ok(())
+}
+
+fn record_live(
+    args: &RecordArgs,
+    stop: &packets::Stop,
+    trigger: &Trigger,
+) -> anyhow::Result<ExitCode> {
+    let wanted = PacketArgs {
+        engine: args.engine.clone(),
+        filter: args.filter.clone(),
+        apps: args.apps.clone(),
+        flow: args.flow,
+        group: args.group.clone(),
+        lease: !args.window,
+    };
+    let mut reader = wanted.open("weir record")?;
+    let info = reader.attached().info();
+    let (name, description) = (format!("weir:{}", info.name), sources(reader.attached()));
+    if let Some(tap) = &args.tap {
+        packets::refuse_circle(reader.attached(), tap)?;
+        let source = or_ethernet(reader.link_type());
+        let title = link_title(source).unwrap_or("of another kind");
+        anyhow::ensure!(source == ETHERNET, "packets are {title}, and an interface takes Ethernet");
+    }
+    let choice = choice(args, false)?;
+    let mut recorder = recorder(args, choice, (name, description), Some(TICK_NS))?;
+    say(&format!("recording engine {}: {}", reader.attached().info().name, title(args, &recorder)));
+    let died = live::run(&mut reader, &mut recorder, stop, trigger);
+    let died = finish(&mut recorder, died)?;
+    let summary = Summary::new(&recorder, Some(&reader));
+    print(args, &summary)?;
+    if died {
+        return engines::ended(reader.attached());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn record_files(
+    args: &RecordArgs,
+    stop: &packets::Stop,
+    trigger: &Trigger,
+) -> anyhow::Result<ExitCode> {
+    let files = args.files()?;
+    let description = format!("{} files", files.len());
+    let choice = choice(args, true)?;
+    let mut recorder = recorder(args, choice, ("files".to_owned(), description), None)?;
+    let done = offline::run(&files, &mut recorder, stop, trigger);
+    finish(&mut recorder, done)?;
+    let summary = Summary::new(&recorder, None);
+    print(args, &summary)?;
+    if summary.lost() > 0 {
+        let text = format!("{} packets were chosen and could not be written", summary.lost());
+        return Err(failure(Code::Failed, text));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ends the files, also where it did not go well.
+fn finish<T>(recorder: &mut Recorder, result: anyhow::Result<T>) -> anyhow::Result<T> {
+    let ended = recorder.finish();
+    let value = result?;
+    ended?;
+    Ok(value)
+}
+
+fn print(args: &RecordArgs, summary: &Summary) -> anyhow::Result<()> {
+    let text = if args.json { serde_json::to_string(summary)? } else { summary.text() };
+    Ok(exit::print(&text)?)
+}
+
+/// Where to and how, for people.
+fn title(args: &RecordArgs, recorder: &Recorder) -> String {
+    let mut ways = Vec::new();
+    if let (Some(dir), Some(files)) = (&args.dir, &recorder.files) {
+        let way = report::way(files.sink.told(), args.direct());
+        ways.push(format!("to {} ({way})", dir.display()));
+    }
+    if let Some(target) = &recorder.target {
+        ways.push(format!("to {}", target.title()));
+    }
+    ways.join(", ")
+}
+
+fn choice(args: &RecordArgs, offline: bool) -> anyhow::Result<Choice> {
+    let app = |name: &String| packets::app_id(name, &args.engine);
+    let mut choice = Choice {
+        hosts: args.hosts.clone(),
+        vlans: args.vlans.clone(),
+        unknown: args.unknown,
+        risk: args.risk,
+        sample: args.sample.unwrap_or(1),
+        cut_off: args.cutoff,
+        snap: args.snap.and_then(|bytes| usize::try_from(bytes).ok()),
+        ..Choice::default()
+    };
+    for (name, bytes) in &args.snap_apps {
+        choice.snap_apps.insert(app(name)?, usize::try_from(*bytes)?);
+    }
+    if offline {
+        choice.apps = args.apps.iter().map(app).collect::<anyhow::Result<_>>()?;
+        let filter = args.filter.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        choice.filter = filter.map(Filter::new).transpose()?;
+    }
+    Ok(choice)
+}
+
+fn recorder(
+    args: &RecordArgs,
+    choice: Choice,
+    (name, description): (String, String),
+    tick_ns: Option<u64>,
+) -> anyhow::Result<Recorder> {
+    let mut files = None;
+    if let Some(dir) = &args.dir {
+        let shape = files::Shape {
+            folder: dir.clone(),
+            prefix: args.prefix.clone(),
+            format: args.format,
+            file_bytes: args.file_size,
+            file_ns: args.file_time,
+            file_packets: args.file_packets,
+            index: !args.no_index,
+            index_bytes: usize::try_from(args.index_memory)?,
+            tick_ns,
+            sync_ns: args.sync.every_ns(),
+            name,
+            description,
+            filter: args.filter.clone().unwrap_or_default(),
+            snap_bytes: args.snap.and_then(|bytes| u32::try_from(bytes).ok()).unwrap_or(0),
+        };
+        let way = disk::Way {
+            direct: args.direct(),
+            uring: !args.no_uring,
+            sync_files: args.sync.files(),
+        };
+        let limits = Limits {
+            prefix: args.prefix.clone(),
+            total_bytes: args.total_size.map(|most| most.saturating_sub(args.file_size)),
+            age_ns: args.max_age,
+        };
+        let sink = Sink::start(way, limits, args.buffers).context("cannot start to write")?;
+        files = Some(files::Files::new(shape, sink));
+    }
+    let target = args.tap.as_deref().map(Target::open).transpose()?;
+    let memory = match args.pretrigger {
+        None => None,
+        Some(span_ns) => {
+            Some(Memory::new(span_ns, args.after, usize::try_from(args.pretrigger_memory)?))
+        }
+    };
+    let flows = Flows::new(usize::try_from(args.flows)?);
+    let ways = Ways { files, target, memory };
+    Ok(Recorder::new(choice, flows, ways, args.comments && args.format == Format::Pcapng))
+}
+
+/// Tells people what is going on.
+fn say(text: &str) {
+    // Standard error may be closed; there is nobody to tell then.
+    writeln!(io::stderr(), "weir: {text}").ok();
+}
+
+/// A clock that never goes back.
+fn monotonic_ns() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    let [seconds, rest] = [now.tv_sec, now.tv_nsec].map(|part| u64::try_from(part).unwrap_or(0));
+    seconds * 1_000_000_000 + rest
+}

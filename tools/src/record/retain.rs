@@ -1,0 +1,211 @@
+//! The files of a directory: their names, which of them are the recorder's, which have to go, and what a
+//! crash left.
+//!
+//! A name is `PREFIX-NUMBER-TIME.ENDING`. The number grows by one a file, so that the order of names
+//! is that of writing, whatever the clock did.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::SeekFrom;
+
+use crate::files::encode::Format;
+use crate::files::reader::Ended;
+use crate::index::build;
+use crate::index::lookup::path_of;
+
+/// What may stay.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Limits {
+    pub(super) prefix: String,
+    /// All files together, with what the one being written may come to.
+    pub(super) total_bytes: Option<u64>,
+    pub(super) age_ns: Option<u64>,
+}
+
+/// A file of the recorder.
+#[derive(Debug)]
+struct Ours {
+    number: u64,
+    path: PathBuf,
+    bytes: u64,
+    written: Option<SystemTime>,
+}
+
+/// The name of file `number`, whose first packet is of `time_ns`.
+pub(super) fn name(prefix: &str, number: u64, time_ns: u64, format: Format) -> String {
+    let seconds = time_ns / 1_000_000_000;
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = civil(days);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    let ending = format.ending();
+    format!(
+        "{prefix}-{number:08}-{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z.{ending}"
+    )
+}
+
+/// Year, month and day, so many days after 1970 began (H. Hinnant, `chrono`-compatible low-level
+/// date algorithms, `civil_from_days`).
+const fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let of_era = shifted % 146_097;
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
+    (year, month, day)
+}
+
+/// The recorder's number of a file; none if it is another's.
+fn number(prefix: &str, name: &str) -> Option<u64> {
+    let rest = name.strip_prefix(prefix)?.strip_prefix('-')?;
+    let (number, _) = rest.split_once('-')?;
+    number.bytes().all(|byte| byte.is_ascii_digit()).then(|| number.parse().ok())?
+}
+
+/// Those whose names end so.
+fn ours(folder: &Path, prefix: &str, endings: &[&str]) -> io::Result<Vec<Ours>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let fits = endings.iter().any(|ending| name.ends_with(ending));
+        let Some(number) = number(prefix, &name).filter(|_| fits) else { continue };
+        let Ok(known) = entry.metadata() else { continue };
+        let bytes = known.len();
+        found.push(Ours { number, path: entry.path(), bytes, written: known.modified().ok() });
+    }
+    found.sort_by_key(|file| file.number);
+    Ok(found)
+}
+
+/// What names end with of files that are whole, and of those that are not yet.
+const WHOLE: &[&str] = &[".pcapng", ".pcap"];
+const PARTS: &[&str] = &[".pcapng.part", ".pcap.part"];
+
+/// The number of the next file.
+pub(super) fn next_number(folder: &Path, prefix: &str) -> u64 {
+    let last = |endings| ours(folder, prefix, endings).ok()?.pop().map(|file| file.number);
+    last(WHOLE).max(last(PARTS)).map_or(0, |last| last + 1)
+}
+
+/// Removes the oldest files until the limits hold. How many.
+pub(super) fn remove_oldest(folder: &Path, limits: &Limits) -> u64 {
+    if limits.total_bytes.is_none() && limits.age_ns.is_none() {
+        return 0;
+    }
+    let Ok(files) = ours(folder, &limits.prefix, WHOLE) else { return 0 };
+    let index_bytes = |path: &Path| fs::metadata(path_of(path)).map_or(0, |file| file.len());
+    let sizes: Vec<u64> = files.iter().map(|file| file.bytes + index_bytes(&file.path)).collect();
+    let mut total: u64 = sizes.iter().sum();
+    let now = SystemTime::now();
+    let mut removed = 0;
+    for (file, bytes) in files.iter().zip(sizes) {
+        let too_much = limits.total_bytes.is_some_and(|most| total > most);
+        let too_old = limits.age_ns.is_some_and(|most| {
+            let age = file.written.and_then(|written| now.duration_since(written).ok());
+            age.is_some_and(|age| age > Duration::from_nanos(most))
+        });
+        if !too_much && !too_old {
+            break;
+        }
+        fs::remove_file(path_of(&file.path)).ok();
+        match fs::remove_file(&file.path) {
+            Ok(()) => (removed, total) = (removed + 1, total - bytes),
+            Err(error) => super::say(&format!("cannot remove {}: {error}", file.path.display())),
+        }
+    }
+    removed
+}
+
+/// What was found of an earlier run.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(super) struct Repaired {
+    pub(super) files: u64,
+    pub(super) packets: u64,
+    pub(super) cut_bytes: u64,
+    /// Files without a packet, which are gone.
+    pub(super) empty: u64,
+}
+
+/// Finishes the files that an earlier run left unfinished: they end after their last whole packet, and
+/// get an index and their name.
+///
+/// # Errors
+/// A file cannot be read, cut or renamed.
+pub(super) fn repair(folder: &Path, prefix: &str) -> io::Result<Repaired> {
+    let mut repaired = Repaired::default();
+    let left = match ours(folder, prefix, &[".part"]) {
+        Ok(left) => left,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(repaired),
+        Err(error) => return Err(error),
+    };
+    for file in left {
+        let name = file.path.with_extension("");
+        if !PARTS.iter().any(|ending| file.path.to_string_lossy().ends_with(ending)) {
+            fs::remove_file(&file.path)?;
+            continue;
+        }
+        // What was asked for beforehand and never written is a hole, and packets behind one are not
+        // to be trusted.
+        let data = File::options().read(true).write(true).open(&file.path)?;
+        let mut bytes = file.bytes;
+        if let Ok(hole) = rustix::fs::seek(&data, SeekFrom::Hole(0)) {
+            data.set_len(hole)?;
+            bytes = hole;
+        }
+        let scanned = build::scan(&file.path)?.filter(|(_, scanned)| scanned.packets > 0);
+        let Some((builder, scanned)) = scanned else {
+            fs::remove_file(&file.path)?;
+            repaired.empty += 1;
+            continue;
+        };
+        if scanned.ended == Ended::Torn {
+            data.set_len(scanned.whole_bytes)?;
+        }
+        build::write(&name, &builder.finish(scanned.whole_bytes), true)?;
+        data.sync_all()?;
+        fs::rename(&file.path, &name)?;
+        repaired.files += 1;
+        repaired.packets += scanned.packets;
+        repaired.cut_bytes += bytes - scanned.whole_bytes;
+    }
+    Ok(repaired)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_in_the_order_of_writing() {
+        let name = name("weir", 7, 1_700_000_000_123_456_789, Format::Pcapng);
+        assert_eq!(name, "weir-00000007-20231114T221320Z.pcapng");
+        assert_eq!(number("weir", &name), Some(7));
+        assert_eq!(number("other", &name), None);
+        assert_eq!(number("weir", "weir-x-y.pcap"), None);
+        assert_eq!(civil(0), (1970, 1, 1));
+        assert_eq!(civil(11_016), (2000, 2, 29));
+    }
+
+    #[test]
+    fn the_oldest_go_first_and_others_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for number in [3, 1, 2] {
+            fs::write(path(&name("a", number, 0, Format::Pcap)), [0; 100]).unwrap();
+        }
+        fs::write(path("mine.pcap"), [0; 1000]).unwrap();
+        assert_eq!(next_number(folder.path(), "a"), 4);
+        let limits = Limits { prefix: "a".to_owned(), total_bytes: Some(250), ..Limits::default() };
+        assert_eq!(remove_oldest(folder.path(), &limits), 1);
+        assert!(!path(&name("a", 1, 0, Format::Pcap)).exists());
+        assert!(path(&name("a", 2, 0, Format::Pcap)).exists() && path("mine.pcap").exists());
+    }
+}
