@@ -137,10 +137,9 @@ impl RecordWriter {
             for (index, &word) in flow.words.iter().take(FLOW_WORDS).enumerate() {
                 put.word(4 + index, word);
             }
-            let mut next = FIXED_WORDS;
-            for word in health.iter().copied().chain(words(meta)) {
-                put.word(next, word);
-                next += 1;
+            let rest = health.iter().copied().chain(words(meta));
+            for (index, word) in (FIXED_WORDS..).zip(rest) {
+                put.word(index, word);
             }
         });
     }
@@ -292,7 +291,7 @@ mod tests {
             let meta = vec![number.to_le_bytes()[0]; meta_length(number)];
             let (kind, reason) = (RecordKind::Updated, EndReason::Active);
             let words = [number; HEALTH_WORDS];
-            let health = if number % 3 == 0 { &words[..] } else { &[] };
+            let health = if number.is_multiple_of(3) { &words[..] } else { &[] };
             self.writer.push(kind, reason, number * 3, &flow, health, &meta);
         }
     }
@@ -305,7 +304,7 @@ mod tests {
     fn check(record: &Record) -> u64 {
         let number = record.sequence;
         assert_eq!(record.flow.words, [number; SLOT_WORDS]);
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             assert_eq!(record.health.words, [number; HEALTH_WORDS]);
         }
         assert_eq!((record.kind, record.reason), (RecordKind::Updated, EndReason::Active));

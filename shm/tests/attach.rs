@@ -129,6 +129,7 @@ fn open(path: &Path) -> Result<Attached, Error> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one engine, and each thing that it writes")]
 fn everything_an_engine_writes_is_read() {
     let directory = directory();
     let path = directory.path().join("sub/a.sock");

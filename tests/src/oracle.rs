@@ -17,8 +17,11 @@ use weir_shm::records::RecordKind;
 use crate::seen;
 use crate::traffic::packet::End;
 
+/// A kind of event: its name, and how many of it there are.
+pub type Class = (&'static str, fn(&Events) -> u64);
+
 /// The classes that are compared, by tshark's field `tcp.analysis.…`, and how Weir counts them.
-pub const CLASSES: [(&str, fn(&Events) -> u64); 14] = [
+pub const CLASSES: [Class; 14] = [
     ("retransmission", |e| e.retransmissions.into()),
     ("fast_retransmission", |e| e.fast_retransmissions.into()),
     ("spurious_retransmission", |e| e.spurious_retransmissions.into()),
@@ -164,12 +167,16 @@ fn nanoseconds(text: &str) -> u64 {
 /// The engine does not run.
 pub fn by_weir(path: &Path) -> anyhow::Result<Flows> {
     let mut flows = Flows::new();
-    seen::records(&format!("pcap:{}", path.display()), &[], |record| {
-        if record.kind == RecordKind::Ended && matches!(record.flow.l4(), 6 | 17) {
-            add(&record.flow, &record.health, &mut flows);
-        }
-        Ok(())
-    })?;
+    seen::records(
+        &format!("pcap:{}", path.display()),
+        &[("health.enabled", true.into())],
+        |record| {
+            if record.kind == RecordKind::Ended && matches!(record.flow.l4(), 6 | 17) {
+                add(&record.flow, &record.health, &mut flows);
+            }
+            Ok(())
+        },
+    )?;
     Ok(flows)
 }
 

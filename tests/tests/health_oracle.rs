@@ -133,12 +133,16 @@ fn capture() -> (tempfile::TempDir, PathBuf) {
 fn records() -> Vec<Record> {
     let (_place, path) = capture();
     let mut records = Vec::new();
-    seen::records(&format!("pcap:{}", path.display()), &[], |record| {
-        if record.kind == RecordKind::Ended {
-            records.push(record.clone());
-        }
-        Ok(())
-    })
+    seen::records(
+        &format!("pcap:{}", path.display()),
+        &[("health.enabled", true.into())],
+        |record| {
+            if record.kind == RecordKind::Ended {
+                records.push(record.clone());
+            }
+            Ok(())
+        },
+    )
     .unwrap();
     records
 }

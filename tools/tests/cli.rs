@@ -171,7 +171,11 @@ fn a_check_speaks_as_plugins_do() {
             "WEIR CRITICAL - severity of all hosts is 3 | severity=3;;2;0;\n",
         ),
         (vec!["-m", "flows", "-w", "x"], 3, "WEIR UNKNOWN - `x` is no range"),
-        (vec!["-m", "idle", "--host", "192.0.2.9"], 3, "WEIR UNKNOWN - the host has no live flow"),
+        (
+            vec!["-m", "idle", "--host", "203.0.113.9"],
+            3,
+            "WEIR UNKNOWN - the host has no live flow",
+        ),
         (
             vec!["-m", "bps-in", "--host", "10.0.0.1", "--over", "0.1"],
             0,

@@ -34,6 +34,9 @@ use sequence::{Half, Segment, found};
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 
+/// What a SYN asks for congestion marks with (RFC 3168, section 6.1.1).
+const SETUP: u8 = TcpHead::ECE | TcpHead::CWR;
+
 /// Bit of the lower half's `seen`: the flow has its slot.
 const OPEN: u8 = 0x80;
 /// Bit of a server's `seen`: it answered a SYN, and that was not acknowledged yet.
@@ -365,8 +368,6 @@ impl<'a> Exchange<'a> {
         note_offer(slot, self.lane, self.from);
         if answers && self.to.seen & seen::SYN != 0 && !state::has_mark(slot, mark::ESTABLISHED) {
             latency::server_delay(slot, arrival.now_ns.saturating_sub(self.to.mark_ns));
-            // RFC 3168, section 6.1.1.
-            const SETUP: u8 = TcpHead::ECE | TcpHead::CWR;
             let asked = record::flags_of_lane(self.flow, 1 - self.lane) & SETUP == SETUP;
             if asked && tcp.flags & SETUP == TcpHead::ECE {
                 state::add_marks(slot, mark::ECN);

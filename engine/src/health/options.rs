@@ -78,7 +78,7 @@ mod tests {
         let wanted = Offer { mss: 1460, bits: SCALE | 7 | SACK | TIMESTAMPS };
         assert_eq!(offer(&linux), wanted);
         assert_eq!(timestamps(&linux), Some((9, 0)));
-        assert_eq!(offer(&head(&[3, 3, 200])).bits, SCALE | 14);
+        assert_eq!(offer(&head(&[3, 3, 200])).bits, SCALE | 0x0e);
         assert_eq!(offer(&head(&[])), Offer::default());
     }
 

@@ -177,12 +177,14 @@ fn any_segments_are_judged() {
     let mut talk = Talk::default();
     for _ in 0..200_000 {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let [a, b, c, d, e, ..] = (state >> 16).to_le_bytes();
-        let number = |byte: u8| u32::from(byte & 7) * 100 + u32::from(byte >> 7) * 0xffff_ff00;
-        let flags = if e & 0x60 == 0 { d } else { TcpHead::ACK };
-        let window = u16::from(e & 3) * 50;
-        let length = u32::from(c & 3) * u32::from(c >> 7) * 50 + u32::from(c & 1);
-        talk.now_ns = talk.now_ns.wrapping_add(u64::from(d) * 100_000);
-        talk.say_with_window(usize::from(a & 1), number(a >> 1), number(b), length, flags, window);
+        let [lane, acknowledged, sent, flags, kind, ..] = (state >> 16).to_le_bytes();
+        let number =
+            |byte: u8| (u32::from(byte & 7) * 100).wrapping_add(u32::from(byte >> 7) * 0xffff_ff00);
+        let window = u16::from(kind & 3) * 50;
+        let length = u32::from(sent & 3) * u32::from(sent >> 7) * 50 + u32::from(sent & 1);
+        talk.now_ns = talk.now_ns.wrapping_add(u64::from(flags) * 100_000);
+        let flags = if kind & 0x60 == 0 { flags } else { TcpHead::ACK };
+        let (sequence, acknowledged) = (number(lane >> 1), number(acknowledged));
+        talk.say_with_window(usize::from(lane & 1), sequence, acknowledged, length, flags, window);
     }
 }

@@ -350,8 +350,8 @@ const fn of_flags(flags: u8) -> u8 {
         seen::ACK
     };
     let fin = if flags & FIN != 0 { seen::FIN } else { 0 };
-    let rst = if flags & RST != 0 { seen::RST } else { 0 };
-    opens | rest | fin | rst
+    let aborts = if flags & RST != 0 { seen::RST } else { 0 };
+    opens | rest | fin | aborts
 }
 
 #[cfg(not(loom))]

@@ -124,10 +124,9 @@ impl Detail<'_> {
     /// Keeps a text, cut to 64 bytes.
     pub fn set_text(self, text: Text, bytes: &[u8]) {
         let bytes = &bytes[..bytes.len().min(TEXT_BYTES)];
-        let mut at = text.place();
-        put(self.0, at, bytes.len() as u64);
-        for word in words(bytes) {
-            at += 1;
+        let place = text.place();
+        put(self.0, place, bytes.len() as u64);
+        for (at, word) in (place + 1..).zip(words(bytes)) {
             put(self.0, at, word);
         }
     }
@@ -203,14 +202,13 @@ impl Detail<'_> {
         }
         let count = |at: &usize| get(self.0, NAME_VALUES + at * NAME_WORDS) & 0xffff_ffff;
         let at = (0..NAMES).min_by_key(count).unwrap_or(0);
-        let mut place = NAME_VALUES + at * NAME_WORDS;
+        let place = NAME_VALUES + at * NAME_WORDS;
         let name = &name[name.len().saturating_sub(NAME_BYTES)..];
         let inherited = count(&at) + 1;
         put(self.0, NAME_KEYS + at, hash);
         put(self.0, place, inherited & 0xffff_ffff | (name.len() as u64) << 32);
-        for word in words(name) {
-            place += 1;
-            put(self.0, place, word);
+        for (at, word) in (place + 1..).zip(words(name)) {
+            put(self.0, at, word);
         }
     }
 }

@@ -156,10 +156,8 @@ impl NameSlot<'_> {
         put(self.0, NAME_ADDRESS + 1, address[1]);
         put(self.0, NAME_SEEN_NS, seen_ns.max(1));
         put(self.0, NAME_HEAD, name.len() as u64 | u64::from(source as u8) << 8);
-        let mut at = NAME_TEXT;
-        for word in words(name) {
+        for (at, word) in (NAME_TEXT..).zip(words(name)) {
             put(self.0, at, word);
-            at += 1;
         }
         commit(&self.0[0]);
     }

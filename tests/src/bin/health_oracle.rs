@@ -52,7 +52,9 @@ fn main() -> anyhow::Result<ExitCode> {
         }
     }
     println!("{version}; {read} captures, {} not read", unread.len());
-    unread.iter().for_each(|line| println!("  {line}"));
+    for line in &unread {
+        println!("  {line}");
+    }
     println!("{} flows that only one has, or with other packets", comparison.apart);
     println!(
         "{:<26} {:>8} {:>9} {:>8} {:>8} {:>10} {:>10}",
