@@ -9,6 +9,7 @@
 //! - Capacity is fixed. A full pair of groups evicts by name ([`table::Place`]); it never stops.
 
 pub(crate) mod group;
+pub(crate) mod groups;
 pub mod record;
 pub mod table;
 pub mod timeouts;

@@ -1,4 +1,4 @@
-//! Finding a host by its address: two choices of a group of fifteen slots, as the flow table does it.
+//! Finding a host by its address, as the flow table finds flows: by [`Groups`].
 //!
 //! Where both groups of a new host are full, the least worthy of the thirty leaves: a remote one
 //! before a local one of which nothing but its slot is kept, that before a local one with a detail,
@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use weir_shm::hosts::{HostsWriter, bucket_of};
 
-use crate::flow::group::{GROUP_SLOTS, Group, prefetch, tag_of};
+use crate::flow::groups::Groups;
 
 /// How worthy a host is of staying.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -30,7 +30,7 @@ const SILENT: u32 = 280;
 /// See the module.
 #[derive(Debug)]
 pub(super) struct HostTable {
-    groups: Box<[Group]>,
+    groups: Groups,
     /// Rank, and the bucket of the last sign of life.
     worth: Box<[u32]>,
     secret: RandomState,
@@ -47,15 +47,12 @@ pub(super) struct HostTable {
 impl HostTable {
     /// Slots for so many hosts: whole groups.
     pub(super) const fn slots_for(hosts: u32) -> u32 {
-        const SLOTS: u32 = 15;
-        const { assert!(SLOTS as usize == GROUP_SLOTS) };
-        let groups = hosts.div_ceil(SLOTS);
-        (if groups < 2 { 2 } else { groups }) * SLOTS
+        Groups::slots_for(hosts)
     }
 
     pub(super) fn new(slots: u32, details: u32, [a, b, c, d]: [u64; 4]) -> HostTable {
         HostTable {
-            groups: vec![Group::EMPTY; slots as usize / GROUP_SLOTS].into(),
+            groups: Groups::new(slots as usize),
             worth: vec![0; slots as usize].into(),
             secret: RandomState::with_seeds(b, d, a, c),
             generation: 0,
@@ -88,66 +85,34 @@ impl HostTable {
     /// Asks for the tags that a look-up of `hash` reads first.
     #[inline(always)]
     pub(super) fn prefetch_tags(&self, hash: u64) {
-        prefetch::<0, _>(&self.groups[self.first_choice(hash)]);
+        self.groups.prefetch(hash);
     }
 
     /// Where a host of this hash most likely is, by the tags of its first group.
     #[inline(always)]
     pub(super) fn likely(&self, hash: u64) -> Option<u32> {
-        let group = self.first_choice(hash);
-        let slot = self.groups[group].matching(tag_of(hash)).next()?;
-        Some(index_of(group, slot))
+        self.groups.likely(hash)
     }
 
     /// The place of a host.
     #[inline(always)]
     pub(super) fn find(&self, writer: &HostsWriter, address: [u64; 2], hash: u64) -> Option<u32> {
-        let first = self.first_choice(hash);
-        if let Some(found) = self.find_in(writer, first, address, hash) {
-            return Some(found);
-        }
-        if self.groups[first].has_overflowed() {
-            return self.find_in(writer, self.second_choice(hash, first), address, hash);
-        }
-        None
-    }
-
-    #[inline(always)]
-    fn find_in(
-        &self,
-        writer: &HostsWriter,
-        group: usize,
-        address: [u64; 2],
-        hash: u64,
-    ) -> Option<u32> {
-        let candidates = self.groups[group].matching(tag_of(hash));
-        let mut places = candidates.map(|slot| index_of(group, slot));
-        places.find(|at| writer.slot(*at).has(address))
+        self.groups.find(hash, |index| writer.slot(index).has(address))
     }
 
     /// A free place for a new host, or the one whose host is to leave first.
     pub(super) fn place(&self, hash: u64) -> Result<u32, u32> {
-        let first = self.first_choice(hash);
-        let second = self.second_choice(hash, first);
-        for group in [first, second] {
-            if let Some(slot) = self.groups[group].free().next() {
-                return Ok(index_of(group, slot));
-            }
+        if let Some(index) = self.groups.free(hash) {
+            return Ok(index);
         }
-        let all = [first, second]
-            .into_iter()
-            .flat_map(|group| (0..GROUP_SLOTS).map(move |slot| index_of(group, slot)));
+        let choices = self.groups.choices(hash).into_iter();
+        let all = choices.flat_map(|group| self.groups.taken_in(group));
         Err(all.min_by_key(|at| self.worth[*at as usize]).unwrap_or_default())
     }
 
     /// Takes a free place; the generation of the new host.
     pub(super) fn take(&mut self, index: u32, hash: u64) -> u32 {
-        let (group, slot) = position(index);
-        self.groups[group].take(slot, tag_of(hash));
-        let first = self.first_choice(hash);
-        if group != first {
-            self.groups[first].overflow();
-        }
+        self.groups.take(index, hash);
         self.live += 1;
         self.generation = self.generation.wrapping_add(1).max(1);
         self.generation
@@ -155,12 +120,7 @@ impl HostTable {
 
     /// Frees the place of a host.
     pub(super) fn release(&mut self, index: u32, address: [u64; 2], detail: Option<u32>) {
-        let (group, slot) = position(index);
-        self.groups[group].release(slot);
-        let first = self.first_choice(self.hash(address));
-        if group != first {
-            self.groups[first].underflow();
-        }
+        self.groups.release(index, self.hash(address));
         self.live -= 1;
         if let Some(detail) = detail {
             self.owners[detail as usize] = u32::MAX;
@@ -213,33 +173,4 @@ impl HostTable {
         let worth = &mut self.worth[index as usize];
         *worth = *worth & AGE_MASK | (Rank::Local as u32) << RANK_SHIFT;
     }
-
-    #[inline(always)]
-    fn first_choice(&self, hash: u64) -> usize {
-        scale(hash & 0xFFFF_FFFF, self.groups.len())
-    }
-
-    #[inline(always)]
-    fn second_choice(&self, hash: u64, first: usize) -> usize {
-        let others = self.groups.len() - 1;
-        let second = first + 1 + scale((hash >> 25) & 0xFFFF_FFFF, others);
-        if second >= self.groups.len() { second - self.groups.len() } else { second }
-    }
-}
-
-/// Maps 32 bits onto `0..count` by a multiplication.
-#[inline(always)]
-const fn scale(bits: u64, count: usize) -> usize {
-    ((bits * count as u64) >> 32) as usize
-}
-
-#[inline(always)]
-const fn position(index: u32) -> (usize, usize) {
-    (index as usize / GROUP_SLOTS, index as usize % GROUP_SLOTS)
-}
-
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "the number of slots is a u32")]
-const fn index_of(group: usize, slot: usize) -> u32 {
-    (group * GROUP_SLOTS + slot) as u32
 }
