@@ -103,20 +103,9 @@ impl Alerts {
         state.bits |= bit::HALF_OPEN;
         self.count(
             AlertKind::SynFloodVictim,
-            &Counted {
-                key: victim_key(flow),
-                amount: 1,
-                figure: Figure::HalfOpen,
-                flow: flow.id,
-                now_ns: flow.now_ns,
-                ident: 0,
-                about: &|| Alert {
-                    subject: party(&flow.server),
-                    protocol: TCP,
-                    vlan: flow.vlan,
-                    ..Alert::default()
-                },
-            },
+            &flow.counts(victim_key(flow), Figure::HalfOpen, &|| {
+                flow.about(party(&flow.server), super::Party::default())
+            }),
         );
     }
 
@@ -181,19 +170,10 @@ impl Alerts {
         self.count(
             kind,
             &Counted {
-                key: key(kind, &flow.server.address, 0, 0),
                 amount: packets,
-                figure: Figure::Packets,
-                flow: flow.id,
-                now_ns: flow.now_ns,
-                ident: 0,
-                about: &|| Alert {
-                    subject: host(&flow.server),
-                    peer: host(&flow.client),
-                    protocol: flow.protocol,
-                    vlan: flow.vlan,
-                    ..Alert::default()
-                },
+                ..flow.counts(key(kind, &flow.server.address, 0, 0), Figure::Packets, &|| {
+                    flow.about(host(&flow.server), host(&flow.client))
+                })
             },
         );
     }
@@ -203,19 +183,12 @@ impl Alerts {
         self.count(
             AlertKind::Amplification,
             &Counted {
-                key: key(AlertKind::Amplification, &flow.server.address, 0, 0),
                 amount: bytes,
-                figure: Figure::Bytes,
-                flow: flow.id,
-                now_ns: flow.now_ns,
-                ident: 0,
-                about: &|| Alert {
-                    subject: host(&flow.server),
-                    peer: party(&flow.client),
-                    protocol: UDP,
-                    vlan: flow.vlan,
-                    ..Alert::default()
-                },
+                ..flow.counts(
+                    key(AlertKind::Amplification, &flow.server.address, 0, 0),
+                    Figure::Bytes,
+                    &|| flow.about(host(&flow.server), party(&flow.client)),
+                )
             },
         );
     }
@@ -231,20 +204,11 @@ impl Alerts {
         self.count(
             AlertKind::BruteForce,
             &Counted {
-                key: service,
-                amount: 1,
-                figure: Figure::Connections,
-                flow: flow.id,
-                now_ns: flow.now_ns,
                 ident: super::folded(&flow.server.address) ^ u64::from(flow.server.port),
-                about: &|| Alert {
-                    subject: host(&flow.client),
-                    peer: party(&flow.server),
-                    protocol: TCP,
-                    vlan: flow.vlan,
+                ..flow.counts(service, Figure::Connections, &|| Alert {
                     app: app.0,
-                    ..Alert::default()
-                },
+                    ..flow.about(host(&flow.client), party(&flow.server))
+                })
             },
         );
     }

@@ -109,20 +109,13 @@ impl Alerts {
             self.count(
                 kind,
                 &Counted {
-                    key: key(kind, &flow.client.address, 0, ident),
-                    amount: 1,
-                    figure: Figure::Flows,
-                    flow: flow.id,
-                    now_ns: flow.now_ns,
                     ident,
-                    about: &|| Alert {
-                        subject: host(&flow.client),
-                        peer: party(&flow.server),
-                        protocol: flow.protocol,
-                        vlan: flow.vlan,
-                        note: ShortText::new(about.name.as_bytes()),
-                        ..Alert::default()
-                    },
+                    ..flow.counts(key(kind, &flow.client.address, 0, ident), Figure::Flows, &|| {
+                        Alert {
+                            note: ShortText::new(about.name.as_bytes()),
+                            ..flow.about(host(&flow.client), party(&flow.server))
+                        }
+                    })
                 },
             );
         }
@@ -158,14 +151,8 @@ impl Alerts {
 
 /// The flow as an alert of its own names it.
 fn about(flow: &Flow, totals: &Totals) -> Alert {
-    let mut alert = Alert {
-        subject: party(&flow.client),
-        peer: party(&flow.server),
-        protocol: flow.protocol,
-        vlan: flow.vlan,
-        app: totals.app.0,
-        ..Alert::default()
-    };
+    let mut alert =
+        Alert { app: totals.app.0, ..flow.about(party(&flow.client), party(&flow.server)) };
     let sum = |of: [u64; 2]| of[0].saturating_add(of[1]);
     alert.set_figure(Figure::Bytes, sum(totals.bytes));
     alert.set_figure(Figure::Packets, sum(totals.packets));

@@ -214,6 +214,18 @@ struct Counted<'a> {
     about: &'a dyn Fn() -> Alert,
 }
 
+impl Flow {
+    /// Counts one more of `figure` because of the flow.
+    fn counts<'a>(&self, key: Key, figure: Figure, about: &'a dyn Fn() -> Alert) -> Counted<'a> {
+        Counted { key, amount: 1, figure, flow: self.id, now_ns: self.now_ns, ident: 0, about }
+    }
+
+    /// An alert about two of its parties.
+    fn about(&self, subject: Party, peer: Party) -> Alert {
+        Alert { subject, peer, protocol: self.protocol, vlan: self.vlan, ..Alert::default() }
+    }
+}
+
 /// A key: what is counted, of whom, and two numbers more.
 #[inline]
 fn key(kind: AlertKind, host: &[u8; 16], port: u16, more: u64) -> Key {

@@ -39,21 +39,11 @@ impl Alerts {
     fn failed(&mut self, flow: &Flow) {
         self.count(
             AlertKind::DnsErrors,
-            &Counted {
-                key: key(AlertKind::DnsErrors, &flow.client.address, 0, 0),
-                amount: 1,
-                figure: Figure::Errors,
-                flow: flow.id,
-                now_ns: flow.now_ns,
-                ident: 0,
-                about: &|| Alert {
-                    subject: host(&flow.client),
-                    peer: super::party(&flow.server),
-                    protocol: flow.protocol,
-                    vlan: flow.vlan,
-                    ..Alert::default()
-                },
-            },
+            &flow.counts(
+                key(AlertKind::DnsErrors, &flow.client.address, 0, 0),
+                Figure::Errors,
+                &|| flow.about(host(&flow.client), super::party(&flow.server)),
+            ),
         );
     }
 
@@ -74,20 +64,16 @@ impl Alerts {
         self.count(
             AlertKind::DnsTunnel,
             &Counted {
-                key: key(AlertKind::DnsTunnel, &flow.client.address, 0, hash(below)),
                 amount: at as u64,
-                figure: Figure::NameBytes,
-                flow: flow.id,
-                now_ns: flow.now_ns,
                 ident: hash(below),
-                about: &|| Alert {
-                    subject: host(&flow.client),
-                    peer: super::party(&flow.server),
-                    protocol: flow.protocol,
-                    vlan: flow.vlan,
-                    note: ShortText::new(&text),
-                    ..Alert::default()
-                },
+                ..flow.counts(
+                    key(AlertKind::DnsTunnel, &flow.client.address, 0, hash(below)),
+                    Figure::NameBytes,
+                    &|| Alert {
+                        note: ShortText::new(&text),
+                        ..flow.about(host(&flow.client), super::party(&flow.server))
+                    },
+                )
             },
         );
     }

@@ -104,15 +104,11 @@ impl Alerts {
     fn note_distance(&mut self, flow: &Flow) {
         self.count(
             AlertKind::TtlOddity,
-            &Counted {
-                key: key(AlertKind::TtlOddity, &flow.client.address, 0, 0),
-                amount: 1,
-                figure: Figure::Changes,
-                flow: flow.id,
-                now_ns: flow.now_ns,
-                ident: 0,
-                about: &|| Alert { subject: host(&flow.client), ..Alert::default() },
-            },
+            &flow.counts(
+                key(AlertKind::TtlOddity, &flow.client.address, 0, 0),
+                Figure::Changes,
+                &|| Alert { subject: host(&flow.client), ..Alert::default() },
+            ),
         );
     }
 
@@ -129,31 +125,19 @@ impl Alerts {
             return;
         }
         state.bits |= bit::DISTINCT;
-        let about = || Alert {
-            subject: host(&flow.client),
-            peer: host(&flow.server),
-            protocol: flow.protocol,
-            vlan: flow.vlan,
-            ..Alert::default()
-        };
+        let about = || flow.about(host(&flow.client), host(&flow.server));
         let counted = Counted {
-            key: ports_key(flow),
-            amount: 1,
-            figure: Figure::Ports,
-            flow: flow.id,
-            now_ns: flow.now_ns,
             ident: folded(&flow.server.address),
-            about: &about,
+            ..flow.counts(ports_key(flow), Figure::Ports, &about)
         };
         if matches!(flow.protocol, TCP | super::UDP) {
             self.count(AlertKind::PortScan, &counted);
         }
-        let about = || Alert {
-            subject: host(&flow.client),
-            peer: super::Party { address: [0; 16], port: flow.server.port },
-            protocol: flow.protocol,
-            vlan: flow.vlan,
-            ..Alert::default()
+        let about = || {
+            flow.about(
+                host(&flow.client),
+                super::Party { address: [0; 16], port: flow.server.port },
+            )
         };
         self.count(
             AlertKind::HostScan,
@@ -170,21 +154,11 @@ impl Alerts {
     fn repeat(&mut self, flow: &Flow) {
         self.count(
             AlertKind::SynFloodAttacker,
-            &Counted {
-                key: key(AlertKind::SynFloodAttacker, &flow.client.address, 0, 0),
-                amount: 1,
-                figure: Figure::HalfOpen,
-                flow: flow.id,
-                now_ns: flow.now_ns,
-                ident: 0,
-                about: &|| Alert {
-                    subject: host(&flow.client),
-                    peer: super::party(&flow.server),
-                    protocol: flow.protocol,
-                    vlan: flow.vlan,
-                    ..Alert::default()
-                },
-            },
+            &flow.counts(
+                key(AlertKind::SynFloodAttacker, &flow.client.address, 0, 0),
+                Figure::HalfOpen,
+                &|| flow.about(host(&flow.client), super::party(&flow.server)),
+            ),
         );
     }
 }

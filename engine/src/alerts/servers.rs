@@ -3,7 +3,7 @@
 use weir_shm::alerts::{Alert, AlertKind, Figure, ShortText};
 
 use super::event::{Begin, Flow};
-use super::{Alerts, Counted, Party, UDP, host, key, seconds};
+use super::{Alerts, Counted, Party, host, key, seconds};
 
 const DHCP_SERVER: u16 = 67;
 const DHCP_CLIENT: u16 = 68;
@@ -46,19 +46,15 @@ impl Alerts {
         self.count(
             AlertKind::UnexpectedServer,
             &Counted {
-                key: key(AlertKind::UnexpectedServer, &server.address, 0, ident << 8),
-                amount: 1,
-                figure: Figure::Flows,
-                flow: flow.id,
-                now_ns: flow.now_ns,
                 ident,
-                about: &|| Alert {
-                    subject: server,
-                    protocol: UDP,
-                    vlan: flow.vlan,
-                    note: ShortText::new(what),
-                    ..Alert::default()
-                },
+                ..flow.counts(
+                    key(AlertKind::UnexpectedServer, &server.address, 0, ident << 8),
+                    Figure::Flows,
+                    &|| Alert {
+                        note: ShortText::new(what),
+                        ..flow.about(server, Party::default())
+                    },
+                )
             },
         );
     }
