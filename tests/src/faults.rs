@@ -2,7 +2,7 @@
 //! processes to which things happen, or which do things.
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,14 +10,13 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, ensure};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use weir_engine::books::Count;
-use weir_engine::config::Settings;
-use weir_engine::engine::{Engine, Options, Report};
-use weir_engine::shard::Depth;
+use weir_engine::engine::{Engine, Report};
 use weir_engine::sys::clock;
 use weir_shm::packets::{Next, PacketOptions, PacketReader};
 
 use crate::cable::{Cable, FAR, NEAR};
 use crate::player;
+use crate::start::{Started, start};
 use crate::traffic;
 
 /// Frames a second: far below what a busy machine of two cores takes.
@@ -212,25 +211,15 @@ pub fn under_traffic(
     settings: &[(&str, toml::Value)],
     work: impl FnOnce(&str) -> anyhow::Result<()> + Send,
 ) -> anyhow::Result<Outcome> {
-    let mut chosen = Settings::default();
-    chosen.set("flow.capacity", 20_000.into())?;
-    chosen.set("engine.pin", false.into())?;
-    chosen.set("capture.split", "xdp".into())?;
-    chosen.set("engine.shards", 1.into())?;
-    for (key, value) in settings {
-        chosen.set(key, value.clone())?;
-    }
-    let config = chosen.into_config("faults", &[format!("{kind}:{NEAR}")])?;
-    let place = tempfile::tempdir()?;
-    let path: PathBuf = place.path().join("engine.sock");
-    let socket = path.to_str().context("a path in UTF-8")?;
-    let options = Options {
-        socket: path.clone(),
-        lossless_records: false,
-        depth: Depth::Inspect,
-        packet_readers: 1,
-    };
-    let mut engine = Engine::start(&config, &options)?;
+    let own: [(&str, toml::Value); 3] = [
+        ("flow.capacity", 20_000.into()),
+        ("capture.split", "xdp".into()),
+        ("engine.shards", 1.into()),
+    ];
+    let source = format!("{kind}:{NEAR}");
+    let Started { mut engine, socket, config, place: _place } =
+        start(&source, &[&own, settings].concat(), false, 1)?;
+    let socket = socket.to_str().context("a path in UTF-8")?;
     let frames = frames();
     let (quiet, over, done) =
         (AtomicBool::new(false), AtomicBool::new(false), AtomicBool::new(false));

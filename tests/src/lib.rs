@@ -12,6 +12,7 @@ pub mod raw;
 pub mod readers;
 pub mod seeds;
 pub mod seen;
+pub mod start;
 pub mod traffic;
 
 /// Shows that a test could not run here; `tests/run.sh` counts these lines.

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use weir_engine::config::Settings;
-use weir_engine::engine::{Engine, Options, Report};
-use weir_engine::shard::Depth;
+use weir_engine::engine::{Engine, Report};
 use weir_engine::sys::clock;
 use weir_shm::packets::{Held, Next, PacketOptions, PacketReader, ReaderCounts};
+
+use crate::start::{Started, start};
 
 /// A packet as a reader got it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -119,22 +119,8 @@ pub fn run_beside(
     while_running: impl FnOnce() -> anyhow::Result<()>,
     beside: impl FnOnce(&str, &AtomicBool) -> anyhow::Result<()> + Send,
 ) -> anyhow::Result<(Vec<Taken>, Report)> {
-    let mut chosen = Settings::default();
-    chosen.set("flow.capacity", 100_000.into())?;
-    chosen.set("engine.pin", false.into())?;
-    for (key, value) in settings {
-        chosen.set(key, value.clone())?;
-    }
-    let config = chosen.into_config("test", &[source.to_owned()])?;
-    let place = tempfile::tempdir()?;
-    let socket = place.path().join("engine.sock");
-    let options = Options {
-        socket: socket.clone(),
-        lossless_records: false,
-        depth: Depth::Inspect,
-        packet_readers: readers.len(),
-    };
-    let mut engine = Engine::start(&config, &options)?;
+    let Started { mut engine, socket, config, place: _place } =
+        start(source, settings, false, readers.len())?;
     let (gone, over) = (AtomicBool::new(false), AtomicBool::new(false));
     std::thread::scope(|scope| {
         let handles: Vec<_> = readers

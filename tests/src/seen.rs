@@ -8,9 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use weir_engine::config::Settings;
-use weir_engine::engine::{Engine, Options, Report};
-use weir_engine::shard::Depth;
+use weir_engine::engine::Report;
 use weir_engine::sys::clock;
 use weir_engine::wire::Tunnel;
 use weir_shm::Attached;
@@ -18,6 +16,7 @@ use weir_shm::flow::{Dir, FlowSnapshot};
 use weir_shm::hosts::Hosts;
 use weir_shm::records::{Next, Record, RecordKind, StartAt};
 
+use crate::start::{Started, start};
 use crate::traffic::Expected;
 use crate::traffic::packet::End;
 
@@ -105,20 +104,8 @@ fn observe(
     while_running: impl FnOnce(&Path) -> anyhow::Result<()>,
     take: impl FnMut(&Record) -> anyhow::Result<()> + Send,
 ) -> anyhow::Result<Report> {
-    let mut chosen = Settings::default();
-    chosen.set("flow.timeouts", false.into())?;
-    chosen.set("flow.capacity", 100_000.into())?;
-    chosen.set("engine.pin", false.into())?;
-    for (key, value) in settings {
-        chosen.set(key, value.clone())?;
-    }
-    let config = chosen.into_config("test", &[source.to_owned()])?;
-    let place = tempfile::tempdir()?;
-    let socket = place.path().join("engine.sock");
-    let depth = Depth::Inspect;
-    let options =
-        Options { socket: socket.clone(), lossless_records: true, depth, packet_readers: 0 };
-    let mut engine = Engine::start(&config, &options)?;
+    let settings = [&[("flow.timeouts", false.into())], settings].concat();
+    let Started { mut engine, socket, config, place: _place } = start(source, &settings, true, 0)?;
     let gates = engine.gates().to_vec();
     let (attached, ended) = (AtomicBool::new(false), AtomicBool::new(false));
     std::thread::scope(|scope| {
@@ -154,19 +141,7 @@ fn observe(
 /// # Errors
 /// The engine does not start, or cannot be read.
 pub fn hosts(source: &str, settings: &[(&str, toml::Value)]) -> anyhow::Result<(Hosts, Report)> {
-    let mut chosen = Settings::default();
-    chosen.set("flow.capacity", 100_000.into())?;
-    chosen.set("engine.pin", false.into())?;
-    for (key, value) in settings {
-        chosen.set(key, value.clone())?;
-    }
-    let config = chosen.into_config("test", &[source.to_owned()])?;
-    let place = tempfile::tempdir()?;
-    let socket = place.path().join("engine.sock");
-    let depth = Depth::Inspect;
-    let options =
-        Options { socket: socket.clone(), lossless_records: false, depth, packet_readers: 0 };
-    let mut engine = Engine::start(&config, &options)?;
+    let Started { mut engine, socket, place: _place, .. } = start(source, settings, false, 0)?;
     let attaching = std::thread::spawn(move || Attached::open_path(&socket));
     while !attaching.is_finished() || !engine.is_done() {
         engine.serve()?;
