@@ -66,6 +66,15 @@ impl Share {
         Self { bytes: [b, a], packets: [d, c] }
     }
 
+    /// Adds it to the two words from `packets` and the two from `bytes` on.
+    #[inline(always)]
+    pub(super) fn add_to(&self, words: &[AtomicU64], packets: usize, bytes: usize) {
+        for (way, (count, length)) in self.packets.into_iter().zip(self.bytes).enumerate() {
+            add(words, packets + way, count);
+            add(words, bytes + way, length);
+        }
+    }
+
     /// Bytes, both ways.
     pub const fn all_bytes(&self) -> u64 {
         self.bytes[0] + self.bytes[1]
@@ -190,10 +199,7 @@ impl HostSlot<'_> {
     /// Adds what a flow reports up to `last_ns`.
     #[inline(always)]
     pub fn account(self, share: &Share, last_ns: u64) {
-        add(self.0, BYTES, share.bytes[0]);
-        add(self.0, BYTES + 1, share.bytes[1]);
-        add(self.0, PACKETS, share.packets[0]);
-        add(self.0, PACKETS + 1, share.packets[1]);
+        share.add_to(self.0, PACKETS, BYTES);
         put(self.0, LAST_NS, get(self.0, LAST_NS).max(last_ns));
         meter(self.0, RATE, super::bucket_of(last_ns), share.all_bytes());
     }

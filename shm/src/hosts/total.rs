@@ -191,13 +191,7 @@ impl Total<'_> {
     /// Adds what flows report up to `last_ns`: client to server, and back; or sent, and received.
     #[inline(always)]
     pub fn account(self, share: &Share, last_ns: u64) {
-        add(self.0, PACKETS, share.packets[0]);
-        add(self.0, PACKETS + 1, share.packets[1]);
-        add(self.0, BYTES, share.bytes[0]);
-        add(self.0, BYTES + 1, share.bytes[1]);
-        if get(self.0, FIRST_NS) == 0 {
-            put(self.0, FIRST_NS, last_ns);
-        }
+        self.take_over(share, last_ns);
         put(self.0, LAST_NS, get(self.0, LAST_NS).max(last_ns));
         meter(self.0, RATE, super::bucket_of(last_ns), share.all_bytes());
     }
@@ -212,11 +206,9 @@ impl Total<'_> {
     }
 
     /// Adds what was taken back elsewhere: counts, and no rate.
+    #[inline(always)]
     pub fn take_over(self, share: &Share, last_ns: u64) {
-        add(self.0, PACKETS, share.packets[0]);
-        add(self.0, PACKETS + 1, share.packets[1]);
-        add(self.0, BYTES, share.bytes[0]);
-        add(self.0, BYTES + 1, share.bytes[1]);
+        share.add_to(self.0, PACKETS, BYTES);
         if get(self.0, FIRST_NS) == 0 {
             put(self.0, FIRST_NS, last_ns);
         }
