@@ -4,13 +4,12 @@ use weir_shm::alerts::{Alert, AlertKind, Figure, Party};
 
 use super::keyed::Keyed;
 use super::{Alerts, Counted, halves, key, seconds};
+use crate::wire::{Arp, mapped};
 
 /// For how long a question makes a reply one that was asked for.
 const ASKED_NS: u64 = 250_000_000;
 const REPLY: u8 = 2;
 const REQUEST: u8 = 1;
-/// Bytes of ARP for IPv4 over Ethernet (RFC 826).
-const ARP_BYTES: usize = 28;
 
 /// Who has which address, and which devices were seen.
 #[derive(Debug)]
@@ -30,15 +29,6 @@ struct Binding {
     other_s: u32,
     /// When it was last asked for; 0: never.
     asked_ns: u64,
-}
-
-/// What an ARP frame says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Arp {
-    operation: u8,
-    mac: [u8; 6],
-    address: [u8; 4],
-    target: [u8; 4],
 }
 
 /// What a claim comes to.
@@ -71,7 +61,7 @@ impl Neighbours {
             return Claim::Sound;
         }
         let was_asked = now_ns.saturating_sub(binding.asked_ns) <= ASKED_NS;
-        let is_reply = arp.operation == REPLY && arp.address != arp.target;
+        let is_reply = arp.operation == REPLY && Some(arp.address) != arp.target;
         if is_reply && !was_asked && !is_shared(arp.mac) {
             return Claim::Spoofed(binding.mac);
         }
@@ -94,24 +84,24 @@ impl Neighbours {
 }
 
 impl Alerts {
-    /// A frame of ARP, from its Ethernet header on.
-    pub fn arp(&mut self, frame: &[u8], now_ns: u64) {
-        let Some(arp) = read(frame) else { return };
+    /// A frame of ARP. Others than whole requests and replies say nothing here.
+    pub fn arp(&mut self, arp: &Arp, now_ns: u64) {
+        let (REQUEST | REPLY, Some(target)) = (arp.operation, arp.target) else { return };
         self.tick(now_ns);
-        self.note_device(arp.mac, Some(&mapped(arp.address)), now_ns);
-        if arp.operation == REQUEST && arp.address != arp.target {
-            self.neighbours.ask(arp.target, now_ns);
+        self.note_device(arp.mac, Some(&arp.mapped()), now_ns);
+        if arp.operation == REQUEST && arp.address != target {
+            self.neighbours.ask(target, now_ns);
         }
         // A probe (RFC 5227) claims nothing.
         if arp.address == [0; 4] {
             return;
         }
         let window_s = self.bar(AlertKind::DuplicateAddress).map_or(60, |bar| bar.window_s);
-        match self.neighbours.claim(&arp, now_ns, window_s) {
+        match self.neighbours.claim(arp, now_ns, window_s) {
             Claim::Sound => {}
-            Claim::Spoofed(owner) => self.claimed(AlertKind::ArpSpoof, &arp, owner, now_ns),
+            Claim::Spoofed(owner) => self.claimed(AlertKind::ArpSpoof, arp, owner, now_ns),
             Claim::Disputed(other) => {
-                self.claimed(AlertKind::DuplicateAddress, &arp, other, now_ns);
+                self.claimed(AlertKind::DuplicateAddress, arp, other, now_ns);
             }
         }
     }
@@ -143,7 +133,7 @@ impl Alerts {
     }
 
     fn claimed(&mut self, kind: AlertKind, arp: &Arp, owner: [u8; 6], now_ns: u64) {
-        let address = mapped(arp.address);
+        let address = arp.mapped();
         let word = word_of(arp.mac);
         // Who claims it falsely is one; of two that want it, neither is.
         let ident = if kind == AlertKind::ArpSpoof { word } else { 0 };
@@ -179,37 +169,10 @@ fn is_shared(mac: [u8; 6]) -> bool {
     heads.iter().any(|head| mac.starts_with(head))
 }
 
-/// Reads ARP for IPv4, behind up to two VLAN tags.
-fn read(frame: &[u8]) -> Option<Arp> {
-    let mut at = 12;
-    for _ in 0..2 {
-        match frame.get(at..at + 2)? {
-            [0x81, 0x00] | [0x88, 0xa8] => at += 4,
-            _ => break,
-        }
-    }
-    if frame.get(at..at + 2)? != [0x08, 0x06] {
-        return None;
-    }
-    let body = frame.get(at + 2..)?.first_chunk::<ARP_BYTES>()?;
-    let [0, 1, 8, 0, 6, 4, 0, operation, rest @ ..] = body else { return None };
-    let (mac, rest) = rest.split_first_chunk::<6>()?;
-    let (address, rest) = rest.split_first_chunk::<4>()?;
-    let target = rest.get(6..)?.first_chunk::<4>()?;
-    if !matches!(*operation, REQUEST | REPLY) {
-        return None;
-    }
-    Some(Arp { operation: *operation, mac: *mac, address: *address, target: *target })
-}
-
 fn word_of(mac: [u8; 6]) -> u64 {
     let mut bytes = [0; 8];
     bytes[..6].copy_from_slice(&mac);
     u64::from_le_bytes(bytes)
-}
-
-fn mapped([a, b, c, d]: [u8; 4]) -> [u8; 16] {
-    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]
 }
 
 fn address_key(address: [u8; 4]) -> [u64; 3] {

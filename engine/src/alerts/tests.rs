@@ -6,6 +6,7 @@ use weir_shm::records::{Next, StartAt};
 use weir_shm::{AlertSpec, PacketSpec, ShardSpec, ShardWriter};
 
 use super::{AlertRules, Alerts, Begin, Flow, FlowState, News, Quality, Totals};
+use crate::wire::Arp;
 
 const SECOND: u64 = 1_000_000_000;
 /// At the beginning of a day, and so of every window.
@@ -288,10 +289,14 @@ proptest::proptest! {
         let mut message = vec![0, 1, u8::from(answer) << 7, 3, 0, 1, 0, 0, 0, 0, 0, 0];
         message.extend(&bytes);
         bench.alerts.dns(&flow, !answer, &message);
-        bench.alerts.arp(&bytes, START);
+        if let Some(arp) = Arp::parse(&bytes) {
+            bench.alerts.arp(&arp, START);
+        }
         let mut frame = vec![2; 12];
         frame.extend([0x81, 0, 0, 7, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1 + u8::from(answer)]);
         frame.extend(&bytes);
-        bench.alerts.arp(&frame, START);
+        if let Some(arp) = Arp::parse(&frame) {
+            bench.alerts.arp(&arp, START);
+        }
     }
 }

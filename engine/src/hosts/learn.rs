@@ -7,7 +7,7 @@ use weir_shm::hosts::os::Syn;
 use weir_shm::hosts::{HostKind, NameSource, Text};
 
 use super::Hosts;
-use crate::wire::FlowKey;
+use crate::wire::{Arp, FlowKey};
 
 /// Answers of a DNS message that are learned from.
 const ANSWERS: usize = 8;
@@ -191,9 +191,9 @@ impl Hosts {
 
     /// An ARP frame (RFC 826): whose address its sender says that it has.
     #[cold]
-    pub(crate) fn learn_arp(&mut self, frame: &[u8], now_ns: u64) {
-        let Some((mac, address)) = arp_sender(frame) else { return };
-        let address = pack_address(address);
+    pub(crate) fn learn_arp(&mut self, arp: &Arp, now_ns: u64) {
+        let Some(mac) = mac_of(&arp.mac) else { return };
+        let address = pack_address(arp.mapped());
         if !self.places.zone(FlowKey::joined(address)).kind.is_local() {
             return;
         }
@@ -223,20 +223,6 @@ pub(crate) fn mac_of(bytes: &[u8]) -> Option<u64> {
     (bytes[0] & 1 == 0 && mac != 0).then_some(mac)
 }
 
-/// Sender of an Ethernet frame with ARP for IPv4 in it, behind VLAN tags or not.
-fn arp_sender(frame: &[u8]) -> Option<(u64, [u8; 16])> {
-    const TAGS: [[u8; 2]; 2] = [[0x81, 0x00], [0x88, 0xa8]];
-    let mut at = 12;
-    while TAGS.iter().any(|tag| frame.get(at..at + 2) == Some(tag)) && at < 20 {
-        at += 4;
-    }
-    let message = frame.get(at..)?.strip_prefix(&[0x08, 0x06, 0, 1, 8, 0, 6, 4, 0])?;
-    let mac = mac_of(message.get(1..7)?)?;
-    let [a, b, c, d] = *message.get(7..)?.first_chunk::<4>()?;
-    let mapped = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d];
-    Some((mac, mapped))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,18 +231,6 @@ mod tests {
     fn a_host_field_loses_its_port() {
         for (whole, name) in [("a.b:80", "a.b"), ("a.b", "a.b"), ("::1", "::1"), ("a:", "a:")] {
             assert_eq!(without_port(whole.as_bytes()), name.as_bytes());
-        }
-    }
-
-    #[test]
-    fn arp_says_who_has_an_address() {
-        let mut frame = vec![0xff; 6];
-        frame.extend([2, 0, 0, 0, 0, 7, 0x81, 0x00, 0, 5, 8, 6, 0, 1, 8, 0, 6, 4, 0, 2]);
-        frame.extend([2, 0, 0, 0, 0, 7, 10, 0, 0, 9, 0, 0, 0, 0, 0, 0, 10, 0, 0, 1]);
-        let (mac, address) = arp_sender(&frame).unwrap();
-        assert_eq!((mac, &address[12..]), (0x0200_0000_0007, &[10, 0, 0, 9][..]));
-        for length in 0..frame.len() - 10 {
-            assert_eq!(arp_sender(&frame[..length]), None, "{length}");
         }
     }
 }

@@ -36,7 +36,7 @@ use crate::flow::wheel::Wheel;
 use crate::health::Health;
 use crate::hosts::Hosts;
 use crate::sys::clock;
-use crate::wire::{self, Fragment, Fragments, Parsed, Reason, TcpHead};
+use crate::wire::{self, Arp, Fragment, Fragments, Parsed, Reason, TcpHead};
 
 use fanout::{Fanout, OTHERS, Seen};
 
@@ -339,10 +339,12 @@ impl<S: Source> Shard<S> {
                 Ok(hash) => hash,
                 Err(reason) => {
                     books.drop(reason);
-                    if reason == Reason::Arp {
+                    if reason == Reason::Arp
+                        && let Some(arp) = Arp::parse(bytes)
+                    {
                         let now_ns = frame.timestamp_ns;
-                        self.alerts.iter_mut().for_each(|alerts| alerts.arp(bytes, now_ns));
-                        self.hosts.iter_mut().for_each(|hosts| hosts.learn_arp(bytes, now_ns));
+                        self.alerts.iter_mut().for_each(|alerts| alerts.arp(&arp, now_ns));
+                        self.hosts.iter_mut().for_each(|hosts| hosts.learn_arp(&arp, now_ns));
                     }
                     work.became_none(index, reason as u8 + 1);
                     continue;

@@ -11,6 +11,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
+mod arp;
 mod fragments;
 mod internet;
 mod key;
@@ -28,6 +29,7 @@ mod wifi;
 #[cfg(test)]
 mod tests;
 
+pub use arp::{Arp, mapped};
 pub use fragments::{FragmentCounters, Fragments};
 pub use key::{FlowKey, Tunnel};
 pub use link_type::LinkType;
