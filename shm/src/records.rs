@@ -1,4 +1,4 @@
-//! Flow records, in a ring of their own ([`crate::ring`]).
+//! Flow records, in a ring of their own (`ring`).
 
 use crate::{
     arena::META_BYTES_MAX,

@@ -1,6 +1,6 @@
 //! Finding a flow by its key.
 //!
-//! [`Groups`] says where: a look-up reads one group of tags, and of the slots only the one whose tag
+//! `Groups` says where: a look-up reads one group of tags, and of the slots only the one whose tag
 //! agrees (one in 128 by chance).
 //!
 //! No flow ever moves, so there are no tombstones, no rehash and no pause, and an index is a

@@ -1,7 +1,7 @@
 //! Hosts, applications and networks: who talks, and what it came to.
 //!
 //! No packet looks a host up. A flow finds the places of its two ends once, when it begins, and keeps
-//! what it has told them ([`Told`]); it *reports* the rest when a packet of it comes in another bucket
+//! what it has told them (`Told`); it *reports* the rest when a packet of it comes in another bucket
 //! of time than the one before, when the timer wheel looks at it, and when it ends. A place that was
 //! given to another host meanwhile is noticed by its generation, and found anew.
 //!
