@@ -255,10 +255,12 @@ def stages(samples, _facts):
     frames = timed[0]["frames"]
     both, flow, shallow = (counted.get(f"callgrind {depth}", 0) for depth in ("full and flow", "flow", "flow and parse"))
     instructions = [(shallow - flow) / frames, (flow - (shallow - flow)) / frames, (both - 2 * flow) / frames]
-    times = [statistics.median(run["stages"][at]["cpu_ns_per_packet"] for run in timed) for at in range(3)]
+    names = ("receive and parse", "flow table", "inspection")
+    spent = [{stage["stage"]: stage["cpu_ns_per_packet"] for stage in run["stages"]} for run in timed]
+    times = [statistics.median(run[name] for run in spent) for name in names]
     rows = [
         {"key": name.split()[-1], "stage": name, "instructions": count, "ns": ns, "rate": count / ns}
-        for name, count, ns in zip(("receive and parse", "flow table", "inspection"), instructions, times)
+        for name, count, ns in zip(names, instructions, times)
     ]
     total, time = sum(instructions), sum(times)
     rows.append({"key": "all", "stage": "all", "instructions": total, "ns": time, "rate": total / time})

@@ -197,10 +197,11 @@ fn measure_all(args: &BenchArgs, settings: Settings) -> anyhow::Result<Outcome> 
         Feed::Whole(frames)
     };
     let rules = measure::rules(&config)?;
-    let mut depths =
-        vec![("full", Depth::Inspect, args.plain), ("without DPI", Depth::Flow, args.plain)];
+    let mut depths = vec![("full", Depth::Inspect, false), ("without DPI", Depth::Flow, false)];
     if args.stages {
         depths.push(("parse only", Depth::Parse, true));
+    }
+    if args.stages && !args.plain {
         depths.push(("plain", Depth::Inspect, true));
     }
     if args.no_dpi {
@@ -291,23 +292,17 @@ fn plain_of(config: &Config) -> Config {
 
 /// What each depth adds to the one below.
 fn stages(runs: &[Row], wanted: bool) -> Vec<Stage> {
-    let [full, flow, parse, plain] = runs else { return Vec::new() };
-    if !wanted {
-        return Vec::new();
-    }
-    let more = full.cpu_ns_per_packet - plain.cpu_ns_per_packet;
-    vec![
-        Stage { stage: "receive and parse", cpu_ns_per_packet: parse.cpu_ns_per_packet },
-        Stage {
-            stage: "flow table",
-            cpu_ns_per_packet: flow.cpu_ns_per_packet - parse.cpu_ns_per_packet - more,
-        },
-        Stage { stage: "health, hosts, alerts", cpu_ns_per_packet: more },
-        Stage {
-            stage: "inspection",
-            cpu_ns_per_packet: full.cpu_ns_per_packet - flow.cpu_ns_per_packet,
-        },
-    ]
+    let ([full, flow, parse, more @ ..], true) = (runs, wanted) else { return Vec::new() };
+    let stage = |stage, cpu_ns_per_packet| Stage { stage, cpu_ns_per_packet };
+    let more = more.first().map(|plain| full.cpu_ns_per_packet - plain.cpu_ns_per_packet);
+    let table = flow.cpu_ns_per_packet - parse.cpu_ns_per_packet - more.unwrap_or(0.0);
+    let mut stages = vec![
+        stage("receive and parse", parse.cpu_ns_per_packet),
+        stage("flow table", table),
+        stage("inspection", full.cpu_ns_per_packet - flow.cpu_ns_per_packet),
+    ];
+    stages.extend(more.map(|more| stage("health, hosts, alerts", more)));
+    stages
 }
 
 fn text(outcome: &Outcome) -> String {
