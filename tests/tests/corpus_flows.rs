@@ -96,7 +96,7 @@ fn count(flows: &mut HashMap<Key, Flow>, parsed: &Parsed, bytes: u64, cut: bool)
     flow.with_fragments.packets[direction] += 1;
     flow.with_fragments.bytes[direction] += bytes;
     flow.cut |= cut;
-    if !matches!(parsed.fragment, Fragment::Later { .. }) {
+    if parsed.fragment != Fragment::Later {
         flow.counts.packets[direction] += 1;
         flow.counts.bytes[direction] += bytes;
     }

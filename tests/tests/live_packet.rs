@@ -139,7 +139,7 @@ fn drain(source: &mut PacketSource, over: &AtomicBool) -> Shard {
             let seen = shard.flows.entry(parsed.key).or_default();
             seen.packets[usize::from(parsed.swapped)] += 1;
             seen.payload_bytes[usize::from(parsed.swapped)] += u64::from(parsed.payload_bytes);
-            seen.later_fragments += u64::from(matches!(parsed.fragment, Fragment::Later { .. }));
+            seen.later_fragments += u64::from(parsed.fragment == Fragment::Later);
         }
         source.release(&batch);
         batch.clear();

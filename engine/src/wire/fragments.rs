@@ -92,12 +92,12 @@ impl Fragments {
         parsed: &mut Parsed,
         now_ns: u64,
     ) -> Result<(), Reason> {
-        let (id, first) = match parsed.fragment {
+        let first = match parsed.fragment {
             Fragment::No => return Ok(()),
-            Fragment::First { id } => (id, true),
-            Fragment::Later { id } => (id, false),
+            Fragment::First => true,
+            Fragment::Later => false,
         };
-        let found = identity(bytes, parsed, id).and_then(|identity| {
+        let found = identity(bytes, parsed).and_then(|identity| {
             let set = self.set(&identity)?;
             Some((identity, set))
         });
@@ -159,10 +159,10 @@ fn age_ns(entry: &Entry, now_ns: u64) -> u64 {
 
 /// Reads it from the IP header in pieces (RFC 791, section 3.2; RFC 8200, section 4.5, where the
 /// protocol is not part of it).
-fn identity(bytes: &[u8], parsed: &Parsed, id: u32) -> Option<Identity> {
+fn identity(bytes: &[u8], parsed: &Parsed) -> Option<Identity> {
     let header = bytes.get(usize::from(parsed.datagram_at)..)?;
     let word = |at: usize| header.get(at..)?.first_chunk().map(|word| u64::from_ne_bytes(*word));
-    let around = u64::from(id) | u64::from(parsed.datagram_vlan) << 32;
+    let around = u64::from(parsed.datagram_id) | u64::from(parsed.datagram_vlan) << 32;
     if header.first()? >> 4 == 6 {
         return Some([word(8)?, word(16)?, word(24)?, word(32)?, around | 1 << 63]);
     }

@@ -52,19 +52,21 @@ pub(super) fn ipv4<'a>(
     let id = u32::from(be16(head[4], head[5]));
     let offset = be16(head[6], head[7]);
     let fragment = match (offset & 0x1fff != 0, offset & 0x2000 != 0) {
-        (true, _) => Fragment::Later { id },
-        (false, true) => Fragment::First { id },
+        (true, _) => Fragment::Later,
+        (false, true) => Fragment::First,
         (false, false) => Fragment::No,
     };
     if fragment != Fragment::No {
-        split(fragment, rest.at, &mut body, state)?;
+        split((fragment, id), rest.at, &mut body, state)?;
     }
     let addresses = Addresses::V4(
         [head[12], head[13], head[14], head[15]],
         [head[16], head[17], head[18], head[19]],
     );
-    let datagram = Datagram { ip_at: rest.at, addresses, protocol: head[9], ttl: head[8], body };
-    transport::transport(datagram, matches!(fragment, Fragment::Later { .. }), state, out)
+    let [_, traffic_class, ..] = *head;
+    let (protocol, ttl) = (head[9], head[8]);
+    let datagram = Datagram { ip_at: rest.at, addresses, protocol, ttl, traffic_class, body };
+    transport::transport(datagram, fragment == Fragment::Later, state, out)
 }
 
 /// RFC 8200, section 3.
@@ -105,7 +107,8 @@ pub(super) fn ipv6<'a>(
         }
     }
     let (addresses, ttl) = (Addresses::V6(source(head), destination(head)), head[7]);
-    let datagram = Datagram { ip_at: rest.at, addresses, protocol, ttl, body };
+    let traffic_class = head[0] << 4 | head[1] >> 4;
+    let datagram = Datagram { ip_at: rest.at, addresses, protocol, ttl, traffic_class, body };
     transport::transport(datagram, later, state, out)
 }
 
@@ -132,21 +135,21 @@ fn ipv6_fragment(
     let id = u32::from_be_bytes([start[4], start[5], start[6], start[7]]);
     let later = place & 0xfff8 != 0;
     if later {
-        split(Fragment::Later { id }, ip_at, body, state)?;
+        split((Fragment::Later, id), ip_at, body, state)?;
     } else if place & 1 != 0 {
-        split(Fragment::First { id }, ip_at, body, state)?;
+        split((Fragment::First, id), ip_at, body, state)?;
     }
     Ok(later)
 }
 
 /// Notes that the datagram is in pieces. What a first piece carries may end beyond the piece.
 fn split(
-    fragment: Fragment,
+    (fragment, id): (Fragment, u32),
     ip_at: usize,
     body: &mut Rest<'_>,
     state: &mut State,
 ) -> Result<(), Reason> {
-    state.fragment = fragment;
+    (state.fragment, state.datagram_id) = (fragment, id);
     state.datagram_at = u16::try_from(ip_at).map_err(|_| Reason::TunnelTooDeep)?;
     state.datagram_vlan = state.vlan;
     body.elsewhere = UNKNOWN_REST;

@@ -9,15 +9,9 @@ pub enum Fragment {
     #[default]
     No,
     /// The first piece: ports are known, and the others' flow is this one.
-    First {
-        /// The datagram's identification.
-        id: u32,
-    },
+    First,
     /// Another piece: the key has no ports until [`super::Fragments::follow`] finds its flow.
-    Later {
-        /// The datagram's identification.
-        id: u32,
-    },
+    Later,
 }
 
 /// The fields of a TCP header that a flow's state needs; zeros where the protocol is another.
@@ -64,6 +58,8 @@ pub struct Parsed {
     pub tcp: TcpHead,
     /// Whether the datagram is in pieces. The innermost IP header that says so counts.
     pub fragment: Fragment,
+    /// The identification in the IP header that says `fragment`; 0 for whole datagrams.
+    pub datagram_id: u32,
     /// Captured bytes of the payload: link padding is left out by the IP length.
     pub payload_bytes: u32,
     /// Bytes of the payload on the wire: more than captured where the capture cuts frames.
@@ -80,6 +76,8 @@ pub struct Parsed {
     pub datagram_vlan: u16,
     /// Time to live or hop limit of the innermost IP header.
     pub ttl: u8,
+    /// Traffic class of that header (RFC 2474), with its congestion mark (RFC 3168) in the lowest bits.
+    pub traffic_class: u8,
     /// The sender is the key's higher end.
     pub swapped: bool,
 }

@@ -15,6 +15,7 @@ struct Below {
     vlan: u16,
     protocol: u8,
     ttl: u8,
+    traffic_class: u8,
     ip_at: u16,
     l4_at: u16,
 }
@@ -60,8 +61,8 @@ fn ipv4(vlan: u16, ip_at: u16, ip: &[u8], out: &mut Parsed) -> bool {
         return false;
     }
     let Some(l4) = ip.get(20..total) else { return false };
-    let (protocol, ttl) = (head[9], head[8]);
-    let below = Below { vlan, protocol, ttl, ip_at, l4_at: ip_at + 20 };
+    let (protocol, ttl, traffic_class) = (head[9], head[8], head[1]);
+    let below = Below { vlan, protocol, ttl, traffic_class, ip_at, l4_at: ip_at + 20 };
     transport(below, l4, out, |key, ports, around| {
         let from = [head[12], head[13], head[14], head[15]];
         let to = [head[16], head[17], head[18], head[19]];
@@ -78,8 +79,8 @@ fn ipv6(vlan: u16, ip_at: u16, ip: &[u8], out: &mut Parsed) -> bool {
         return false;
     }
     let Some(l4) = rest.get(..payload) else { return false };
-    let (protocol, ttl) = (head[6], head[7]);
-    let below = Below { vlan, protocol, ttl, ip_at, l4_at: ip_at + 40 };
+    let (protocol, ttl, traffic_class) = (head[6], head[7], head[0] << 4 | head[1] >> 4);
+    let below = Below { vlan, protocol, ttl, traffic_class, ip_at, l4_at: ip_at + 40 };
     transport(below, l4, out, |key, ports, around| {
         let (Some(from), Some(to)) = (head[8..].first_chunk(), head[24..].first_chunk()) else {
             return key.set_ipv6(ports, &[0; 16], &[0; 16], around);
@@ -128,6 +129,7 @@ fn transport(
     *swapped = set_key(key, ports, around);
     out.tcp = tcp;
     out.fragment = Fragment::No;
+    out.datagram_id = 0;
     out.payload_bytes = payload_bytes;
     out.payload_wire_bytes = payload_bytes;
     out.payload_at = below.l4_at + header_bytes;
@@ -136,5 +138,6 @@ fn transport(
     out.datagram_at = 0;
     out.datagram_vlan = 0;
     out.ttl = below.ttl;
+    out.traffic_class = below.traffic_class;
     true
 }

@@ -27,6 +27,7 @@ pub(super) struct Datagram<'a> {
     pub(super) addresses: Addresses<'a>,
     pub(super) protocol: u8,
     pub(super) ttl: u8,
+    pub(super) traffic_class: u8,
     pub(super) body: Rest<'a>,
 }
 
@@ -170,6 +171,7 @@ fn write(
         key,
         tcp,
         fragment: state.fragment,
+        datagram_id: state.datagram_id,
         payload_bytes: bytes(payload.bytes.len()),
         payload_wire_bytes: bytes(payload.wire_bytes()),
         payload_at: place(payload.at)?,
@@ -178,6 +180,7 @@ fn write(
         datagram_at: state.datagram_at,
         datagram_vlan: state.datagram_vlan,
         ttl: datagram.ttl,
+        traffic_class: datagram.traffic_class,
         swapped,
     };
     state.found = true;

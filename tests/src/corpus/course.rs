@@ -33,7 +33,7 @@ pub fn courses(file: &[u8]) -> anyhow::Result<HashMap<Ends, Seen<'_>>> {
     for frame in frames(file)? {
         let mut parsed = Parsed::default();
         let rejected = wire::parse(frame.link, 0, frame.bytes, frame.wire_bytes, &mut parsed);
-        if rejected.is_ok() && !matches!(parsed.fragment, Fragment::Later { .. }) {
+        if rejected.is_ok() && parsed.fragment != Fragment::Later {
             add(&mut flows, &frame, &parsed);
         }
     }

@@ -75,7 +75,7 @@ impl<'a> Capture<'a> {
         for frame in frames(file)? {
             let mut parsed = Parsed::default();
             let rejected = wire::parse(frame.link, 0, frame.bytes, frame.wire_bytes, &mut parsed);
-            if rejected.is_err() || matches!(parsed.fragment, Fragment::Later { .. }) {
+            if rejected.is_err() || parsed.fragment == Fragment::Later {
                 continue;
             }
             let flows = &mut capture.flows;

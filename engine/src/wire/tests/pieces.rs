@@ -38,10 +38,10 @@ fn later_pieces_get_the_flow_of_the_first_and_no_payload() {
     let flow = parsed(LinkType::Ethernet, &plain()).unwrap().key;
     assert_eq!(follow(&mut table, &plain(), 0).unwrap().fragment, Fragment::No);
     let one = follow(&mut table, &first(7), 0).unwrap();
-    assert_eq!((one.fragment, one.key), (Fragment::First { id: 7 }, flow));
+    assert_eq!((one.fragment, one.datagram_id, one.key), (Fragment::First, 7, flow));
     for _ in 0..3 {
         let two = follow(&mut table, &later(7), 1).unwrap();
-        assert_eq!((two.fragment, two.key), (Fragment::Later { id: 7 }, flow));
+        assert_eq!((two.fragment, two.datagram_id, two.key), (Fragment::Later, 7, flow));
         assert_eq!((two.payload_bytes, two.tcp), (0, TcpHead::default()));
         assert_eq!(two.swapped, one.swapped);
     }
@@ -94,7 +94,7 @@ fn ipv6_pieces_follow_by_addresses_and_identification() {
     let two = ethernet(0x86dd, &ipv6_piece(6, 0x1234_5678, 0x18, b"the rest"));
     let other = ethernet(0x86dd, &ipv6_piece(6, 0x1234_5679, 0x18, b"the rest"));
     let flow = follow(&mut table, &one, 0).unwrap();
-    assert_eq!(flow.fragment, Fragment::First { id: 0x1234_5678 });
+    assert_eq!((flow.fragment, flow.datagram_id), (Fragment::First, 0x1234_5678));
     assert_eq!(follow(&mut table, &two, 0).unwrap().key, flow.key);
     assert_eq!(follow(&mut table, &other, 0), Err(Reason::FragmentWithoutFirst));
 }
@@ -112,7 +112,7 @@ fn pieces_of_a_tunnels_datagram_follow_the_flow_within() {
     // Tags around and within: the identity is the outer header's.
     let flow = follow_in(&mut table, 6, &one, 0).unwrap();
     assert_eq!((flow.key.tunnel(), flow.key.port_hi()), (Tunnel::Vxlan, 80));
-    assert_eq!(flow.fragment, Fragment::First { id: 9 });
+    assert_eq!((flow.fragment, flow.datagram_id), (Fragment::First, 9));
     let rest = follow_in(&mut table, 6, &two, 0).unwrap();
     assert_eq!((rest.key, rest.swapped), (flow.key, flow.swapped));
 }

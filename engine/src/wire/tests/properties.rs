@@ -32,7 +32,7 @@ fn any_answer(link: LinkType, vlan: u16, bytes: &[u8], beyond: usize) {
     assert_eq!(first, parsed_of(link, vlan, bytes, bytes.len() + beyond));
     if let Ok(mut parsed) = first {
         let mut fragments = Fragments::new(8, [1, 2, 3, 4]);
-        let alone = matches!(parsed.fragment, Fragment::Later { .. });
+        let alone = parsed.fragment == Fragment::Later;
         assert_eq!(fragments.follow(bytes, &mut parsed, 1).is_err(), alone);
     }
 }

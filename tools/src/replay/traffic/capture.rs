@@ -231,7 +231,7 @@ fn ends(frame: &[u8], parsed: &Parsed) -> Option<Ends> {
     let ip = usize::from(if outer { parsed.datagram_at } else { parsed.ip_at });
     let at = |offset: usize| u16::try_from(ip + offset).unwrap_or(0);
     let header = frame.get(ip..)?;
-    let later = matches!(parsed.fragment, Fragment::Later { .. });
+    let later = parsed.fragment == Fragment::Later;
     let (from, to, address_at, protocol, l4, ip_sum_at) = if header.first()? >> 4 == 4 {
         let header = header.first_chunk::<20>()?;
         let mapped = |from: usize| {
