@@ -1,6 +1,7 @@
 //! Bounded tables by key: buckets of four, the one unused for longest makes room.
 
 use crate::flow::group::prefetch;
+use crate::sys::table::table;
 
 /// What a table is asked by: three words, equal or not.
 pub(super) type Key = [u64; 3];
@@ -40,7 +41,7 @@ impl<V: Copy + Default> Keyed<V> {
     /// A table of `places` or a few more.
     pub(super) fn new(places: usize, secret: u64) -> Keyed<V> {
         let places = places.next_power_of_two().max(WAYS);
-        Keyed { places: vec![Place::default(); places].into(), secret, evicted: 0 }
+        Keyed { places: table(Place::default(), places), secret, evicted: 0 }
     }
 
     /// Places that were given to another key although they were used.
@@ -128,7 +129,7 @@ const SECOND_BITS: u32 = 24;
 impl Seen {
     pub(super) fn new(places: usize, secret: u64) -> Seen {
         let buckets = places.div_ceil(WAYS).next_power_of_two();
-        Seen { words: vec![[0; WAYS]; buckets].into(), secret, evicted: 0 }
+        Seen { words: table([0; WAYS], buckets), secret, evicted: 0 }
     }
 
     /// Notes `key` in the window that begins at `start_s`; whether it is the first time there.

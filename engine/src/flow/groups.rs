@@ -4,6 +4,8 @@
 //! A key goes to its first choice unless that is full; the first choice then counts it as *overflowed*,
 //! so that a miss reads the second group only where it must. Nothing ever moves.
 
+use crate::sys::table::table;
+
 use super::group::{GROUP_SLOTS, Group, prefetch, tag_of};
 
 /// The tags of a table's slots.
@@ -25,7 +27,7 @@ impl Groups {
     /// There are fewer slots than two groups have.
     pub(crate) fn new(slots: usize) -> Groups {
         assert!(slots / GROUP_SLOTS >= 2, "slots_for makes two groups at least");
-        Groups(vec![Group::EMPTY; slots / GROUP_SLOTS].into())
+        Groups(table(Group::EMPTY, slots / GROUP_SLOTS))
     }
 
     /// Number of groups.

@@ -4,6 +4,8 @@
 //! it again for the flow's real deadline (lazy re-arm), so a packet never touches the wheel, and
 //! a freed slot simply drops out the next time its bucket comes round.
 
+use crate::sys::table::table;
+
 use super::group::prefetch;
 
 /// Nanoseconds of a tick: a power of two near a quarter of a second.
@@ -28,8 +30,7 @@ impl Wheel {
     /// A wheel for `slots` slots, below 2^32 - 2.
     pub(crate) fn new(slots: usize) -> Wheel {
         let heads = vec![END; usize::try_from(BUCKETS).unwrap_or(usize::MAX)];
-        let next = vec![UNLINKED; slots];
-        Wheel { heads: heads.into(), next: next.into(), tick: 0, due: END }
+        Wheel { heads: heads.into(), next: table(UNLINKED, slots), tick: 0, due: END }
     }
 
     /// Makes `slot` come up at `deadline_ns`, no earlier than a tick from now and no later than a

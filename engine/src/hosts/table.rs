@@ -11,6 +11,7 @@ use std::hash::{BuildHasher, Hasher};
 use weir_shm::hosts::{HostsWriter, bucket_of};
 
 use crate::flow::groups::Groups;
+use crate::sys::table::table;
 
 /// How worthy a host is of staying.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -53,7 +54,7 @@ impl HostTable {
     pub(super) fn new(slots: u32, details: u32, [a, b, c, d]: [u64; 4]) -> HostTable {
         HostTable {
             groups: Groups::new(slots as usize),
-            worth: vec![0; slots as usize].into(),
+            worth: table(0, slots as usize),
             secret: RandomState::with_seeds(b, d, a, c),
             generation: 0,
             epoch: None,

@@ -7,3 +7,4 @@ pub mod map;
 pub mod packet_ring;
 pub mod place;
 pub mod privilege;
+pub(crate) mod table;
