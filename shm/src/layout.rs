@@ -9,7 +9,7 @@ use crate::{
 use std::{sync::Arc, time::SystemTime};
 
 /// Version of the format. Any change that an older reader would misread makes it one higher.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// `WEIRSHM` and a zero byte.
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"WEIRSHM\0");

@@ -435,9 +435,11 @@ impl ShardReader {
             SlotRead::Torn => FlowRead::Torn,
             SlotRead::Read(snapshot) => {
                 view.snapshot = snapshot;
-                if health.words[WORD_OF] != snapshot.flow_id() {
-                    *health = Health::without_slot(&snapshot);
-                }
+                *health = if health.words[WORD_OF] == snapshot.flow_id() {
+                    Health::of_words(health.words)
+                } else {
+                    Health::without_slot(&snapshot)
+                };
                 FlowRead::Flow
             }
         }

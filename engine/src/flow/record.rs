@@ -84,23 +84,14 @@ pub(crate) fn is_free(slot: &FlowSlot) -> bool {
     slot.load(FLOW_ID) == 0
 }
 
-/// Adds one packet; returns the verdict word after it. `within` is run while the slot is open and does
-/// not have the packet yet.
+/// Adds one packet, in a slot that is open; returns the verdict word after it.
 #[inline(always)]
-pub(crate) fn account(
-    slot: &FlowSlot,
-    packet: &Parsed,
-    bytes: u32,
-    timestamp_ns: u64,
-    within: impl FnOnce(&FlowSlot),
-) -> u64 {
+pub(crate) fn account(slot: &FlowSlot, packet: &Parsed, bytes: u32, timestamp_ns: u64) -> u64 {
     let direction = usize::from(packet.swapped);
     let base = COUNTS[direction];
     let flags = u64::from(packet.tcp.flags) << (FLAGS_SHIFT + 8 * u32::from(packet.swapped));
     let verdict = slot.load(VERDICT) | flags;
     let packets = slot.load(base + PACKETS);
-    slot.begin();
-    within(slot);
     slot.store(VERDICT, verdict);
     slot.store(base + PACKETS, packets + 1);
     slot.store(base + BYTES, slot.load(base + BYTES) + u64::from(bytes));
@@ -108,7 +99,6 @@ pub(crate) fn account(
         slot.store(base + FIRST_NS, timestamp_ns);
     }
     slot.store(base + LAST_NS, slot.load(base + LAST_NS).max(timestamp_ns));
-    slot.commit();
     verdict
 }
 
@@ -119,10 +109,9 @@ pub(crate) fn of_lane(slot: &FlowSlot, lane: usize) -> (u64, u64) {
     (slot.load(base + PACKETS), slot.load(base + LAST_NS))
 }
 
-/// Bytes of a direction and when its first packet came.
-pub(crate) fn first_of_lane(slot: &FlowSlot, lane: usize) -> (u64, u64) {
-    let base = COUNTS[lane];
-    (slot.load(base + BYTES), slot.load(base + FIRST_NS))
+/// Bytes of a direction.
+pub(crate) fn bytes_of_lane(slot: &FlowSlot, lane: usize) -> u64 {
+    slot.load(COUNTS[lane] + BYTES)
 }
 
 /// TCP flags of a direction.

@@ -1,29 +1,30 @@
 //! Latency over UDP: DNS by its transaction ids, QUIC by its handshake and spin bit, all else by its
 //! first answer.
 
-use weir_shm::health::{HealthSlot, mark};
+use weir_shm::health::{HealthSlot, mark, ticks};
 
-use super::sequence::Half;
+use super::sequence::{Half, since};
 use super::{latency, state};
+use crate::wire::Parsed;
 
 const DNS_PORT: u16 = 53;
 /// A query with the same id that comes later is another one.
 const AGAIN_NS: u64 = 5_000_000_000;
 
 /// A half's flag, of QUIC: the client's first packet was seen.
-const QUIC: u8 = 1;
+const QUIC: u16 = 1;
 /// A half's flag, of QUIC: the spin bit was set last.
-const SPIN: u8 = 2;
+const SPIN: u16 = 2;
 /// A half's flag, of QUIC: the spin bit has turned.
-const TURNED: u8 = 4;
+const TURNED: u16 = 4;
 /// A half's flag, of QUIC: the handshake is over.
-const SECURED: u8 = 8;
+const SECURED: u16 = 8;
 /// A client's flag: the flow is DNS on another port.
-const DNS: u8 = 16;
+const DNS: u16 = 16;
 /// A half's flag: the first request has no answer yet.
-const WAITS: u8 = 64;
+const WAITS: u16 = 64;
 /// A half's flag: it has an answer.
-const ANSWERED: u8 = 128;
+const ANSWERED: u16 = 128;
 
 /// Queries whose answers are waited for, of all flows of a shard: a place for each by its flow and
 /// id, taken by the newest.
@@ -81,6 +82,36 @@ pub(super) struct Datagram<'a> {
     pub(super) from_client: bool,
     pub(super) lane: usize,
     pub(super) now_ns: u64,
+    /// The same in ticks.
+    pub(super) now: u32,
+    /// When the client was last heard before.
+    pub(super) asked_ns: u64,
+}
+
+/// Whether the payload of a flow's packet tells something.
+#[inline(always)]
+pub(super) fn is_looked_into(client: &Half, packet: &Parsed) -> bool {
+    let ports = (packet.key.port_lo(), packet.key.port_hi());
+    client.flags & (QUIC | DNS) != 0 || is_dns(ports)
+}
+
+/// A datagram of the client, which is a request until the first one is answered.
+#[inline(always)]
+pub(super) fn asks(client: &mut Half, now: u32) {
+    if client.flags & ANSWERED == 0 {
+        client.flags |= WAITS;
+        client.mark = now;
+    }
+}
+
+/// Whether the client's request has no answer yet.
+#[inline(always)]
+pub(super) const fn waits(client: &Half) -> bool {
+    client.flags & WAITS != 0
+}
+
+const fn is_dns(ports: (u16, u16)) -> bool {
+    ports.0 == DNS_PORT || ports.1 == DNS_PORT
 }
 
 /// Notes a datagram. The flow's first one has no slot yet.
@@ -91,7 +122,7 @@ pub(super) fn observe(
     queries: &mut Queries,
     datagram: &Datagram<'_>,
 ) {
-    let is_dns = datagram.ports.0 == DNS_PORT || datagram.ports.1 == DNS_PORT;
+    let is_dns = is_dns(datagram.ports);
     let [lo, hi] = halves;
     let (from, to) = if datagram.lane == 0 { (lo, hi) } else { (hi, lo) };
     let client = if datagram.from_client { &mut *from } else { to };
@@ -112,18 +143,16 @@ pub(super) fn observe(
     }
     if datagram.from_client && slot.is_none() && is_quic(datagram.payload) {
         client.flags |= QUIC;
-        client.mark_ns = datagram.now_ns;
+        client.mark = datagram.now;
         return;
     }
     if datagram.from_client {
-        if client.flags & ANSWERED == 0 {
-            client.flags |= WAITS;
-            client.mark_ns = datagram.now_ns;
-        }
-    } else if client.flags & WAITS != 0 {
+        asks(client, datagram.now);
+    } else if waits(client) {
         client.flags = client.flags & !WAITS | ANSWERED;
         if let Some(slot) = slot {
-            latency::answer(slot, datagram.now_ns.saturating_sub(client.mark_ns));
+            let now = (datagram.now, datagram.now_ns);
+            latency::answer(slot, latency::waited(now, client.mark, datagram.asked_ns));
         }
     }
 }
@@ -137,7 +166,7 @@ fn dns(slot: Option<&HealthSlot>, queries: &mut Queries, datagram: &Datagram<'_>
     } else if let Some(took) = queries.answered(datagram.index, id, datagram.now_ns)
         && let Some(slot) = slot
     {
-        latency::answer(slot, took);
+        latency::answer(slot, ticks(took));
     }
 }
 
@@ -167,7 +196,7 @@ fn quic(client: &mut Half, slot: Option<&HealthSlot>, datagram: &Datagram<'_>) {
     let over = datagram.from_client && is_short(datagram.payload);
     if client.flags & SECURED == 0 && over {
         client.flags |= SECURED;
-        latency::secured(slot, datagram.now_ns.saturating_sub(client.mark_ns));
+        latency::secured(slot, since(datagram.now, client.mark));
         state::add_marks(slot, mark::QUIC);
     }
 }
@@ -176,7 +205,7 @@ fn quic(client: &mut Half, slot: Option<&HealthSlot>, datagram: &Datagram<'_>) {
 /// than the handshake took is no round trip (RFC 9312, section 4.2): the bit is set at random, or
 /// packets came out of order.
 fn spin(from: &mut Half, slot: &HealthSlot, datagram: &Datagram<'_>, is_secured: bool) {
-    const TOO_SHORT: u64 = 8;
+    const TOO_SHORT: u32 = 8;
     if !is_secured || !is_short(datagram.payload) {
         return;
     }
@@ -185,12 +214,11 @@ fn spin(from: &mut Half, slot: &HealthSlot, datagram: &Datagram<'_>, is_secured:
         return;
     }
     from.flags ^= SPIN;
-    let took = datagram.now_ns.saturating_sub(from.sample_ns);
+    let took = since(datagram.now, from.sampled);
     let had_turned = from.flags & TURNED != 0;
     from.flags |= TURNED;
-    from.sample_ns = datagram.now_ns;
-    let handshake_ns = latency::secured_ns(slot);
-    if had_turned && took >= handshake_ns / TOO_SHORT {
+    from.sampled = datagram.now;
+    if had_turned && took >= latency::secured_in(slot) / TOO_SHORT {
         latency::round_trip(slot, datagram.lane, took);
         state::add_marks(slot, mark::SPIN);
     }

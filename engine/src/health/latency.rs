@@ -1,44 +1,70 @@
 //! How long things take, seen from the middle of the path: handshakes, round trips, answers.
 
 use weir_shm::health::{
-    HealthSlot, RTT, RTT_RANGE, RTT_SUM, WORD_ANSWERS, WORD_ANSWERS_SUM, WORD_DELAYS, WORD_FIRST,
-    events_of, high, low, mark, statistics_of, ticks, with_high, with_low,
+    HAS_TRIPS, HealthSlot, OWN, RTT, RTT_RANGE, RTT_SUM, WORD_ANSWERS, WORD_ANSWERS_SUM,
+    WORD_DELAYS, WORD_FIRST, WORD_STATE, high, low, mark, trips_of, with_high, with_low,
 };
 
-use super::sequence::{Half, RESENT, SAMPLE, after};
-use super::{Arrival, options, state};
+use super::sequence::{Half, RESENT, SAMPLE, after, since};
+use super::{Arrival, events, options, state};
 use crate::wire::TcpHead;
 
+/// The first of the words of round trips and rates of a direction, cleared where they were not the
+/// flow's.
+#[inline(always)]
+pub(super) fn trips(slot: &HealthSlot, lane: usize) -> usize {
+    let state = slot.load(WORD_STATE);
+    if state & HAS_TRIPS == 0 {
+        slot.store(WORD_STATE, state | HAS_TRIPS);
+        slot.clear(trips_of(0)..trips_of(0) + 8);
+    }
+    trips_of(lane)
+}
+
 /// Notes a round trip of what `lane` sent.
-pub(super) fn round_trip(slot: &HealthSlot, lane: usize, ns: u64) {
-    let (base, took) = (statistics_of(lane), ticks(ns));
+pub(super) fn round_trip(slot: &HealthSlot, lane: usize, took: u32) {
+    let base = trips(slot, lane);
     let trips = slot.load(base + RTT);
     slot.store(base + RTT, with_high(low(trips).saturating_add(1).into(), took));
     let range = slot.load(base + RTT_RANGE);
     let least = if low(trips) == 0 { took } else { low(range).min(took) };
     slot.store(base + RTT_RANGE, with_high(least.into(), high(range).max(took)));
-    let sum = slot.load(events_of(lane) + RTT_SUM);
-    slot.store(events_of(lane) + RTT_SUM, sum.saturating_add(took.into()));
+    let sum = slot.load(base + RTT_SUM);
+    slot.store(base + RTT_SUM, sum.saturating_add(took.into()));
 }
 
-/// Begins a measurement with new data, one at a time.
+/// Begins a measurement with new data, which ends at `end`; one at a time.
 #[inline(always)]
-pub(super) fn sent(from: &mut Half, arrival: &Arrival<'_>) {
+pub(super) fn sent(from: &mut Half, end: u32, now: u32) {
     if !from.has(SAMPLE) {
-        let (sequence, length) = (arrival.packet.tcp.sequence, arrival.packet.payload_wire_bytes);
-        from.sample_end = sequence.wrapping_add(length);
-        from.sample_ns = arrival.now_ns;
-        from.sample_stamp = options::timestamps(arrival.tcp_head()).map_or(0, |(value, _)| value);
+        (from.sample_end, from.sampled) = (end, now);
         from.flags = from.flags & !RESENT | SAMPLE;
     }
 }
 
-/// Ends the measurement that `segment`, of the other direction, acknowledges.
+/// Something is sent again, perhaps what is measured. Its timestamp tells later which of the two was
+/// acknowledged.
+#[cold]
+pub(super) fn sent_again(from: &mut Half, slot: &HealthSlot, lane: usize, arrival: &Arrival<'_>) {
+    if from.flags & (SAMPLE | RESENT) != SAMPLE {
+        return;
+    }
+    from.flags |= RESENT;
+    let stamp = options::timestamps(arrival.tcp_head()).map_or(0, |(value, _)| value);
+    let own = events(slot, lane) + OWN;
+    slot.store(own, with_high(slot.load(own), stamp));
+}
+
+/// Ends the measurement that a segment of the other direction acknowledges; with what it took.
 ///
 /// Karn's rule (RFC 6298, section 3): what may have been sent twice gives no round trip, unless the
-/// echoed timestamp says which of the two was acknowledged (RFC 7323, section 4.1).
-#[inline(always)]
-pub(super) fn acknowledged(to: &mut Half, arrival: &Arrival<'_>) -> Option<u64> {
+/// echoed timestamp is from before the second time (RFC 7323, section 4.1).
+pub(super) fn acknowledged(
+    to: &mut Half,
+    slot: Option<&HealthSlot>,
+    lane: usize,
+    arrival: &Arrival<'_>,
+) -> Option<u32> {
     let tcp = &arrival.packet.tcp;
     let ends = to.has(SAMPLE)
         && tcp.flags & TcpHead::ACK != 0
@@ -48,37 +74,50 @@ pub(super) fn acknowledged(to: &mut Half, arrival: &Arrival<'_>) -> Option<u64> 
     }
     let resent = to.has(RESENT);
     to.flags &= !(SAMPLE | RESENT);
-    let counts = !resent
-        || to.sample_stamp != 0
-            && options::timestamps(arrival.tcp_head())
-                .is_some_and(|(_, echo)| echo == to.sample_stamp);
-    counts.then(|| arrival.now_ns.saturating_sub(to.sample_ns))
+    let counts = !resent || slot.is_some_and(|slot| is_first_time(slot, lane, arrival));
+    counts.then(|| since(arrival.now, to.sampled))
+}
+
+/// Whether an acknowledgement of what `lane` sent twice echoes the first time.
+#[cold]
+fn is_first_time(slot: &HealthSlot, lane: usize, arrival: &Arrival<'_>) -> bool {
+    let again = high(slot.load(events(slot, lane) + OWN));
+    let echo = options::timestamps(arrival.tcp_head()).map(|(_, echo)| echo);
+    again != 0 && echo.is_some_and(|echo| after(again, echo))
 }
 
 /// Notes the delay of the server, from the last SYN to the first answer.
-pub(super) fn server_delay(slot: &HealthSlot, ns: u64) {
+pub(super) fn server_delay(slot: &HealthSlot, took: u32) {
     let delays = slot.load(WORD_DELAYS);
     if low(delays) == 0 {
-        slot.store(WORD_DELAYS, with_low(delays, ticks(ns).max(1)));
+        slot.store(WORD_DELAYS, with_low(delays, took.max(1)));
     }
 }
 
 /// Notes the delay of the client, from that answer to its acknowledgement.
-pub(super) fn client_delay(slot: &HealthSlot, ns: u64) {
-    slot.store(WORD_DELAYS, with_high(slot.load(WORD_DELAYS), ticks(ns).max(1)));
+pub(super) fn client_delay(slot: &HealthSlot, took: u32) {
+    slot.store(WORD_DELAYS, with_high(slot.load(WORD_DELAYS), took.max(1)));
     state::add_marks(slot, mark::ESTABLISHED);
 }
 
-/// The round trip of the handshake; `None` if it was not seen.
-pub(super) fn handshake_ns(slot: &HealthSlot) -> Option<u64> {
+/// The round trip of the handshake, ticks; `None` if it was not seen.
+pub(super) fn handshake(slot: &HealthSlot) -> Option<u32> {
     let delays = slot.load(WORD_DELAYS);
-    let sum = u64::from(low(delays)) + u64::from(high(delays));
-    (low(delays) != 0 && high(delays) != 0).then_some(sum * weir_shm::health::TICK_NS)
+    let sum = low(delays).saturating_add(high(delays));
+    (low(delays) != 0 && high(delays) != 0).then_some(sum)
+}
+
+/// How long an answer took, in ticks, that began at `mark`. `asked_ns`: when who asked was last heard.
+#[inline(always)]
+pub(super) fn waited(arrival: (u32, u64), mark: u32, asked_ns: u64) -> u32 {
+    const WRAPS_NS: u64 = 400_000_000_000;
+    let (now, now_ns) = arrival;
+    if now_ns.saturating_sub(asked_ns) < WRAPS_NS { since(now, mark) } else { u32::MAX }
 }
 
 /// Notes how long an answer took.
-pub(super) fn answer(slot: &HealthSlot, ns: u64) {
-    let took = ticks(ns).max(1);
+pub(super) fn answer(slot: &HealthSlot, took: u32) {
+    let took = took.max(1);
     let answers = slot.load(WORD_ANSWERS);
     if low(answers) == 0 {
         slot.store(WORD_FIRST, with_low(slot.load(WORD_FIRST), took));
@@ -90,14 +129,14 @@ pub(super) fn answer(slot: &HealthSlot, ns: u64) {
 }
 
 /// Notes the length of the handshake of TLS or QUIC.
-pub(super) fn secured(slot: &HealthSlot, ns: u64) {
-    slot.store(WORD_FIRST, with_high(slot.load(WORD_FIRST), ticks(ns).max(1)));
+pub(super) fn secured(slot: &HealthSlot, took: u32) {
+    slot.store(WORD_FIRST, with_high(slot.load(WORD_FIRST), took.max(1)));
     state::add_marks(slot, mark::SECURED);
 }
 
-/// Length of the handshake of TLS or QUIC, nanoseconds.
-pub(super) fn secured_ns(slot: &HealthSlot) -> u64 {
-    u64::from(high(slot.load(WORD_FIRST))) * weir_shm::health::TICK_NS
+/// Length of the handshake of TLS or QUIC, ticks.
+pub(super) fn secured_in(slot: &HealthSlot) -> u32 {
+    high(slot.load(WORD_FIRST))
 }
 
 /// Whether a client's payload begins with a TLS hello (RFC 8446, sections 4 and 5.1).

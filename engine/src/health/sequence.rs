@@ -4,6 +4,8 @@
 //! RFC 9293; `docs/METRICS.md` has each in words. Numbers wrap: one is *after* another if it is less
 //! than half of the number space ahead.
 
+use weir_shm::health::TICK_NS;
+
 use crate::wire::TcpHead;
 
 /// What a segment was found to be; any number of them.
@@ -30,22 +32,26 @@ pub(super) mod found {
     pub(crate) const ADVANCED: u32 = 1 << 16;
 }
 
-/// Flag of a half: `next` and `reach` are known.
-pub(super) const NEXT: u8 = 1;
+/// Flag of a half: `next` is known.
+pub(super) const NEXT: u16 = 1;
 /// Flag of a half: `acked` and `window` are known.
-pub(super) const ACKED: u8 = 2;
+pub(super) const ACKED: u16 = 2;
 /// Flag of a half: its last segment was a keep-alive.
-const KEEP_ALIVE: u8 = 4;
+const KEEP_ALIVE: u16 = 4;
 /// Flag of a half: its last segment was a zero-window probe.
-const PROBE: u8 = 8;
+const PROBE: u16 = 8;
 /// Flag of a half: a round trip is being measured.
-pub(super) const SAMPLE: u8 = 16;
+pub(super) const SAMPLE: u16 = 16;
 /// Flag of a half: something was sent again since that began.
-pub(super) const RESENT: u8 = 32;
+pub(super) const RESENT: u16 = 32;
 /// Flag of a client's half: a request has no answer yet. Of a server's: a TLS handshake goes on.
-pub(super) const WAITS: u8 = 64;
+pub(super) const WAITS: u16 = 64;
 /// Flag of a half: its last window was zero.
-pub(super) const CLOSED_WINDOW: u8 = 128;
+pub(super) const CLOSED_WINDOW: u16 = 128;
+/// Flag of a half: where its reach ends is not known, since more than it was acknowledged.
+const LOOSE: u16 = 256;
+/// Flag of a half: its reach ends before `next`; where, the slot says.
+pub(super) const GAP: u16 = 512;
 
 /// Low bits of `offered`: the shift of windows.
 pub(super) const SHIFT: u8 = 0x0f;
@@ -55,51 +61,54 @@ pub(super) const SCALE: u8 = 0x10;
 pub(super) const SACK: u8 = 0x20;
 /// Bit of `offered`: timestamps.
 pub(super) const TIMESTAMPS: u8 = 0x40;
-/// Bit of `offered`: `reach` is not known, since more than it was acknowledged.
-const LOOSE: u8 = 0x80;
 
 /// After an acknowledgement so recent, what it asks for is a fast retransmission.
 const FAST_NS: u64 = 20_000_000;
-/// Segments come out of order within so long, where no round trip is known.
-pub(super) const REORDER_NS: u64 = 3_000_000;
+/// Segments come out of order within so many ticks, where no round trip is known.
+pub(super) const REORDER: u32 = 30_000;
 
-/// What is kept of one direction: all that a packet reads and writes, on one cache line.
+/// What is kept of one direction: all that a packet reads and writes. Times are in ticks, as they wrap.
 #[derive(Clone, Copy, Default, Debug)]
-#[repr(C, align(64))]
+#[repr(C)]
 pub(super) struct Half {
-    /// When `next` moved.
-    pub(super) advanced_ns: u64,
-    /// When the direction last acknowledged.
-    pub(super) acked_ns: u64,
-    /// When what is measured was sent; of QUIC: when the spin bit turned.
-    pub(super) sample_ns: u64,
-    /// A client's: its SYN, later its last request. A server's: its SYN+ACK, later the client's hello.
-    pub(super) mark_ns: u64,
     /// End of what was sent.
     pub(super) next: u32,
-    /// End of what was sent without a gap.
-    reach: u32,
     /// Last acknowledgement number.
     pub(super) acked: u32,
-    /// First sequence number.
-    pub(super) first: u32,
-    /// An acknowledgement of this ends the measurement.
+    /// An acknowledgement of this ends the measurement. Before the flow has a slot: the MSS of its SYN.
     pub(super) sample_end: u32,
-    /// The timestamp that went with it.
-    pub(super) sample_stamp: u32,
+    /// When what is measured was sent; of QUIC: when the spin bit turned.
+    pub(super) sampled: u32,
+    /// When `next` moved.
+    advanced: u32,
+    /// A client's: its SYN, later its last request. A server's: its SYN+ACK, later the client's hello.
+    pub(super) mark: u32,
     /// Last window, as in the header.
     pub(super) window: u16,
-    /// Maximum segment size that its SYN named.
-    pub(super) mss: u16,
-    /// Duplicate acknowledgements in a row.
-    duplicates: u8,
+    pub(super) flags: u16,
     pub(super) offered: u8,
-    pub(super) flags: u8,
     /// Letters of the history that it has shown, and two flags of the module above.
     pub(super) seen: u8,
+    /// Duplicate acknowledgements in a row.
+    duplicates: u8,
 }
 
-const _: () = assert!(size_of::<Half>() == 64);
+const _: () = assert!(size_of::<Half>() == 32, "both directions' on a cache line");
+
+/// Ticks of a packet's time, as they wrap after seven minutes.
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "as they wrap")]
+pub(super) const fn tick(now_ns: u64) -> u32 {
+    (now_ns / TICK_NS) as u32
+}
+
+/// Ticks from `then` to `now`; 0 where time went back, by less than half a minute.
+#[inline(always)]
+pub(super) const fn since(now: u32, then: u32) -> u32 {
+    const BACK: u32 = 0xee00_0000;
+    let ticks = now.wrapping_sub(then);
+    if ticks < BACK { ticks } else { 0 }
+}
 
 /// A segment.
 #[derive(Clone, Copy, Debug)]
@@ -110,9 +119,14 @@ pub(super) struct Segment {
     pub(super) length: u32,
     pub(super) window: u16,
     pub(super) flags: u8,
-    pub(super) now_ns: u64,
-    /// Segments come out of order within so long.
-    pub(super) reorder_ns: u64,
+    /// When it came, in ticks.
+    pub(super) now: u32,
+    /// Nanoseconds since the other side's last packet; none where time went back.
+    pub(super) answers_after_ns: Option<u64>,
+    /// Segments come out of order within so many ticks.
+    pub(super) reorder: u32,
+    /// Ends of what was sent without a gap, by its sender and by the other side.
+    pub(super) reach: [u32; 2],
 }
 
 impl Segment {
@@ -130,7 +144,7 @@ impl Segment {
 
 impl Half {
     #[inline(always)]
-    pub(super) const fn has(&self, flag: u8) -> bool {
+    pub(super) const fn has(&self, flag: u16) -> bool {
         self.flags & flag != 0
     }
 
@@ -167,40 +181,46 @@ const OPENS_OR_ENDS: u8 = TcpHead::SYN | TcpHead::FIN | TcpHead::RST;
 ///
 /// [`analyse`] is its plain twin, and says of such a segment that it advanced, or nothing.
 #[inline(always)]
-pub(super) fn goes_on(from: &mut Half, to: &Half, tcp: &TcpHead, length: u32, now_ns: u64) -> bool {
+pub(super) fn goes_on(from: &mut Half, to: &Half, tcp: &TcpHead, length: u32, now: u32) -> bool {
     const NO: u8 = OPENS_OR_ENDS | TcpHead::ACK | TcpHead::ECE;
-    const QUIET: u8 = KEEP_ALIVE | PROBE | CLOSED_WINDOW;
-    let end = tcp.sequence.wrapping_add(length);
-    let full = end == to.acked.wrapping_add(to.window_bytes(from));
-    let plain = tcp.flags & NO == TcpHead::ACK
-        && from.flags & (NEXT | ACKED | QUIET) == NEXT | ACKED
-        && to.flags & (NEXT | ACKED) == NEXT | ACKED
-        && (from.offered | to.offered) & LOOSE == 0
+    const QUIET: u16 = KEEP_ALIVE | PROBE | CLOSED_WINDOW;
+    let is_seen = match to.flags & (NEXT | LOOSE | GAP) {
+        NEXT => !after(tcp.acknowledgement, to.next),
+        flags => flags & (NEXT | LOOSE) != NEXT,
+    };
+    let plain = is_seen
+        && tcp.flags & NO == TcpHead::ACK
+        && from.flags & (NEXT | QUIET) == NEXT
         && tcp.sequence == from.next
-        && tcp.window != 0
-        && !after(tcp.acknowledgement, to.reach)
-        && (length > 1 && !full || length == 0 && tcp.acknowledgement != from.acked);
+        && tcp.window != 0;
     if !plain {
         return false;
     }
+    let more = tcp.acknowledgement != from.acked;
     if length != 0 {
-        if from.reach == from.next {
-            from.reach = end;
+        let end = tcp.sequence.wrapping_add(length);
+        let fills = to.has(ACKED) && end == to.acked.wrapping_add(to.window_bytes(from));
+        if length == 1 || fills {
+            return false;
         }
         from.next = end;
-        from.advanced_ns = now_ns;
+        from.advanced = now;
+    } else if !more && from.has(ACKED) {
+        return false;
     }
-    if tcp.acknowledgement != from.acked {
+    if more {
         from.duplicates = 0;
+        from.acked = tcp.acknowledgement;
     }
+    // What it sends ends without a gap again, as far as is known.
+    let loose = if from.has(LOOSE) { LOOSE | GAP } else { 0 };
+    from.flags = from.flags & !loose | ACKED;
     from.window = tcp.window;
-    from.acked = tcp.acknowledgement;
-    from.acked_ns = now_ns;
     true
 }
 
-/// Says what a segment of `from` is, and takes note of it.
-pub(super) fn analyse(from: &mut Half, to: &mut Half, segment: &Segment) -> u32 {
+/// Says what a segment of `from` is, and takes note of it; with where the reach of `from` ends now.
+pub(super) fn analyse(from: &mut Half, to: &mut Half, segment: &Segment) -> (u32, u32) {
     let mut what = examine(from, to, segment);
     if what & found::DUPLICATE_ACK != 0 {
         from.duplicates = from.duplicates.saturating_add(1);
@@ -208,13 +228,12 @@ pub(super) fn analyse(from: &mut Half, to: &mut Half, segment: &Segment) -> u32 
         from.duplicates = 0;
     }
     if what & found::UNSEEN_ACK != 0 {
-        to.offered |= LOOSE;
+        to.flags |= LOOSE;
     }
-    if advance(from, segment, what) {
-        what |= found::ADVANCED;
-    }
+    let (moved, reach) = advance(from, segment, what);
+    what |= if_so(moved, found::ADVANCED);
     note(from, to, segment, what);
-    what
+    (what, reach)
 }
 
 /// The rules, but for the plainest segments.
@@ -276,19 +295,15 @@ fn of_old_segment(from: &Half, to: &Half, segment: &Segment) -> u32 {
         return found::RETRANSMISSION | found::SPURIOUS;
     }
     let asked_for = to.duplicates >= 2 && to.acked == segment.sequence;
-    if asked_for && is_within(segment.now_ns, to.acked_ns, FAST_NS) {
+    if asked_for && segment.answers_after_ns.is_some_and(|after_ns| after_ns < FAST_NS) {
         return found::RETRANSMISSION | found::FAST;
     }
-    let soon = is_within(segment.now_ns, from.advanced_ns, segment.reorder_ns);
+    // Where time went back, much more than that.
+    let soon = segment.now.wrapping_sub(from.advanced) < segment.reorder;
     if soon && segment.sequence.wrapping_add(segment.span()) != from.next {
         return found::OUT_OF_ORDER;
     }
     found::RETRANSMISSION
-}
-
-/// Whether `now_ns` is less than `limit_ns` after `then_ns`; not where time went back.
-fn is_within(now_ns: u64, then_ns: u64, limit_ns: u64) -> bool {
-    now_ns.checked_sub(then_ns).is_some_and(|since_ns| since_ns < limit_ns)
 }
 
 /// Whether the segment takes the last byte of the window that the other side has open.
@@ -301,15 +316,16 @@ fn fills_window(from: &Half, to: &Half, segment: &Segment) -> bool {
 /// Whether the segment acknowledges what was not seen.
 #[inline(always)]
 fn is_unseen(to: &Half, segment: &Segment) -> bool {
-    let known = to.has(NEXT) && to.offered & LOOSE == 0;
-    known && segment.has(TcpHead::ACK) && after(segment.acknowledgement, to.reach)
+    let known = to.flags & (NEXT | LOOSE) == NEXT;
+    known && segment.has(TcpHead::ACK) && after(segment.acknowledgement, segment.reach[1])
 }
 
-/// Moves the end of what was sent; whether it moved.
+/// Moves the end of what was sent; whether it moved, and where the reach ends now.
 #[inline(always)]
-fn advance(from: &mut Half, segment: &Segment, what: u32) -> bool {
+fn advance(from: &mut Half, segment: &Segment, what: u32) -> (bool, u32) {
+    let [mut reach, _] = segment.reach;
     if what & found::PROBE != 0 {
-        return false;
+        return (false, reach);
     }
     let end = segment.sequence.wrapping_add(segment.span());
     let is_first = !from.has(NEXT);
@@ -317,17 +333,15 @@ fn advance(from: &mut Half, segment: &Segment, what: u32) -> bool {
     let moved = is_first || after(end, from.next);
     if moved {
         from.next = end;
-        from.advanced_ns = segment.now_ns;
+        from.advanced = segment.now;
         from.flags |= NEXT;
     }
-    if is_first {
-        from.first = segment.sequence;
+    if is_first || segment.sequence == reach || from.has(LOOSE) {
+        reach = if what & found::LOST != 0 { before } else { from.next };
+        from.flags &= !LOOSE;
     }
-    if is_first || segment.sequence == from.reach || from.offered & LOOSE != 0 {
-        from.reach = if what & found::LOST != 0 { before } else { from.next };
-        from.offered &= !LOOSE;
-    }
-    moved
+    from.flags = from.flags & !GAP | if reach == from.next { 0 } else { GAP };
+    (moved, reach)
 }
 
 /// Takes note of what the segment says of the other direction.
@@ -344,9 +358,15 @@ fn note(from: &mut Half, to: &Half, segment: &Segment, what: u32) {
     from.window = if scaled { segment.window >> from.shift(to) } else { segment.window };
     if segment.has(TcpHead::ACK) {
         from.acked = segment.acknowledgement;
-        from.acked_ns = segment.now_ns;
         from.flags |= ACKED;
     }
+}
+
+/// Whether a SYN begins a new connection: its number is none that the old one had just begun with.
+pub(super) const fn begins_anew(from: &Half, sequence: u32) -> bool {
+    const RECENT: u32 = 1 << 16;
+    let sent = from.next.wrapping_sub(sequence);
+    from.has(NEXT) && !(sent > 0 && sent <= RECENT)
 }
 
 /// Forgets what was sent before a SYN that begins a new connection with the same ends.

@@ -1,46 +1,44 @@
 //! Sizes, distances and rates of a direction's packets: the words that every packet changes.
 
-use weir_shm::flow::FlowSlot;
 use weir_shm::health::{
-    GAP_MAX, GAP_SQUARES, HealthSlot, RATES, SECOND, SIZE_SQUARES, SIZES, high, low, statistics_of,
-    with_high,
+    BUCKET, GAP_SQUARES, HealthSlot, RATES, SIZE_SQUARES, SIZES, TICK_NS, high, low, statistics_of,
+    ticks, with_high, with_low,
 };
 
-use crate::flow::record;
+use weir_shm::hosts::bucket_of;
 
-const SECOND_NS: u64 = 1_000_000_000;
-
+use super::latency;
 /// Notes the first packet of a direction.
-pub(super) fn begin(slot: &HealthSlot, lane: usize, bytes: u32, now_ns: u64) {
+pub(super) fn begin(slot: &HealthSlot, lane: usize, bytes: u32) {
     let base = statistics_of(lane);
-    slot.store(base + SIZES, with_high(bytes.into(), bytes));
+    let size = u64::from(bytes.min(u16::MAX.into()));
+    slot.store(base + SIZES, size | size << 16);
     slot.store(base + SIZE_SQUARES, u64::from(bytes) * u64::from(bytes));
-    slot.store(base + SECOND, with_high(second(now_ns).into(), bytes));
-    slot.store(base + RATES, with_high(0, bytes));
+    slot.store(base + BUCKET, with_low(slot.load(base + BUCKET), bytes));
 }
 
-/// Notes another packet; `flow` does not have it yet.
+/// Notes another packet of a direction, the last of which came at `last_ns`.
 #[inline(always)]
-pub(super) fn count(slot: &HealthSlot, flow: &FlowSlot, lane: usize, bytes: u32, now_ns: u64) {
-    let (packets, last_ns) = record::of_lane(flow, lane);
-    if packets == 0 {
-        begin(slot, lane, bytes, now_ns);
-        return;
-    }
+pub(super) fn count(slot: &HealthSlot, lane: usize, bytes: u32, now_ns: u64, last_ns: u64) {
     let base = statistics_of(lane);
-    let sizes = slot.load(base + SIZES);
-    if bytes < low(sizes) || bytes > high(sizes) {
-        let least = low(sizes).min(bytes);
-        slot.store(base + SIZES, with_high(least.into(), high(sizes).max(bytes)));
-    }
     let squares = slot.load(base + SIZE_SQUARES);
     slot.store(base + SIZE_SQUARES, squares.wrapping_add(u64::from(bytes) * u64::from(bytes)));
     let gap_ns = now_ns.saturating_sub(last_ns);
     slot.store(base + GAP_SQUARES, add_square(slot.load(base + GAP_SQUARES), gap_ns));
-    if gap_ns > slot.load(base + GAP_MAX) {
-        slot.store(base + GAP_MAX, gap_ns);
+    let sizes = slot.load(base + SIZES);
+    let size = u64::from(bytes.min(u16::MAX.into()));
+    let (least, most) = (sizes & 0xffff, sizes >> 16 & 0xffff);
+    if (size < least) | (size > most) | (gap_ns > u64::from(high(sizes)) * TICK_NS) {
+        let sizes = least.min(size) | most.max(size) << 16 | sizes >> 32 << 32;
+        slot.store(base + SIZES, with_high(sizes, high(sizes).max(ticks(gap_ns))));
     }
-    count_rate(slot, base, bytes, now_ns);
+    if bucket_of(now_ns) > bucket_of(last_ns) {
+        begin_bucket(slot, lane, bytes, bucket_of(now_ns) == bucket_of(last_ns) + 1);
+    } else {
+        // A packet that comes late counts where the newest does.
+        let bucket = slot.load(base + BUCKET);
+        slot.store(base + BUCKET, with_low(bucket, low(bucket).saturating_add(bytes)));
+    }
 }
 
 /// A sum of squares, kept as the bits of a double, and one more.
@@ -51,27 +49,13 @@ fn add_square(sum: u64, value: u64) -> u64 {
     (f64::from_bits(sum) + value * value).to_bits()
 }
 
-#[inline(always)]
-fn count_rate(slot: &HealthSlot, base: usize, bytes: u32, now_ns: u64) {
-    let (newest, second) = (slot.load(base + SECOND), second(now_ns));
-    let in_second = if second <= low(newest) {
-        // A packet that comes late counts where the newest does.
-        high(newest).saturating_add(bytes)
-    } else {
-        let before = if second == low(newest) + 1 { high(newest) } else { 0 };
-        let rates = slot.load(base + RATES);
-        slot.store(base + RATES, with_high(before.into(), high(rates)));
-        bytes
-    };
-    slot.store(base + SECOND, with_high(low(newest).max(second).into(), in_second));
-    let rates = slot.load(base + RATES);
-    if in_second > high(rates) {
-        slot.store(base + RATES, with_high(rates, in_second));
-    }
-}
-
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "Unix seconds fit 32 bits until 2106")]
-const fn second(now_ns: u64) -> u32 {
-    (now_ns / SECOND_NS) as u32
+/// The first packet of a bucket of time; `is_next`: that after the last one's.
+#[cold]
+fn begin_bucket(slot: &HealthSlot, lane: usize, bytes: u32, is_next: bool) {
+    let base = latency::trips(slot, lane);
+    let bucket = slot.load(statistics_of(lane) + BUCKET);
+    let most = high(slot.load(base + RATES)).max(low(bucket));
+    let before = if is_next { low(bucket) } else { 0 };
+    slot.store(base + RATES, with_high(before.into(), most));
+    slot.store(statistics_of(lane) + BUCKET, with_low(bucket, bytes));
 }

@@ -9,6 +9,8 @@ const MS: u64 = 1_000_000;
 #[derive(Default)]
 struct Talk {
     halves: [Half; 2],
+    reach: [u32; 2],
+    last_ns: [u64; 2],
     now_ns: u64,
 }
 
@@ -39,26 +41,33 @@ impl Talk {
     ) -> u32 {
         let [lo, hi] = &mut self.halves;
         let (from, to) = if lane == 0 { (lo, hi) } else { (hi, lo) };
+        let reach = |half: &Half, lane: usize| {
+            if half.has(sequence::GAP) { self.reach[lane] } else { half.next }
+        };
+        let now = sequence::tick(self.now_ns);
         let segment = Segment {
             sequence,
             acknowledgement,
             length,
             window,
             flags,
-            now_ns: self.now_ns,
-            reorder_ns: sequence::REORDER_NS,
+            now,
+            answers_after_ns: self.now_ns.checked_sub(self.last_ns[1 - lane]),
+            reorder: sequence::REORDER,
+            reach: [reach(from, lane), reach(to, 1 - lane)],
         };
         // The short way says the same as the long one wherever it says anything.
         let head = TcpHead { sequence, acknowledgement, window, flags, header_bytes: 20 };
         let (mut short, other) = (*from, *to);
-        let goes_on = sequence::goes_on(&mut short, &other, &head, length, self.now_ns);
-        let what = sequence::analyse(from, to, &segment);
+        let goes_on = sequence::goes_on(&mut short, &other, &head, length, now);
+        let (what, reach) = sequence::analyse(from, to, &segment);
         if goes_on {
             assert_eq!(what & !found::ADVANCED, 0);
             assert_eq!(what & found::ADVANCED != 0, length != 0);
             assert_eq!(format!("{short:?}"), format!("{from:?}"));
             assert_eq!(format!("{other:?}"), format!("{to:?}"));
         }
+        (self.reach[lane], self.last_ns[lane]) = (reach, self.now_ns);
         what
     }
 

@@ -10,40 +10,26 @@ use crate::capture::Frame;
 /// Interfaces of a source that have a row; those beyond share the last one.
 pub(super) const INTERFACES: u32 = 16;
 
-/// See the module.
-#[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Bursts {
-    frames: u64,
-    bytes: u64,
-    /// Of the newest frame.
-    time_ns: u64,
-    interface: u8,
+/// Adds the frames of a turn.
+#[inline]
+pub(super) fn account(writer: &HostsWriter, frames: &[Frame]) {
+    let Some(mut first) = frames.first() else { return };
+    let (mut count, mut bytes) = (0, 0);
+    for frame in frames {
+        let other = (frame.timestamp_ns ^ first.timestamp_ns) >> BURST_SHIFT
+            | u64::from(frame.interface ^ first.interface);
+        if other != 0 {
+            write_down(writer, first, count, bytes);
+            (first, count, bytes) = (frame, 0, 0);
+        }
+        count += 1;
+        bytes += u64::from(frame.bytes_on_wire());
+    }
+    write_down(writer, first, count, bytes);
 }
 
-impl Bursts {
-    /// Adds the frames of a turn.
-    #[inline]
-    pub(super) fn account(&mut self, writer: &HostsWriter, frames: &[Frame]) {
-        for frame in frames {
-            let other = (frame.timestamp_ns ^ self.time_ns) >> BURST_SHIFT
-                | u64::from(frame.interface ^ self.interface);
-            if other != 0 {
-                self.write_down(writer);
-            }
-            self.time_ns = frame.timestamp_ns;
-            self.interface = frame.interface;
-            self.frames += 1;
-            self.bytes += u64::from(frame.bytes_on_wire());
-        }
-        self.write_down(writer);
-    }
-
-    #[inline]
-    fn write_down(&mut self, writer: &HostsWriter) {
-        if self.frames > 0 {
-            let row = usize::from(self.interface).min(INTERFACES as usize - 1);
-            writer.interface(row).account(self.frames, self.bytes, self.time_ns);
-        }
-        (self.frames, self.bytes) = (0, 0);
-    }
+/// Adds frames of the millisecond and the interface of `first`.
+fn write_down(writer: &HostsWriter, first: &Frame, frames: u64, bytes: u64) {
+    let row = usize::from(first.interface).min(INTERFACES as usize - 1);
+    writer.interface(row).account(frames, bytes, first.timestamp_ns);
 }

@@ -23,7 +23,7 @@ pub(crate) use report::Beginning;
 use weir_shm::hosts::{HostsSpec, HostsWriter};
 
 use crate::capture::Frame;
-use bursts::Bursts;
+use crate::sys::table::table;
 use names::Names;
 use table::HostTable;
 use totals::Totals;
@@ -97,7 +97,6 @@ pub(crate) struct Hosts {
     told: Box<[Told]>,
     names: Names,
     totals: Totals,
-    bursts: Bursts,
     places: Places,
     counts: Counts,
 }
@@ -133,10 +132,9 @@ impl Hosts {
         let room = writer.room();
         Some(Box::new(Hosts {
             table: HostTable::new(room.hosts, room.details, secret),
-            told: vec![Told::default(); flows].into(),
+            told: table(Told::default(), flows),
             names: Names::new(room.names, secret),
             totals: Totals::new(&writer, &plan.places),
-            bursts: Bursts::default(),
             places: plan.places.clone(),
             writer,
             counts: Counts::default(),
@@ -145,8 +143,8 @@ impl Hosts {
 
     /// Adds the frames of a turn to their interfaces.
     #[inline]
-    pub(crate) fn count_frames(&mut self, frames: &[Frame]) {
-        self.bursts.account(&self.writer, frames);
+    pub(crate) fn count_frames(&self, frames: &[Frame]) {
+        bursts::account(&self.writer, frames);
     }
 
     /// The counts as they are now.

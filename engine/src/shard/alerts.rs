@@ -1,11 +1,12 @@
 //! What a shard tells its alerts: when a flow begins, shows something new, goes on, and ends.
 //!
-//! A packet that shows nothing new costs the comparison in [`is_news`]. It is new when it is the
-//! first of its direction, when it has a TCP flag that its direction did not have before, and when
-//! it comes in another second (of 2^30 ns) than the one before it.
+//! A packet that shows nothing new costs a comparison or two. It is new when it is the first of its
+//! direction, when it has a TCP flag that its direction did not have before, and when it comes in another
+//! bucket of time than the one before it ([`Before`]).
 
 use weir_dpi::{AppId, Risks, attr, meta};
 use weir_shm::flow::FlowSlot;
+use weir_shm::hosts::bucket_of;
 
 use super::Shard;
 use crate::alerts::{Begin, DNS_PORT, Flow, News, Totals};
@@ -15,26 +16,26 @@ use crate::flow::record;
 use crate::wire::{LinkType, Parsed};
 
 const UDP: u8 = 17;
-/// Bits of a time, in nanoseconds, that do not make another second.
-const SECOND_BITS: u32 = 30;
 
-/// What a packet shows, before it is accounted for.
+/// What a flow's slot holds of a packet's direction before the packet is accounted for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Before {
-    verdict: u64,
+    pub(super) verdict: u64,
     last_ns: u64,
 }
 
-/// What the flow's slot holds of the packet's direction before it is accounted for.
-#[inline(always)]
-pub(super) fn before(slot: &FlowSlot, packet: &Parsed) -> Before {
-    Before { verdict: record::verdict_word(slot), last_ns: record::last_of(slot, packet.swapped) }
-}
+impl Before {
+    #[inline(always)]
+    pub(super) fn of(slot: &FlowSlot, packet: &Parsed) -> Before {
+        let last_ns = record::last_of(slot, packet.swapped);
+        Before { verdict: record::verdict_word(slot), last_ns }
+    }
 
-/// Whether the packet shows something that alerts want to know of.
-#[inline(always)]
-pub(super) fn is_news(before: Before, verdict: u64, timestamp_ns: u64) -> bool {
-    (before.verdict ^ verdict) | ((before.last_ns ^ timestamp_ns) >> SECOND_BITS) != 0
+    /// Whether the direction had its last packet in another bucket of time than this one, or none yet.
+    #[inline(always)]
+    pub(super) const fn is_past(&self, now_ns: u64) -> bool {
+        bucket_of(self.last_ns) != bucket_of(now_ns)
+    }
 }
 
 /// Whether it may be a message of DNS.
@@ -91,7 +92,7 @@ impl<S: Source> Shard<S> {
         if alerts.wants_news(server_port, protocol, news, state) {
             alerts.flow_news(&flow_of(slot, now_ns), news, state);
         }
-        if !is_first && (before.last_ns ^ now_ns) >> SECOND_BITS != 0 {
+        if !is_first && before.is_past(now_ns) {
             let totals = totals(slot);
             if alerts.wants_flush(protocol, &totals, now_ns, state) {
                 alerts.flow_flushes(&flow_of(slot, now_ns), &totals, state);

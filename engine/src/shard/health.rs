@@ -5,7 +5,6 @@ use weir_shm::records::{EndReason, RecordKind};
 use super::Shard;
 use crate::capture::{Frame, Source};
 use crate::flow::record;
-use crate::health::Arrival;
 use crate::wire::Parsed;
 
 impl<S: Source> Shard<S> {
@@ -14,12 +13,12 @@ impl<S: Source> Shard<S> {
     pub(super) fn account(&mut self, index: u32, packet: &Parsed, frame: &Frame) -> u64 {
         let slot = self.table.slot(index);
         let (bytes, now_ns) = (frame.bytes_on_wire(), frame.timestamp_ns);
-        if !self.health.is_on() {
-            return record::account(slot, packet, bytes, now_ns, |_| {});
-        }
-        let arrival = Arrival { packet, frame: self.source.bytes(frame), bytes, now_ns };
-        let health = &mut self.health;
-        record::account(slot, packet, bytes, now_ns, |flow| health.observe(index, flow, &arrival))
+        slot.begin();
+        let source = &self.source;
+        self.health.observe(index, slot, packet, (bytes, now_ns), || source.bytes(frame));
+        let verdict = record::account(slot, packet, bytes, now_ns);
+        slot.commit();
+        verdict
     }
 
     /// Appends a record of a flow with its health.

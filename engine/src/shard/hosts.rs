@@ -1,6 +1,7 @@
 //! Where a shard's packets meet its hosts.
 
 use weir_dpi::Verdict;
+use weir_shm::hosts::bucket_of;
 use weir_shm::hosts::os::Syn;
 
 use super::{Shard, Split, is_syn};
@@ -12,12 +13,6 @@ use crate::wire::{LinkType, Parsed};
 
 /// Packets between the one whose hosts' slots are asked for and the one that is looked up.
 pub(super) const AHEAD: usize = 6;
-
-/// Whether a flow is to report before a packet of this time: its last one was in another bucket.
-#[inline(always)]
-pub(super) const fn is_due(last_ns: u64, now_ns: u64) -> bool {
-    (last_ns ^ now_ns) >> weir_shm::hosts::BUCKET_SHIFT != 0 && last_ns != 0
-}
 
 impl<S: Source> Shard<S> {
     /// Asks for what [`Shard::begin_hosts`] reads of a flow that `packet` is likely to begin.
@@ -67,6 +62,15 @@ impl<S: Source> Shard<S> {
             is_syn(packet).then(|| Syn::parse(packet.ttl, packet.tcp.window, options))
         };
         hosts.learn_sender(index, end, mac, syn);
+    }
+
+    /// A flow reports before a packet that comes in another bucket of time than all before it.
+    #[inline(never)]
+    pub(super) fn report_bucket(&mut self, index: u32, now_ns: u64) {
+        let last_ns = record::last_ns(self.table.slot(index));
+        if last_ns != 0 && bucket_of(last_ns) != bucket_of(now_ns) {
+            self.report_hosts(index, false);
+        }
     }
 
     /// A flow reports what it came to.

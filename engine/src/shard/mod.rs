@@ -35,9 +35,10 @@ use crate::flow::table::{self, FlowTable, Likely, Place};
 use crate::flow::wheel::Wheel;
 use crate::health::Health;
 use crate::hosts::Hosts;
-use crate::sys::clock;
+use crate::sys::{self, clock};
 use crate::wire::{self, Arp, Fragment, Fragments, Parsed, Reason, TcpHead};
 
+use alerts::Before;
 use fanout::{Fanout, OTHERS, Seen};
 
 pub use export::{AppTotal, Export, Gate, HISTOGRAMS};
@@ -173,7 +174,7 @@ impl<S: Source> Shard<S> {
                 hosts: [[0; 2]; BATCH],
             }),
             fragments: Fragments::new(plan.fragments, plan.secret),
-            sides: vec![Side::new(0); table.capacity()].into(),
+            sides: sys::table::table(Side::new(0), table.capacity()),
             wheel: Wheel::new(table.capacity()),
             table,
             inspector: Inspector::new(&plan.inspection),
@@ -376,7 +377,7 @@ impl<S: Source> Shard<S> {
         if let Some(Likely { index, is_new }) = self.table.prefetch_slot(self.work.hash[at]) {
             // The packet is counted in the slot's second line.
             prefetch::<1, _>(self.table.slot(index));
-            self.health.fetch(index, self.work.packet[at].swapped, is_new);
+            self.health.fetch(index, is_new);
             if is_new {
                 prefetch::<0, _>(&self.sides[index as usize]);
                 self.wheel.prefetch(index);
@@ -416,9 +417,10 @@ impl<S: Source> Shard<S> {
                 None => self.begin(&packet, hash, &frame),
             };
             let slot = self.table.slot(index);
-            let before = alerts::before(slot, &packet);
-            if hosts::is_due(record::last_ns(slot), frame.timestamp_ns) {
-                self.report_hosts(index, false);
+            let before = Before::of(slot, &packet);
+            let is_past = before.is_past(frame.timestamp_ns);
+            if is_past {
+                self.report_bucket(index, frame.timestamp_ns);
             }
             let verdict = self.account(index, &packet, &frame);
             let slot = self.table.slot(index);
@@ -429,7 +431,7 @@ impl<S: Source> Shard<S> {
             let flow_id = if READ { record::flow_id(slot) } else { 0 };
             let inspects = verdict & record::INSPECTED == 0 && self.plan.depth == Depth::Inspect;
             let is_named = inspects && self.inspect(index, verdict, &packet, &frame);
-            if alerts::is_news(before, verdict, frame.timestamp_ns) {
+            if is_past || before.verdict != verdict {
                 self.tell_news(index, &packet, &frame, before);
             }
             if alerts::is_dns(&packet) {

@@ -6,6 +6,10 @@
 //! another than the flow slot's, nothing else here means anything. A flow of one packet never has a
 //! slot of its own; [`Health::of_one_packet`] says what is known of it.
 //!
+//! A slot is five cache lines, and most flows use two: words 0 to 15. The other three are cleared when
+//! they are first needed; until then bits of word 1 ([`HAS_TRIPS`], [`has_events`]) say that what lies
+//! there is of a flow before, and readers take it for zeros ([`Health::of_words`]).
+//!
 //! Times are counted in *ticks* of 100 ns where they share a word, so that 32 bits last for seven
 //! minutes; counts and times stop at their largest value rather than run over. Directions are lower
 //! to higher endpoint first, as in flow slots. `docs/METRICS.md` defines every figure.
@@ -41,10 +45,25 @@ pub const WORD_FIRST: usize = 5;
 pub const WORD_ANSWERS: usize = 6;
 /// Application latency: sum, ticks.
 pub const WORD_ANSWERS_SUM: usize = 7;
-/// First of the eight words of statistics of a direction: 0 from the lower endpoint, 1 from the higher.
+/// Bit of [`WORD_STATE`]: the eight words of round trips and rates are the flow's.
+pub const HAS_TRIPS: u64 = 1 << 48;
+
+/// Bit of [`WORD_STATE`]: the eight words of events of a direction are the flow's.
+#[inline(always)]
+pub const fn has_events(lane: usize) -> u64 {
+    1 << (49 + (lane & 1))
+}
+
+/// First of the four words of statistics of a direction: 0 from the lower endpoint, 1 from the higher.
 #[inline(always)]
 pub const fn statistics_of(lane: usize) -> usize {
-    8 + 8 * (lane & 1)
+    8 + 4 * (lane & 1)
+}
+
+/// First of the four words of round trips and rates of a direction.
+#[inline(always)]
+pub const fn trips_of(lane: usize) -> usize {
+    16 + 4 * (lane & 1)
 }
 
 /// First of the eight words of events of a direction.
@@ -53,22 +72,27 @@ pub const fn events_of(lane: usize) -> usize {
     24 + 8 * (lane & 1)
 }
 
-/// Statistics: smallest (low) and largest (high) packet, bytes on the wire.
+/// Statistics: smallest and largest packet (16 bits each), bytes on the wire; largest distance of two
+/// packets in ticks (high).
 pub const SIZES: usize = 0;
 /// Statistics: sum of the squares of the packets' sizes.
 pub const SIZE_SQUARES: usize = 1;
 /// Statistics: sum of the squares of the distances of packets in nanoseconds, an IEEE 754 double.
 pub const GAP_SQUARES: usize = 2;
-/// Statistics: largest distance of two packets, nanoseconds.
-pub const GAP_MAX: usize = 3;
-/// Statistics: the Unix second of the newest packet (low), bytes in it so far (high).
-pub const SECOND: usize = 4;
-/// Statistics: bytes of the second before that one (low), most bytes of a second (high).
-pub const RATES: usize = 5;
-/// Statistics: round trips measured (low), the last one in ticks (high).
-pub const RTT: usize = 6;
-/// Statistics: smallest (low) and largest (high) round trip, ticks.
-pub const RTT_RANGE: usize = 7;
+/// Statistics: bytes so far in the bucket of time ([`bucket_of`](crate::hosts::bucket_of)) of the newest
+/// packet (low); MSS (16 bits), window shift
+/// (8) and [`option`] bits (8) of the SYN.
+pub const BUCKET: usize = 3;
+
+/// Round trips: how many were measured (low), the last one in ticks (high).
+pub const RTT: usize = 0;
+/// Round trips: smallest (low) and largest (high), ticks.
+pub const RTT_RANGE: usize = 1;
+/// Round trips: their sum, ticks.
+pub const RTT_SUM: usize = 2;
+/// Rates: bytes of the bucket before the newest packet's (low), most bytes of a bucket that is over
+/// (high).
+pub const RATES: usize = 3;
 
 /// Events: retransmissions (low), segments out of order (high).
 pub const RESENT: usize = 0;
@@ -83,11 +107,11 @@ pub const WINDOWS: usize = 3;
 pub const MISCELLANY: usize = 4;
 /// Events: packets marked "congestion experienced" (low), bytes sent again (high).
 pub const MARKED: usize = 5;
-/// Events: time with a zero window in microseconds (low); MSS (16 bits), window shift (8) and
-/// [`option`] bits (8) of the SYN.
-pub const OFFERED: usize = 6;
-/// Events: sum of the round trips, ticks.
-pub const RTT_SUM: usize = 7;
+/// Events: time with a zero window in microseconds (low).
+pub const CLOSED: usize = 6;
+/// Events: what the engine alone reads: the end of what was sent without a gap (low), the timestamp of
+/// the first retransmission within a measurement (high).
+pub const OWN: usize = 7;
 
 /// Bits of what a SYN offered.
 pub mod option {
@@ -188,7 +212,13 @@ impl HealthSlot {
 
     /// A copy, as its writer sees it.
     pub fn snapshot(&self) -> Health {
-        Health { words: std::array::from_fn(|word| self.load(word)) }
+        Health::of_words(std::array::from_fn(|word| self.load(word)))
+    }
+
+    /// Clears words.
+    #[inline]
+    pub fn clear(&self, words: std::ops::Range<usize>) {
+        words.for_each(|word| self.store(word, 0));
     }
 }
 

@@ -1,12 +1,13 @@
 //! Reading a flow's health.
 
 use super::{
-    ConnState, Ended, GAP_MAX, GAP_SQUARES, GAPS, HEALTH_WORDS, HISTORY_LETTERS, MARKED,
-    MISCELLANY, OFFERED, RARE, RATES, RESENT, RTT, RTT_RANGE, RTT_SUM, SECOND, SIZE_SQUARES, SIZES,
-    TICK_NS, WINDOWS, WORD_ANSWERS, WORD_ANSWERS_SUM, WORD_DELAYS, WORD_FIRST, WORD_FLOW_ID,
-    WORD_HISTORY, WORD_STATE, events_of, high, low, mark, option, seen, statistics_of, with_high,
+    BUCKET, CLOSED, ConnState, Ended, GAP_SQUARES, GAPS, HAS_TRIPS, HEALTH_WORDS, HISTORY_LETTERS,
+    MARKED, MISCELLANY, RARE, RATES, RESENT, RTT, RTT_RANGE, RTT_SUM, SIZE_SQUARES, SIZES, TICK_NS,
+    WINDOWS, WORD_ANSWERS, WORD_ANSWERS_SUM, WORD_DELAYS, WORD_FIRST, WORD_FLOW_ID, WORD_HISTORY,
+    WORD_STATE, events_of, has_events, high, low, mark, option, seen, statistics_of, trips_of,
 };
 use crate::flow::{Dir, FlowSnapshot};
+use crate::hosts::{bucket_of, bytes_a_second};
 
 /// A copy of a flow's health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,27 +93,37 @@ pub struct Statistics {
     pub gap_mean_ns: f64,
     pub gap_max_ns: u64,
     pub gap_deviation_ns: f64,
-    /// Bits of the last whole second.
+    /// Bits a second of the last whole bucket of time.
     pub current_bps: u64,
-    /// Most bits of a second.
+    /// Most bits a second of a bucket.
     pub peak_bps: u64,
 }
 
 impl Health {
+    /// The words of a slot, with zeros where they are not yet the flow's.
+    pub fn of_words(mut words: [u64; HEALTH_WORDS]) -> Self {
+        let state = words[WORD_STATE];
+        let parts = [(HAS_TRIPS, trips_of(0)), (has_events(0), events_of(0))];
+        for (bit, from) in parts.into_iter().chain([(has_events(1), events_of(1))]) {
+            if state & bit == 0 {
+                words[from..from + 8].fill(0);
+            }
+        }
+        Self { words }
+    }
+
     /// What is known of a flow of one packet, which has no slot.
     pub fn of_one_packet(flow: &FlowSnapshot) -> Self {
         let mut health = Self::default();
         let direction = usize::from(flow.words[crate::flow::WORD_LO_TO_HI] == 0);
         let counts = [crate::flow::WORD_LO_TO_HI, crate::flow::WORD_HI_TO_LO][direction];
-        let (bytes, at_ns) = (flow.words[counts + 1], flow.words[counts + 2]);
-        let size = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let bytes = flow.words[counts + 1];
+        let size = u16::try_from(bytes).unwrap_or(u16::MAX);
         let base = statistics_of(direction);
         health.words[WORD_FLOW_ID] = flow.flow_id();
-        health.words[base + SIZES] = with_high(size.into(), size);
+        health.words[base + SIZES] = u64::from(size) | u64::from(size) << 16;
         health.words[base + SIZE_SQUARES] = bytes.saturating_mul(bytes);
-        let second = u32::try_from(at_ns / 1_000_000_000).unwrap_or(u32::MAX);
-        health.words[base + SECOND] = with_high(second.into(), size);
-        health.words[base + RATES] = with_high(0, size);
+        health.words[base + BUCKET] = bytes.min(u32::MAX.into());
         let from_client = (direction == 1) == flow.client_is_hi();
         let shown = match flow.l4() {
             6 => of_flags(flow.tcp_flags(if from_client { Dir::ToServer } else { Dir::ToClient })),
@@ -235,13 +246,13 @@ impl Health {
             resets,
             ecn_echoes: echoes,
             congestion_marks: low(word(MARKED)),
-            zero_window_ns: u64::from(low(word(OFFERED))) * 1000,
+            zero_window_ns: u64::from(low(word(CLOSED))) * 1000,
         }
     }
 
     /// What the SYN of a direction offered; `None` if it was not seen.
     pub fn offered(&self, flow: &FlowSnapshot, dir: Dir) -> Option<Offered> {
-        let [_, _, mss, bits] = quarters(self.words[events_of(lane(flow, dir)) + OFFERED]);
+        let [_, _, mss, bits] = quarters(self.words[statistics_of(lane(flow, dir)) + BUCKET]);
         let [shift, options] = bits.to_le_bytes();
         let has = |bit| options & bit != 0;
         has(option::SEEN).then(|| Offered {
@@ -255,22 +266,23 @@ impl Health {
     /// How long it took until what a direction sent was acknowledged: between here and its receiver
     /// and back.
     pub fn round_trips(&self, flow: &FlowSnapshot, dir: Dir) -> RoundTrips {
-        let lane = lane(flow, dir);
-        let word = |word| self.words[statistics_of(lane) + word];
+        let word = |word| self.words[trips_of(lane(flow, dir)) + word];
         let samples = low(word(RTT));
         RoundTrips {
             samples,
             last_ns: in_ns(high(word(RTT))),
             min_ns: in_ns(low(word(RTT_RANGE))),
             max_ns: in_ns(high(word(RTT_RANGE))),
-            mean_ns: mean_ns(self.words[events_of(lane) + RTT_SUM], samples),
+            mean_ns: mean_ns(word(RTT_SUM), samples),
         }
     }
 
     /// Sizes, distances and rates of the packets of a direction.
     #[expect(clippy::cast_precision_loss, reason = "figures to a few digits")]
     pub fn statistics(&self, flow: &FlowSnapshot, dir: Dir) -> Statistics {
-        let word = |word| self.words[statistics_of(lane(flow, dir)) + word];
+        let lane = lane(flow, dir);
+        let word = |word| self.words[statistics_of(lane) + word];
+        let rates = self.words[trips_of(lane) + RATES];
         let packets = flow.packets(dir) as f64;
         if packets == 0.0 {
             return Statistics::default();
@@ -280,26 +292,28 @@ impl Health {
         let gaps = packets - 1.0;
         let gap_mean_ns = if gaps > 0.0 { span_ns / gaps } else { 0.0 };
         let gap_squares = f64::from_bits(word(GAP_SQUARES));
-        let newest_s = flow.first_ns().max(flow.last_ns()) / 1_000_000_000;
-        let current = match newest_s.saturating_sub(low(word(SECOND)).into()) {
-            0 => low(word(RATES)),
-            1 => high(word(SECOND)),
+        let newest = bucket_of(flow.first_ns().max(flow.last_ns()));
+        let in_bucket = low(word(BUCKET));
+        let current = match newest.saturating_sub(bucket_of(flow.last_ns_of(dir))) {
+            0 => low(rates),
+            1 => in_bucket,
             _ => 0,
         };
+        let [size_min, size_max, ..] = quarters(word(SIZES));
         Statistics {
-            size_min: low(word(SIZES)),
-            size_max: high(word(SIZES)),
+            size_min: size_min.into(),
+            size_max: size_max.into(),
             size_mean,
             size_deviation: deviation(word(SIZE_SQUARES) as f64, packets, size_mean),
             gap_mean_ns,
-            gap_max_ns: word(GAP_MAX),
+            gap_max_ns: in_ns(high(word(SIZES))),
             gap_deviation_ns: if gap_squares.is_finite() {
                 deviation(gap_squares, gaps, gap_mean_ns)
             } else {
                 0.0
             },
-            current_bps: u64::from(current) * 8,
-            peak_bps: u64::from(high(word(RATES))) * 8,
+            current_bps: bytes_a_second(current.into()) * 8,
+            peak_bps: bytes_a_second(high(rates).max(in_bucket).into()) * 8,
         }
     }
 
