@@ -5,7 +5,7 @@ use crate::{
     error::Error,
     layout::{
         self, DEF_WORDS, ENGINE_WORDS, LIVE_ASKS_DROPPED, LIVE_HEARTBEAT_NS, LIVE_STATE,
-        LIVE_WORDS, Plan, SectionKind, SegmentKind,
+        LIVE_WORDS, Plan, SETTING_WORDS, SectionKind, SegmentKind,
     },
     packets::{self, ReaderTable},
     rules::{self, RulesTable},
@@ -30,6 +30,8 @@ pub struct ControlSpec<'a> {
     pub queue_labels: &'a [String],
     /// The counters of every queue block.
     pub queue_counters: &'static [CounterDef],
+    /// Settings that are for readers: key, as in `weir.toml`, and value.
+    pub settings: &'a [(&'a str, String)],
 }
 
 /// What the engine is doing.
@@ -81,6 +83,11 @@ impl ControlWriter {
         ];
         let sources: Vec<u64> = spec.sources.iter().map(|source| plan.string(source)).collect();
         let labels: Vec<u64> = spec.queue_labels.iter().map(|label| plan.string(label)).collect();
+        let settings: Vec<u64> = spec
+            .settings
+            .iter()
+            .flat_map(|(key, value)| [plan.string(key), plan.string(value)])
+            .collect();
         let counter_defs = counter_words(&mut plan, spec.queue_counters);
         let block_bytes = block_words(spec.queue_counters.len()) * WORD;
         plan.section(SectionKind::Engine, ENGINE_WORDS * WORD, 1);
@@ -93,10 +100,12 @@ impl ControlWriter {
         plan.section(SectionKind::Groups, packets::GROUP_ROW_WORDS * WORD, packets::GROUPS);
         plan.section(SectionKind::Rules, rules::RULES_WORDS * WORD, 1);
         plan.section(SectionKind::Apps, rules::APP_WORDS * WORD, rules::APPS);
+        plan.section(SectionKind::Settings, SETTING_WORDS * WORD, spec.settings.len());
         let made = plan.create("weir control", false)?;
         made.fill(SectionKind::Engine, engine);
         made.fill(SectionKind::CounterDefs, counter_defs);
         made.fill(SectionKind::Sources, sources);
+        made.fill(SectionKind::Settings, settings);
         let queues = (0..labels.len())
             .map(|index| {
                 let words = made.element(SectionKind::Counters, index);

@@ -84,6 +84,7 @@ pub(crate) enum SectionKind {
     Groups = 21,
     Rules = 22,
     Apps = 23,
+    Settings = 36,
     AlertHead = 27,
     AlertRing = 28,
     ActiveAlerts = 35,
@@ -110,6 +111,9 @@ pub(crate) const ENGINE_SHARDS: usize = 3;
 pub(crate) const ENGINE_PID: usize = 4;
 pub(crate) const ENGINE_WORDS: usize = 8;
 
+/// Words of an element of the `Settings` section: key, value.
+pub(crate) const SETTING_WORDS: usize = 2;
+
 /// Words of the `Live` section, written while the engine runs.
 pub(crate) const LIVE_STATE: usize = 0;
 pub(crate) const LIVE_HEARTBEAT_NS: usize = 1;
@@ -127,8 +131,8 @@ struct Section {
 impl Section {
     /// How many elements the section may have.
     fn count_max(&self) -> usize {
-        use SectionKind::{CounterDefs, HistogramDefs, Queues, Sources};
-        let objects = [CounterDefs, HistogramDefs, Queues, Sources];
+        use SectionKind::{CounterDefs, HistogramDefs, Queues, Settings, Sources};
+        let objects = [CounterDefs, HistogramDefs, Queues, Settings, Sources];
         let is_one = objects.iter().any(|&kind| kind as u32 == self.kind);
         if is_one { OBJECTS_MAX } else { usize::MAX }
     }
@@ -439,6 +443,7 @@ mod tests {
             (K::Groups, packets::GROUP_ROW_WORDS * WORD),
             (K::Rules, rules::RULES_WORDS * WORD),
             (K::Apps, rules::APP_WORDS * WORD),
+            (K::Settings, SETTING_WORDS * WORD),
             (K::AlertHead, alerts::HEAD_WORDS * WORD),
             (K::AlertRing, WORD),
             (K::ActiveAlerts, alerts::WORDS * WORD),

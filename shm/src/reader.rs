@@ -13,7 +13,7 @@ use crate::{
     hosts::{self, HostsReader},
     layout::{
         self, DEF_WORDS, ENGINE_WORDS, LIVE_ASKS_DROPPED, LIVE_HEARTBEAT_NS, LIVE_STATE,
-        LIVE_WORDS, Opened, SectionKind, SegmentKind,
+        LIVE_WORDS, Opened, SETTING_WORDS, SectionKind, SegmentKind,
     },
     packets::{self, GroupRow, ReaderRow},
     paths,
@@ -71,8 +71,17 @@ pub struct Info {
     pub sources: Vec<String>,
     /// Number of shards.
     pub shards: u16,
+    /// The settings that are for readers: key, as in `weir.toml`, and value.
+    pub settings: Vec<(String, String)>,
     /// The socket this reader attached to.
     pub path: PathBuf,
+}
+
+impl Info {
+    /// The value of a setting that is for readers.
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        self.settings.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str())
+    }
 }
 
 /// A reader's hold on an engine.
@@ -514,12 +523,19 @@ fn read_info(control: &Opened, path: &Path) -> Result<Info, Error> {
     let sources = (0..control.count(SectionKind::Sources)?)
         .map(|index| Ok(control.string(control.element(SectionKind::Sources, index, 1)?.load(0))))
         .collect::<Result<_, Error>>()?;
+    let settings = (0..control.count(SectionKind::Settings)?)
+        .map(|index| {
+            let words = control.element(SectionKind::Settings, index, SETTING_WORDS)?;
+            Ok((control.string(words.load(0)), control.string(words.load(1))))
+        })
+        .collect::<Result<_, Error>>()?;
     Ok(Info {
         name: control.string(engine.load(layout::ENGINE_NAME)),
         engine_version: control.string(engine.load(layout::ENGINE_VERSION)),
         pid: layout::halves(engine.load(layout::ENGINE_PID)).0,
         start_ns: engine.load(layout::ENGINE_START_NS),
         sources,
+        settings,
         shards: u16::try_from(engine.load(layout::ENGINE_SHARDS)).unwrap_or(u16::MAX),
         path: path.to_owned(),
     })

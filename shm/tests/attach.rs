@@ -71,6 +71,7 @@ impl Engine {
             shards,
             queue_labels: &["xdp:eth0 queue 0".to_owned(), "xdp:eth0 queue 1".to_owned()],
             queue_counters: QUEUE,
+            settings: &[("hosts.asn_db", "/srv/asn.mmdb".to_owned())],
         })?;
         let shards: Vec<ShardWriter> = (0..shards)
             .map(|shard| {
@@ -155,6 +156,8 @@ fn everything_an_engine_writes_is_read() {
     let attached = engine.while_serving(|| open(&path)).unwrap();
     let info = attached.info();
     assert_eq!((info.name.as_str(), info.engine_version.as_str()), ("test", "1.2.3"));
+    assert_eq!(info.setting("hosts.asn_db"), Some("/srv/asn.mmdb"));
+    assert_eq!(info.setting("hosts.country_db"), None);
     assert_eq!(
         (info.sources.as_slice(), info.shards),
         (&["pcap:a.pcap".to_owned(), "xdp:eth0".to_owned()][..], 2)

@@ -128,6 +128,7 @@ impl Engine {
             shards,
             queue_labels: &[],
             queue_counters: &[],
+            settings: &[],
         })
         .unwrap();
         let mut segments = vec![control.export()];

@@ -5,6 +5,7 @@ pub mod cable;
 pub mod corpus;
 pub mod drive;
 pub mod faults;
+pub mod mmdb;
 pub mod oracle;
 pub mod player;
 pub mod programs;

@@ -7,6 +7,7 @@ use crate::flow::{self, AddressText, C2S, Flow, S2C};
 use crate::flow_json;
 use crate::names;
 use crate::units::Quantity;
+use crate::{geo, resolve};
 
 /// What a field holds, and so how it compares and prints.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,6 +60,14 @@ pub(crate) enum Key {
     FlowId,
     Shard,
     CommunityId,
+    SrcName,
+    DstName,
+    SrcAsn,
+    DstAsn,
+    Asn,
+    SrcCountry,
+    DstCountry,
+    Country,
     State,
     Ended,
     Rtt,
@@ -159,6 +168,14 @@ pub(crate) const FIELDS: &[Def] = &[
     def(Key::OutOfOrder, "out_of_order", "out_of_order", COUNT, "segments out of order"),
     def(Key::ZeroWindows, "zero_windows", "zero_windows", COUNT, "segments without any window"),
     def(Key::Peak, "peak", "peak_bps", RATE, "most bits of a second, of either direction"),
+    def(Key::SrcName, "src_name", "src_name", TEXT, "client's name, looked up (--resolve)"),
+    def(Key::DstName, "dst_name", "dst_name", TEXT, "server's name, looked up (--resolve)"),
+    def(Key::SrcAsn, "src_asn", "src_asn", TEXT, "client's autonomous system (--asn-db)"),
+    def(Key::DstAsn, "dst_asn", "dst_asn", TEXT, "server's: 64500, AS64500 or its name"),
+    def(Key::Asn, "asn", "asn", TEXT, "either of the two"),
+    def(Key::SrcCountry, "src_country", "src_country", TEXT, "client's country (--country-db)"),
+    def(Key::DstCountry, "dst_country", "dst_country", TEXT, "server's: two letters, as in DE"),
+    def(Key::Country, "country", "country", TEXT, "either of the two"),
     def(Key::CommunityId, "community_id", "community_id", TEXT, "Community ID, version 1"),
 ];
 
@@ -313,6 +330,14 @@ impl Field {
             Key::CommunityId => flow.community_id().is_some_and(|id| test(&id)),
             Key::State => test(flow.health.state.name().as_bytes()),
             Key::Ended => flow.health.is_known && test(flow.health.ended.name().as_bytes()),
+            Key::SrcName => looked_up(flow, C2S).is_some_and(|name| test(name.as_bytes())),
+            Key::DstName => looked_up(flow, S2C).is_some_and(|name| test(name.as_bytes())),
+            Key::SrcAsn => any_asn(flow, C2S, &mut test),
+            Key::DstAsn => any_asn(flow, S2C, &mut test),
+            Key::Asn => any_asn(flow, C2S, &mut test) || any_asn(flow, S2C, &mut test),
+            Key::SrcCountry => any_country(flow, C2S, &mut test),
+            Key::DstCountry => any_country(flow, S2C, &mut test),
+            Key::Country => any_country(flow, C2S, &mut test) || any_country(flow, S2C, &mut test),
             Key::FlagsC2s => flags(flow, C2S).is_some_and(|text| test(text.as_bytes())),
             Key::FlagsS2c => flags(flow, S2C).is_some_and(|text| test(text.as_bytes())),
             _ => false,
@@ -382,6 +407,25 @@ fn flags(flow: &Flow<'_>, direction: usize) -> Option<String> {
     (flow.l4 == 6).then(|| flow::tcp_flag_letters(flags))
 }
 
+/// What an end's address is called, as far as it was looked up.
+fn looked_up(flow: &Flow<'_>, side: usize) -> Option<String> {
+    resolve::bare_name(flow.address(side))
+}
+
+/// Whether any way to write the autonomous system of an end passes `test`; the fullest comes first.
+fn any_asn(flow: &Flow<'_>, side: usize, test: &mut impl FnMut(&[u8]) -> bool) -> bool {
+    geo::known().asn(flow.address(side)).is_some_and(|(number, name)| {
+        let number = number.to_string();
+        let with_letters = format!("AS{number}");
+        let whole = geo::asn_text(&with_letters, &name);
+        [&whole, &with_letters, &number, &name].into_iter().any(|text| test(text.as_bytes()))
+    })
+}
+
+fn any_country(flow: &Flow<'_>, side: usize, test: &mut impl FnMut(&[u8]) -> bool) -> bool {
+    geo::known().country(flow.address(side)).is_some_and(|code| test(code.as_bytes()))
+}
+
 fn number(key: Key, seen: &Seen<'_>) -> Option<u64> {
     let Seen { flow, now_ns } = *seen;
     Some(match key {
@@ -434,6 +478,8 @@ fn known_text(def: &'static Def, seen: &Seen<'_>, style: Style) -> String {
         (Key::Ip, _) => [address(flow.client.address), address(flow.server.address)].join(" "),
         (_, Kind::Address) => address(flow.client.address),
         (Key::Port, _) => format!("{} {}", flow.client.port, flow.server.port),
+        (Key::Asn, _) => both(seen, ["src_asn", "dst_asn"]),
+        (Key::Country, _) => both(seen, ["src_country", "dst_country"]),
         (Key::Vlan, _) if flow.vlan == 0 => String::new(),
         (Key::Confidence, _) => names::confidence(flow.confidence).to_owned(),
         // Numbers that name something are never rounded.
@@ -453,6 +499,13 @@ fn known_text(def: &'static Def, seen: &Seen<'_>, style: Style) -> String {
             found
         }
     }
+}
+
+/// What two fields say, those that say nothing left out.
+fn both(seen: &Seen<'_>, names: [&str; 2]) -> String {
+    let texts = names.map(|name| Field::find(name).map(|field| field.text(seen, Style::Human)));
+    let said: Vec<String> = texts.into_iter().flatten().filter(|text| !text.is_empty()).collect();
+    said.join(" ")
 }
 
 /// Whether an attribute goes by its key alone: what is said of the flow as a whole, but for the host

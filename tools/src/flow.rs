@@ -93,6 +93,12 @@ impl<'a> Flow<'a> {
         }
     }
 
+    /// The address of a side, [`C2S`] for the client's.
+    pub(crate) fn address(&self, side: usize) -> IpAddr {
+        let end = if side == C2S { self.client } else { self.server };
+        to_ip(end.address, self.ipv6).to_canonical()
+    }
+
     /// Packets of both directions.
     pub(crate) fn packets_total(&self) -> u64 {
         self.packets[C2S].saturating_add(self.packets[S2C])

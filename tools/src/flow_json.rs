@@ -11,6 +11,7 @@ use weir_dpi::{Risks, Why};
 
 use crate::flow::{self, AddressText, C2S, Flow, S2C};
 use crate::names;
+use crate::{geo, resolve};
 
 /// A flow, and why it ended where it did.
 #[derive(Clone, Copy, Debug)]
@@ -70,12 +71,36 @@ impl Serialize for FlowJson<'_> {
         map.serialize_entry("community_id", &community)?;
         map.serialize_entry("flow_id", &flow.id)?;
         map.serialize_entry("shard", &flow.shard)?;
+        whereabouts(flow, &mut map)?;
         if flow.health.is_known {
             map.serialize_entry("health", &flow.health.json())?;
         }
         findings(flow, &mut map)?;
         map.end()
     }
+}
+
+/// Names that were looked up, autonomous systems and countries: where the reader knows any.
+fn whereabouts<M: SerializeMap>(flow: &Flow<'_>, map: &mut M) -> Result<(), M::Error> {
+    let geo = geo::known();
+    for (side, names) in [
+        (C2S, ["src_name", "src_asn", "src_as_name", "src_country"]),
+        (S2C, ["dst_name", "dst_asn", "dst_as_name", "dst_country"]),
+    ] {
+        let address = flow.address(side);
+        if resolve::is_on() {
+            map.serialize_entry(names[0], &resolve::bare_name(address))?;
+        }
+        if geo.has_asns() {
+            let (number, name) = geo.asn(address).unzip();
+            map.serialize_entry(names[1], &number)?;
+            map.serialize_entry(names[2], &name)?;
+        }
+        if geo.has_countries() {
+            map.serialize_entry(names[3], &geo.country(address))?;
+        }
+    }
+    Ok(())
 }
 
 /// The group of attributes this program does not know: a newer engine wrote them.

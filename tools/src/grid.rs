@@ -1,5 +1,6 @@
 //! Rows of named values as a table, as JSON lines, or as CSV: for lists other than flows.
 
+use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
 use std::io::{self, Write};
 
@@ -16,6 +17,8 @@ use crate::{csv, terminal};
 pub(crate) enum Value {
     Text(String),
     Number(u64, Quantity),
+    /// A number that names something and is never rounded, such as a port.
+    Named(u64),
     /// It is not known.
     Nothing,
 }
@@ -48,6 +51,7 @@ impl Value {
         match self {
             Value::Text(text) => text.clone(),
             Value::Number(number, quantity) => quantity.short(*number),
+            Value::Named(number) => number.to_string(),
             Value::Nothing => String::new(),
         }
     }
@@ -62,27 +66,33 @@ impl Value {
     fn json(&self) -> Json {
         match self {
             Value::Text(text) => Json::from(text.as_str()),
-            Value::Number(number, _) => Json::from(*number),
+            Value::Number(number, _) | Value::Named(number) => Json::from(*number),
             Value::Nothing => Json::Null,
         }
     }
 
-    /// Numbers from the greatest, text from A, what is not known last.
+    /// Numbers from the greatest, those that name something from the least, text from A, what is
+    /// not known last.
     fn order(&self, other: &Value) -> Ordering {
+        let rank = |value: &Value| match value {
+            Value::Number(..) => 0,
+            Value::Named(_) => 1,
+            Value::Text(_) => 2,
+            Value::Nothing => 3,
+        };
         match (self, other) {
             (Value::Number(a, _), Value::Number(b, _)) => Reverse(a).cmp(&Reverse(b)),
+            (Value::Named(a), Value::Named(b)) => a.cmp(b),
             (Value::Text(a), Value::Text(b)) => a.cmp(b),
-            (Value::Nothing, Value::Nothing) => Ordering::Equal,
-            (Value::Nothing, _) | (Value::Text(_), Value::Number(..)) => Ordering::Greater,
-            (_, Value::Nothing) | (Value::Number(..), Value::Text(_)) => Ordering::Less,
+            (a, b) => rank(a).cmp(&rank(b)),
         }
     }
 }
 
 /// A column.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Title {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     /// Whether numbers are in it.
     pub(crate) right: bool,
     /// Shown in tables; JSON and CSV have all.
@@ -93,16 +103,21 @@ pub(crate) struct Title {
 
 /// A column of text.
 pub(crate) const fn text(name: &'static str, at_least: usize) -> Title {
-    Title { name, right: false, shown: true, at_least }
+    Title { name: Cow::Borrowed(name), right: false, shown: true, at_least }
 }
 
 /// A column of numbers.
 pub(crate) const fn number(name: &'static str) -> Title {
+    Title { name: Cow::Borrowed(name), right: true, shown: true, at_least: 0 }
+}
+
+/// A column of numbers whose name is made while the program runs.
+pub(crate) const fn number_of(name: Cow<'static, str>) -> Title {
     Title { name, right: true, shown: true, at_least: 0 }
 }
 
 /// The same, not in tables.
-pub(crate) const fn hidden(title: Title) -> Title {
+pub(crate) fn hidden(title: Title) -> Title {
     Title { shown: false, ..title }
 }
 
@@ -176,7 +191,7 @@ impl Grid {
         if let Some(name) = &args.sort {
             let at = self.titles.iter().position(|title| title.name.eq_ignore_ascii_case(name));
             let Some(at) = at else {
-                let names: Vec<&str> = self.titles.iter().map(|title| title.name).collect();
+                let names: Vec<&str> = self.titles.iter().map(|title| &*title.name).collect();
                 let name = terminal::clean(name);
                 let message =
                     format!("there is no column `{name}`; there are {}", names.join(", "));
@@ -193,8 +208,9 @@ impl Grid {
     fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
         for row in &self.rows {
             let pairs = self.titles.iter().zip(row);
-            let object: Map<String, Json> =
-                pairs.map(|(title, value)| (title.name.to_owned(), value.json())).collect();
+            let object: Map<String, Json> = pairs
+                .map(|(title, value)| (title.name.clone().into_owned(), value.json()))
+                .collect();
             writeln!(out, "{}", Json::Object(object))?;
         }
         Ok(())
@@ -203,7 +219,7 @@ impl Grid {
     fn write_csv(&self, args: &GridArgs, out: &mut impl Write) -> io::Result<()> {
         let mut text = String::new();
         if !args.no_header {
-            csv::line(&mut text, self.titles.iter().map(|title| title.name));
+            csv::line(&mut text, self.titles.iter().map(|title| &*title.name));
         }
         for row in &self.rows {
             csv::line(&mut text, row.iter().map(Value::raw));
@@ -219,7 +235,7 @@ impl Grid {
             .map(|at| {
                 let title = &self.titles[*at];
                 let at_least = title.at_least;
-                Column { at_least, ..Column::new(title.name, title.right) }
+                Column { at_least, ..Column::new(&*title.name, title.right) }
             })
             .collect();
         let cells: Vec<Vec<String>> =
@@ -248,5 +264,12 @@ mod tests {
         assert_eq!(String::from_utf8(out).unwrap(), "name,bytes\n,1000000\na,5\n");
         let error = grid.write(&args("x"), &mut Vec::new()).unwrap_err().to_string();
         assert_eq!(error, "there is no column `x`; there are name, bytes");
+        let mut ports = Grid::new(vec![number("port")]);
+        for port in [443, 0, 8_080, 80] {
+            ports.push(vec![Value::Named(port)]);
+        }
+        let mut out = Vec::new();
+        ports.write(&args("port"), &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), "port\n0\n80\n443\n8080\n");
     }
 }

@@ -113,6 +113,40 @@ fn flows_as_json_and_csv() {
 }
 
 #[test]
+fn a_flow_is_told_in_sentences_while_it_lives_and_after() {
+    let engine = FakeEngine::start(&flows(), 0);
+    let live = text(&engine, &["flow", "1"]);
+    for wanted in [
+        "TCP 10.0.0.2:40000 -> 10.0.0.1:443  TLS www.example.org\n",
+        "30 packets, 31.5 KB in 2.0 s; 1.5 KB there, 30.0 KB back\n",
+        "\nClosed by both sides after 2.0 s.\n",
+        "(health.enabled",
+    ] {
+        assert!(live.contains(wanted), "{wanted}: {live}");
+    }
+    let ended = text(&engine, &["flow", &fake::ENDED.to_string()]);
+    assert!(ended.contains("\nOver: nothing came for the idle time-out.\n"), "{ended}");
+    let refused = "Reset by the server after 2.0 s: nothing listens there (TCP port 443).";
+    assert!(ended.contains(refused), "{ended}");
+    let json = text(&engine, &["flow", &fake::ENDED.to_string(), "--json"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["end_reason"], &json["sentences"][0]), (&"idle".into(), &refused.into()));
+    let nobody = run(&engine, &["flow", "999"]);
+    assert_eq!(nobody.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&nobody.stderr).contains("its record is gone"));
+}
+
+#[test]
+fn an_engine_without_hosts_says_so_on_every_page_of_them() {
+    let engine = FakeEngine::start_with(&flows(), 0, weir_shm::hosts::HostsSpec::NONE);
+    for page in ["1", "2", "4"] {
+        let shown = text(&engine, &["top", "--once", "--page", page, "--interval", "0.1"]);
+        assert!(shown.contains("This engine keeps no hosts"), "{shown}");
+    }
+    assert_eq!(run(&engine, &["hosts"]).status.code(), Some(1));
+}
+
+#[test]
 fn alerts_are_listed_filtered_and_written_in_every_form() {
     let engine = FakeEngine::start(&flows(), 0);
     let table = text(&engine, &["alerts"]);
@@ -224,8 +258,8 @@ fn books_that_do_not_balance_are_said_to_and_end_with_5() {
 #[test]
 fn top_draws_every_page_at_every_size() {
     let engine = FakeEngine::start(&flows(), 0);
-    for page in ["1", "2", "3", "4", "5"] {
-        for size in ["20x5", "80x24", "200x60"] {
+    for page in ["1", "2", "3", "4", "5", "6"] {
+        for size in ["20x5", "40x10", "80x24", "200x60"] {
             let arguments = ["top", "--once", "--page", page, "--size", size, "--interval", "0.1"];
             let found = text(&engine, &arguments);
             assert!(!found.contains('\x1b'), "{found}");
@@ -234,8 +268,9 @@ fn top_draws_every_page_at_every_size() {
                 let wanted = match page {
                     "1" | "2" => "Applications (3)",
                     "3" => "Flows (3)",
-                    "4" => "Clients (3)",
-                    _ => "ring_full",
+                    "4" => "Hosts (6)",
+                    "5" => "ring_full",
+                    _ => "Alerts (2, 1 active)",
                 };
                 assert!(found.contains(wanted), "{found}");
                 assert!(found.contains("BALANCED"), "{found}");

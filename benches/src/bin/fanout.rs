@@ -57,6 +57,7 @@ impl Engine {
             shards: 1,
             queue_labels: &[],
             queue_counters: &[],
+            settings: &[],
         })?;
         let mut shared = ShardWriter::create(&ShardSpec {
             shard: 0,

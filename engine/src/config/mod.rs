@@ -125,6 +125,8 @@ pub struct Config {
     pub socket_group: String,
     pub socket_mode: Option<u32>,
     pub huge_pages: bool,
+    /// Settings that mean nothing to the engine: it hands them to whoever reads.
+    pub for_readers: Vec<(&'static str, String)>,
 }
 
 /// Raw settings, each checked for kind and range: from defaults, a file, and options.
@@ -245,6 +247,7 @@ impl Settings {
             socket_group: self.text(Key::SOCKET_GROUP),
             socket_mode: Some(self.socket_mode()?),
             huge_pages: self.flag(Key::HUGE),
+            for_readers: self.for_readers(),
         })
     }
 
@@ -312,6 +315,16 @@ impl Settings {
             names: self.number(Key::HOSTS_NAMES),
             places: Places::new(self.networks(Key::HOSTS_LOCAL)?, Vec::new()),
         }))
+    }
+
+    /// Paths become absolute: readers run elsewhere.
+    fn for_readers(&self) -> Vec<(&'static str, String)> {
+        let file = |key: Key| {
+            let text = self.text(key);
+            let path = std::path::absolute(&text).ok()?;
+            Some((SETTINGS[key as usize].key, path.to_str()?.to_owned()))
+        };
+        [Key::HOSTS_ASN_DB, Key::HOSTS_COUNTRY_DB].into_iter().filter_map(file).collect()
     }
 
     /// Every risk but those that are switched off.

@@ -140,6 +140,11 @@ settings! {
             ],
         },
         "The networks whose hosts are local. Those of the captured interfaces are as well.";
+    HOSTS_ASN_DB "hosts.asn_db" Kind::Text { what: "a file", default: "" },
+        "A file of autonomous systems in the MMDB format, such as GeoLite2-ASN.mmdb. For `weir hosts`, \
+         `weir flows` and `weir top`; the engine itself does not read it.";
+    HOSTS_COUNTRY_DB "hosts.country_db" Kind::Text { what: "a file", default: "" },
+        "The same of countries, such as GeoLite2-Country.mmdb.";
     INSPECT "inspect.enabled" Kind::Flag(true),
         "Look for the application of each flow.";
     INSPECTIONS "inspect.flows" number("flows", 16384, 16, 1 << 22),

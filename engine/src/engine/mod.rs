@@ -170,15 +170,7 @@ impl Engine {
         let Opened { sources, mut ports, live, areas } = opened;
         let shards = u16::try_from(sources.len()).unwrap_or(u16::MAX);
         let labels: Vec<String> = ports.iter_mut().flat_map(Port::labels).collect();
-        let names: Vec<String> = config.sources.iter().map(ToString::to_string).collect();
-        let mut control = ControlWriter::create(&ControlSpec {
-            name: &config.name,
-            engine_version: env!("CARGO_PKG_VERSION"),
-            sources: &names,
-            shards,
-            queue_labels: &labels,
-            queue_counters: QUEUE_COUNTERS,
-        })?;
+        let mut control = control(config, shards, &labels)?;
         let anew = config.recover && ports.iter().any(|port| matches!(port, Port::Xdp { .. }));
         let task = Task { config, depth: options.depth, live, secret };
         let homes: Vec<Option<usize>> = sources.iter().map(|source| source.node).collect();
@@ -454,6 +446,24 @@ pub(crate) fn segment(
         alerts: AlertSpec { ring_bytes: config.alert_ring_bytes, places: config.alert_places },
         hosts: config.hosts.as_ref().map_or(HostsSpec::NONE, HostsPlan::room),
         huge_pages: config.huge_pages,
+    })
+}
+
+/// The control segment, which says who the engine is.
+fn control(
+    config: &Config,
+    shards: u16,
+    labels: &[String],
+) -> Result<ControlWriter, weir_shm::Error> {
+    let sources: Vec<String> = config.sources.iter().map(ToString::to_string).collect();
+    ControlWriter::create(&ControlSpec {
+        name: &config.name,
+        engine_version: env!("CARGO_PKG_VERSION"),
+        sources: &sources,
+        shards,
+        queue_labels: labels,
+        queue_counters: QUEUE_COUNTERS,
+        settings: &config.for_readers,
     })
 }
 

@@ -115,6 +115,7 @@ impl Hall {
             shards: 1,
             queue_labels: &[],
             queue_counters: QUEUE_COUNTERS,
+            settings: &[],
         })?;
         let shared = segment(config, 0, "bench", (0, LinkType::Ethernet.number()))?;
         let mut segments = vec![control.export(), shared.export()];

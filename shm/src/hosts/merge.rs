@@ -122,7 +122,8 @@ impl Host {
         let syn = os::Syn::of(detail(detail::SYN), detail(detail::SYN_OPTIONS));
         let latency = |side: usize| {
             let at = detail::LATENCY + 32 * side;
-            Latencies::of(&(at..at + 32).map(detail).collect::<Vec<_>>())
+            let words = read.detail.as_ref().and_then(|words| words.get(at..at + 32));
+            words.map(Latencies::of).unwrap_or_default()
         };
         Self {
             address: read.address(),

@@ -51,28 +51,29 @@ pub(super) fn count_latency(words: &[AtomicU64], at: usize, ns: u64) {
     add(words, at + bucket / 2, if bucket.is_multiple_of(2) { 1 } else { 1 << 32 });
 }
 
-/// Latencies as read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Latencies(pub [u64; LATENCIES]);
-
-impl Default for Latencies {
-    fn default() -> Self {
-        Self([0; LATENCIES])
-    }
-}
+/// Latencies as read. Most hosts have none, and then there is no room for any.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Latencies(Option<Box<[u64; LATENCIES]>>);
 
 impl Latencies {
     pub(super) fn of(words: &[u64]) -> Self {
-        let mut all = Self::default();
-        for (pair, word) in all.0.chunks_exact_mut(2).zip(words) {
+        if words.iter().take(LATENCIES / 2).all(|word| *word == 0) {
+            return Self::default();
+        }
+        let mut all = Box::new([0; LATENCIES]);
+        for (pair, word) in all.chunks_exact_mut(2).zip(words) {
             pair.copy_from_slice(&[word & 0xffff_ffff, word >> 32]);
         }
-        all
+        Self(Some(all))
+    }
+
+    fn counts(&self) -> &[u64] {
+        self.0.as_ref().map_or(&[], |all| &all[..])
     }
 
     /// How many there are.
     pub fn count(&self) -> u64 {
-        self.0.iter().fold(0, |all, count| all.saturating_add(*count))
+        self.counts().iter().fold(0, |all, count| all.saturating_add(*count))
     }
 
     /// The latency at or below which the share `quantile` (per mille) of all lie, to half of itself;
@@ -80,7 +81,7 @@ impl Latencies {
     pub fn percentile(&self, per_mille: u64) -> Option<u64> {
         let rank = (self.count() * per_mille.min(1000)).div_ceil(1000).max(1);
         let mut seen = 0;
-        let at = self.0.iter().position(|count| {
+        let at = self.counts().iter().position(|count| {
             seen += count;
             seen >= rank
         });
@@ -89,8 +90,10 @@ impl Latencies {
 
     /// Adds those of another.
     pub fn merge(&mut self, other: &Self) {
-        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
-            *mine = mine.saturating_add(theirs);
+        let Some(theirs) = &other.0 else { return };
+        let all = self.0.get_or_insert_with(|| Box::new([0; LATENCIES]));
+        for (mine, theirs) in all.iter_mut().zip(theirs.iter()) {
+            *mine = mine.saturating_add(*theirs);
         }
     }
 }
@@ -297,12 +300,19 @@ mod tests {
 
     #[test]
     fn percentiles_come_from_the_buckets() {
-        let mut all = Latencies::default();
-        assert_eq!(all.percentile(500), None);
+        assert_eq!(Latencies::default().percentile(500), None);
+        let words: [AtomicU64; LATENCIES / 2] = std::array::from_fn(|_| AtomicU64::new(0));
         for us in [100, 100, 100, 9_000] {
-            all.0[latency_bucket(us * 1000)] += 1;
+            count_latency(&words, 0, us * 1000);
         }
+        let mut all =
+            Latencies::of(&words.each_ref().map(|word| get(std::slice::from_ref(word), 0)));
         assert_eq!(all.percentile(500), Some(latency_high(latency_bucket(100_000))));
         assert_eq!(all.percentile(1000), Some(latency_high(latency_bucket(9_000_000))));
+        all.merge(&Latencies::default());
+        assert_eq!(all.count(), 4);
+        let mut none = Latencies::default();
+        none.merge(&all);
+        assert_eq!(none, all);
     }
 }

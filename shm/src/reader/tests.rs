@@ -57,6 +57,7 @@ fn control_image() -> Vec<u64> {
         shards: 1,
         queue_labels: &["queue".to_owned()],
         queue_counters: COUNTERS,
+        settings: &[],
     });
     image(&control.unwrap().export())
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod follow;
 mod http;
+pub(crate) mod page;
 mod send;
 pub(crate) mod show;
 mod syslog;

@@ -215,7 +215,15 @@ pub(crate) fn columns() -> Vec<Column> {
     ];
     let mut columns: Vec<Column> =
         titles.iter().map(|(title, right)| Column::new(*title, *right)).collect();
-    for (at, (at_least, dispensable)) in [(3, (12, 2)), (8, (8, 1))] {
+    for (at, (at_least, dispensable)) in [
+        (1, (10, 0)),
+        (2, (12, 0)),
+        (3, (12, 4)),
+        (4, (0, 2)),
+        (6, (0, 5)),
+        (7, (0, 1)),
+        (8, (8, 3)),
+    ] {
         columns[at].at_least = at_least;
         columns[at].dispensable = dispensable;
     }
@@ -240,18 +248,19 @@ pub(crate) fn row(alert: &Alert, now_ns: u64) -> Vec<String> {
     ]
 }
 
-fn unit_of(alert: &Alert) -> units::Quantity {
+/// In what the value is counted.
+pub(super) fn unit_of(alert: &Alert) -> units::Quantity {
     let is_bytes = matches!(alert.kind, AlertKind::ElephantFlow | AlertKind::Amplification)
         || alert.kind == AlertKind::HostThreshold && alert.figure(Figure::Bytes).is_some();
     if is_bytes { units::Quantity::Bytes } else { units::Quantity::Count }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use weir_shm::alerts::{Severity, ShortText};
 
-    fn sample() -> Alert {
+    pub(crate) fn sample() -> Alert {
         let address = |last| [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 10, 0, 0, last];
         let mut alert = Alert {
             id: 0xabc,

@@ -4,6 +4,7 @@ use crate::exit::{Code, failure};
 use crate::field::{self, FIELDS, Field, Key, Kind};
 use crate::filter;
 use crate::table::Column;
+use crate::{geo, resolve};
 use weir_dpi::attr::ATTRIBUTES;
 
 /// The fields of the table where none were chosen.
@@ -53,12 +54,38 @@ pub(crate) fn find(name: &str) -> anyhow::Result<Field> {
 
 /// The fields of the table where none were chosen.
 pub(super) fn default() -> Vec<Field> {
-    DEFAULT.iter().filter_map(|name| Field::find(name)).collect()
+    let known = whereabouts(&["src_name", "dst_name"], &["dst_asn"], &["dst_country"]);
+    DEFAULT.iter().copied().chain(known).filter_map(Field::find).collect()
 }
 
 /// The fields of CSV where none were chosen.
 pub(super) fn csv() -> Vec<Field> {
-    CSV.iter().filter_map(|name| Field::find(name)).collect()
+    let known = whereabouts(
+        &["src_name", "dst_name"],
+        &["src_asn", "dst_asn"],
+        &["src_country", "dst_country"],
+    );
+    CSV.iter().copied().chain(known).filter_map(Field::find).collect()
+}
+
+/// Of names, autonomous systems and countries those that the reader has anything of.
+fn whereabouts(
+    names: &[&'static str],
+    asns: &[&'static str],
+    countries: &[&'static str],
+) -> Vec<&'static str> {
+    let geo = geo::known();
+    let mut fields = Vec::new();
+    if resolve::is_on() {
+        fields.extend(names);
+    }
+    if geo.has_asns() {
+        fields.extend(asns);
+    }
+    if geo.has_countries() {
+        fields.extend(countries);
+    }
+    fields
 }
 
 /// How `field` stands in a table of `all`. Only the columns nobody asked for may be left out.
@@ -69,8 +96,9 @@ pub(super) fn layout(field: Field, all: &[Field]) -> Column {
             // An IPv4 address with its port is whole.
             Key::Client | Key::Server => (21, 0),
             Key::Src | Key::Dst => (15, 0),
-            Key::App => (8, 0),
+            Key::App | Key::SrcName | Key::DstName => (8, 0),
             Key::Host => (10, 0),
+            Key::DstAsn => (8, 5),
             Key::Idle => (0, 4),
             Key::Duration => (0, 3),
             Key::Packets => (0, 2),

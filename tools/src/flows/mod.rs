@@ -14,7 +14,9 @@ use crate::exit::{Code, failure};
 use crate::field::{Field, Seen, Style};
 use crate::filter::{self, Filter};
 use crate::flow::Flow;
+use crate::geo::GeoArgs;
 use crate::live::{self, EngineArgs, Scanned};
+use crate::resolve::{self, ResolveArgs};
 use crate::{csv, flow_json, table, terminal};
 use pick::Picker;
 
@@ -51,6 +53,12 @@ pub(crate) struct FlowsArgs {
     /// Comma-separated values, numbers in full.
     #[arg(long)]
     csv: bool,
+
+    #[command(flatten)]
+    geo: GeoArgs,
+
+    #[command(flatten)]
+    resolve: ResolveArgs,
 
     /// Show again every SECS seconds until the engine ends.
     #[arg(long, short = 'w', value_name = "SECS", value_parser = seconds)]
@@ -96,10 +104,20 @@ enum Form {
 /// Runs the command.
 pub(crate) fn run(args: &FlowsArgs) -> anyhow::Result<ExitCode> {
     // What is wrong with the question is said before anything about the engine.
-    let plan = plan(args)?;
+    let mut plan = plan(args)?;
     let engine = args.engine.attach()?;
+    args.geo.learn(&engine)?;
+    args.resolve.begin()?;
+    if args.columns.is_empty() {
+        plan.columns = columns_of(&args.columns, plan.form)?;
+    }
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let clear = args.watch.is_some() && plan.form == Form::Table && io::stdout().is_terminal();
+    if resolve::is_on() && args.watch.is_none() {
+        // Asks for the names that the second look then shows.
+        show(&engine, &plan, &mut io::sink())?;
+        resolve::settle(resolve::PATIENCE);
+    }
     loop {
         if clear {
             // Home, and clear what is below.
@@ -134,13 +152,7 @@ fn plan(args: &FlowsArgs) -> anyhow::Result<Plan> {
         }
         None => None,
     };
-    let fields = match (args.columns.as_slice(), form) {
-        ([], Form::Csv) => columns::csv(),
-        ([], _) => columns::default(),
-        (names, _) => {
-            names.iter().map(|name| columns::find(name.trim())).collect::<Result<_, _>>()?
-        }
-    };
+    let fields = columns_of(&args.columns, form)?;
     let fits = terminal::height().map_or(0, |lines| lines.saturating_sub(3).max(1));
     let limit = args.limit.unwrap_or(if form == Form::Table { fits } else { 0 });
     Ok(Plan {
@@ -152,6 +164,15 @@ fn plan(args: &FlowsArgs) -> anyhow::Result<Plan> {
         columns: fields,
         header: !args.no_header,
     })
+}
+
+/// The fields that were asked for; without, those of the form, as far as anything is known of them.
+fn columns_of(names: &[String], form: Form) -> anyhow::Result<Vec<Field>> {
+    match (names, form) {
+        ([], Form::Csv) => Ok(columns::csv()),
+        ([], _) => Ok(columns::default()),
+        (names, _) => names.iter().map(|name| columns::find(name.trim())).collect(),
+    }
 }
 
 fn show(engine: &Attached, plan: &Plan, out: &mut impl Write) -> io::Result<()> {

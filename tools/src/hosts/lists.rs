@@ -3,23 +3,24 @@
 use std::collections::BTreeMap;
 
 use weir_shm::Attached;
-use weir_shm::hosts::{Host, Hosts, TotalKey, TotalRead};
+use weir_shm::hosts::{Host, HostKind, Hosts, PortOf, TotalKey, TotalRead};
 
 use super::Books;
 use super::vendor::mac_text;
-use crate::grid::{Grid, Title, Value, hidden, number, text};
-use crate::{live, names};
+use crate::grid::{Grid, Title, Value, hidden, number, number_of, text};
+use crate::{geo, live, names, resolve};
 
 /// Applications that have a column of their own in the matrix.
 const APPS: usize = 8;
 
 /// Hosts, a row each.
 pub(super) fn hosts(hosts: &[&Host], books: &Books, now_ns: u64) -> Grid {
-    let geo = |title: Title| if books.geo.is_empty() { hidden(title) } else { title };
+    let shown = |title: Title, is_known: bool| if is_known { title } else { hidden(title) };
     let mut grid = Grid::new(vec![
         text("address", 15),
         text("kind", 0),
         text("name", 12),
+        shown(text("resolved", 8), resolve::is_on()),
         hidden(text("mac", 0)),
         text("vendor", 8),
         text("os", 6),
@@ -35,8 +36,8 @@ pub(super) fn hosts(hosts: &[&Host], books: &Books, now_ns: u64) -> Grid {
         hidden(number("bytes")),
         number("rate"),
         number("peak"),
-        geo(text("asn", 8)),
-        geo(text("country", 0)),
+        shown(text("asn", 8), books.geo.has_asns()),
+        shown(text("country", 0), books.geo.has_countries()),
         hidden(number("first_ns")),
         hidden(number("last_ns")),
         number("idle"),
@@ -50,12 +51,15 @@ pub(super) fn hosts(hosts: &[&Host], books: &Books, now_ns: u64) -> Grid {
 fn host_row(host: &Host, books: &Books, now_ns: u64) -> Vec<Value> {
     let greatest = host.apps.iter().max_by_key(|(_, counted)| counted.all());
     let mac = if host.mac == 0 { String::new() } else { mac_text(host.mac) };
-    let asn = books.geo.asn(host.address).map(|(number, name)| format!("AS{number} {name}"));
+    let asn = asn_of(host, books);
+    // One that has a name is not asked about.
+    let resolved = host.name().is_empty().then(|| resolve::bare_name(host.address)).flatten();
     let share = &host.share;
     vec![
         Value::text(host.address.to_string()),
         Value::text(host.kind.name()),
         Value::text(host.name()),
+        Value::text(resolved.unwrap_or_default()),
         Value::text(mac),
         Value::text(books.vendor(host)),
         Value::text(host.os.unwrap_or_default()),
@@ -110,7 +114,8 @@ pub(super) fn devices(all: &Hosts, hosts: &[&Host], books: &Books) -> Grid {
     grid
 }
 
-/// Applications by host: bytes, both ways, of those of which the applications are kept.
+/// Applications by host: bytes, both ways, of those of which the applications are kept. `others` are
+/// those that have no column in tables; JSON and CSV have a column for each.
 pub(super) fn matrix(hosts: &[&Host]) -> Grid {
     let mut all: BTreeMap<u16, u64> = BTreeMap::new();
     for host in hosts {
@@ -118,22 +123,19 @@ pub(super) fn matrix(hosts: &[&Host]) -> Grid {
     }
     let mut apps: Vec<(u64, u16)> = all.into_iter().map(|(app, bytes)| (bytes, app)).collect();
     apps.sort_unstable_by(|a, b| b.cmp(a));
-    apps.truncate(APPS);
-    let named = |app: u16| -> &'static str {
-        // A title lives as long as the program: there are a few, and they are the same each time.
-        weir_dpi::app::describe(weir_dpi::AppId(app)).name
-    };
     let mut titles = vec![text("host", 15), text("name", 10)];
-    titles.extend(apps.iter().map(|(_, app)| number(named(*app))));
+    titles.extend(apps.iter().enumerate().map(|(at, (_, app))| {
+        let title = number_of(names::app(*app));
+        if at < APPS { title } else { hidden(title) }
+    }));
     titles.push(number("others"));
     let mut grid = Grid::new(titles);
     for host in hosts.iter().filter(|host| !host.apps.is_empty()) {
         let of = |app: &u16| host.apps.get(app).map_or(0, weir_shm::hosts::Counted::all);
-        let shown = apps.iter().map(|(_, app)| of(app));
-        let others = host.apps.keys().filter(|app| apps.iter().all(|(_, it)| it != *app)).map(of);
+        let others = apps.iter().skip(APPS).map(|(_, app)| of(app));
         let cell = |bytes: u64| if bytes == 0 { Value::Nothing } else { Value::bytes(bytes) };
         let mut row = vec![Value::text(host.address.to_string()), Value::text(host.name())];
-        row.extend(shown.map(cell));
+        row.extend(apps.iter().map(|(_, app)| cell(of(app))));
         row.push(cell(others.sum()));
         grid.push(row);
     }
@@ -141,7 +143,7 @@ pub(super) fn matrix(hosts: &[&Host]) -> Grid {
 }
 
 /// Ports of local hosts, and what is spoken there.
-pub(super) fn services(hosts: &[&Host]) -> Grid {
+pub(super) fn services(hosts: &[&Host], wanted: impl Fn(PortOf) -> bool) -> Grid {
     #[derive(Default)]
     struct Service {
         hosts: u64,
@@ -150,7 +152,9 @@ pub(super) fn services(hosts: &[&Host]) -> Grid {
     }
     let mut all: BTreeMap<(u8, u16, u16), Service> = BTreeMap::new();
     for host in hosts {
-        for (port, counted) in host.ports.iter().filter(|(port, _)| port.is_server) {
+        for (port, counted) in
+            host.ports.iter().filter(|(port, _)| port.is_server && wanted(**port))
+        {
             let service = all.entry((port.l4, port.port, port.app)).or_default();
             service.hosts += 1;
             service.bytes[0] += counted.bytes[0];
@@ -172,13 +176,49 @@ pub(super) fn services(hosts: &[&Host]) -> Grid {
     let mut grid = Grid::new(titles);
     for ((l4, port, app), service) in rows {
         grid.push(vec![
-            Value::text(port.to_string()),
+            Value::Named(port.into()),
             Value::text(names::l4(l4)),
             Value::text(names::app(app)),
             Value::count(service.hosts),
             Value::count(service.flows),
             Value::bytes(service.bytes[0]),
             Value::bytes(service.bytes[1]),
+        ]);
+    }
+    grid
+}
+
+/// Who talks with whom: the greatest peers of local hosts.
+pub(super) fn peers(all: &Hosts, hosts: &[&Host]) -> Grid {
+    let mut grid = Grid::new(vec![
+        text("host", 15),
+        text("name", 8),
+        text("peer", 15),
+        text("peer_name", 8),
+        number("flows"),
+        number("sent"),
+        number("received"),
+        hidden(number("bytes")),
+        hidden(number("error")),
+    ]);
+    let mut pairs: Vec<_> = hosts
+        .iter()
+        .flat_map(|host| host.peers.iter().map(move |(peer, counted)| (*host, *peer, counted)))
+        .collect();
+    pairs.sort_by_key(|(host, peer, counted)| {
+        (std::cmp::Reverse(counted.all()), host.address, *peer)
+    });
+    for (host, peer, counted) in pairs {
+        grid.push(vec![
+            Value::text(host.address.to_string()),
+            Value::text(host.name()),
+            Value::text(peer.to_string()),
+            Value::text(all.hosts.get(&peer).map(Host::name).unwrap_or_default()),
+            Value::count(counted.flows),
+            Value::bytes(counted.bytes[0]),
+            Value::bytes(counted.bytes[1]),
+            Value::bytes(counted.all()),
+            Value::bytes(counted.error),
         ]);
     }
     grid
@@ -217,7 +257,7 @@ pub(crate) fn total_row(total: &TotalRead, now_ns: u64) -> Vec<Value> {
 }
 
 /// Networks and VLANs.
-pub(super) fn networks(all: &Hosts, now_ns: u64) -> Grid {
+pub(super) fn networks(all: &Hosts, part: Option<&str>, now_ns: u64) -> Grid {
     let mut titles = vec![text("network", 0)];
     titles.extend(total_titles());
     let mut grid = Grid::new(titles);
@@ -231,7 +271,8 @@ pub(super) fn networks(all: &Hosts, now_ns: u64) -> Grid {
             TotalKey::Network(..) => key.network().unwrap_or_default(),
             TotalKey::App(_) => continue,
         };
-        if total.share.packets == [0, 0] {
+        let is_named = part.is_none_or(|part| name.to_ascii_lowercase().contains(part));
+        if total.share.packets == [0, 0] || !is_named {
             continue;
         }
         let mut row = vec![Value::text(name)];
@@ -242,34 +283,59 @@ pub(super) fn networks(all: &Hosts, now_ns: u64) -> Grid {
 }
 
 /// Autonomous systems of remote hosts.
-pub(super) fn asns(hosts: &[&Host], books: &Books) -> Grid {
-    let named = |host: &Host| {
-        let (number, name) = books.geo.asn(host.address)?;
-        Some(format!("AS{number} {name}"))
-    };
-    grouped("asn", hosts, named)
+pub(super) fn asns(hosts: &[&Host], books: &Books, now_ns: u64) -> Grid {
+    grouped("asn", hosts, now_ns, |host| asn_of(host, books))
+}
+
+fn asn_of(host: &Host, books: &Books) -> Option<String> {
+    let (number, name) = books.geo.asn(host.address)?;
+    Some(geo::asn_text(&format!("AS{number}"), &name))
 }
 
 /// Countries of remote hosts.
-pub(super) fn countries(hosts: &[&Host], books: &Books) -> Grid {
-    grouped("country", hosts, |host| books.geo.country(host.address))
+pub(super) fn countries(hosts: &[&Host], books: &Books, now_ns: u64) -> Grid {
+    grouped("country", hosts, now_ns, |host| books.geo.country(host.address))
 }
 
-fn grouped(title: &'static str, hosts: &[&Host], of: impl Fn(&Host) -> Option<String>) -> Grid {
-    let mut all: BTreeMap<String, (u64, [u64; 2])> = BTreeMap::new();
-    for host in hosts.iter().filter(|host| !host.kind.is_local()) {
-        let row = all.entry(of(host).unwrap_or_else(|| "unknown".to_owned())).or_default();
-        row.0 += 1;
-        row.1[0] += host.share.bytes[0];
-        row.1[1] += host.share.bytes[1];
+fn grouped(
+    title: &'static str,
+    hosts: &[&Host],
+    now_ns: u64,
+    of: impl Fn(&Host) -> Option<String>,
+) -> Grid {
+    #[derive(Default)]
+    struct Group {
+        hosts: u64,
+        flows: u64,
+        live: u64,
+        bytes: [u64; 2],
+        rate: u64,
+    }
+    let mut all: BTreeMap<String, Group> = BTreeMap::new();
+    for host in hosts.iter().filter(|host| host.kind == HostKind::Remote) {
+        let group = all.entry(of(host).unwrap_or_else(|| "unknown".to_owned())).or_default();
+        group.hosts += 1;
+        group.flows += host.flows_as_client + host.flows_as_server;
+        group.live += host.flows_live;
+        group.bytes[0] += host.share.bytes[0];
+        group.bytes[1] += host.share.bytes[1];
+        group.rate += host.rate.current(now_ns);
     }
     let mut rows: Vec<_> = all.into_iter().collect();
-    rows.sort_by_key(|(_, (_, bytes))| std::cmp::Reverse(bytes[0] + bytes[1]));
-    let titles = vec![text(title, 12), number("hosts"), number("sent"), number("received")];
+    rows.sort_by_key(|(_, group)| std::cmp::Reverse(group.bytes[0] + group.bytes[1]));
+    let mut titles = vec![text(title, 12), number("hosts"), number("flows"), number("live")];
+    titles.extend(["sent", "received", "rate"].map(number));
     let mut grid = Grid::new(titles);
-    for (name, (count, [sent, received])) in rows {
-        let counts = [Value::count(count), Value::bytes(sent), Value::bytes(received)];
-        grid.push([vec![Value::text(name)], counts.to_vec()].concat());
+    for (name, group) in rows {
+        grid.push(vec![
+            Value::text(name),
+            Value::count(group.hosts),
+            Value::count(group.flows),
+            Value::count(group.live),
+            Value::bytes(group.bytes[0]),
+            Value::bytes(group.bytes[1]),
+            Value::rate(group.rate),
+        ]);
     }
     grid
 }

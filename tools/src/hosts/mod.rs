@@ -1,8 +1,7 @@
 //! `weir hosts`: who talks, out of shared memory alone.
 
-mod geo;
 mod lists;
-mod page;
+pub(crate) mod page;
 mod vendor;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -13,13 +12,14 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use weir_shm::Attached;
-use weir_shm::hosts::{Host, HostKind, Hosts};
+use weir_shm::hosts::{Host, HostKind, Hosts, PortOf};
 
 use crate::exit::{Code, failure};
 use crate::flows::seconds;
+use crate::geo::{self, Geo, GeoArgs};
 use crate::grid::GridArgs;
 use crate::live::{self, EngineArgs};
-use geo::Geo;
+use crate::resolve::{self, ResolveArgs};
 pub(crate) use lists::{total_row, total_titles};
 use vendor::Vendors;
 
@@ -33,6 +33,8 @@ Examples:
   weir hosts printer                   those with this in their name, address or vendor
   weir hosts --kind local --app DNS    local hosts that speak DNS
   weir hosts --show matrix             applications by host
+  weir hosts --show services --port 22 who serves SSH, or something else, on its port
+  weir hosts --show peers 10.0.0.7     whom it talks with
   weir hosts --show networks           totals of networks and VLANs
   weir hosts --watch 1 --sort rate     who is busy now")]
 pub(crate) struct HostsArgs {
@@ -59,6 +61,10 @@ pub(crate) struct HostsArgs {
     #[arg(long, value_name = "APP")]
     app: Option<String>,
 
+    /// Only hosts that serve or use this port among their greatest.
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+
     /// Only hosts in this network, as in 10.0.0.0/8.
     #[arg(long, value_name = "NETWORK", value_parser = network)]
     network: Option<(IpAddr, u8)>,
@@ -70,17 +76,44 @@ pub(crate) struct HostsArgs {
     #[arg(long, short = 'w', value_name = "SECS", value_parser = seconds)]
     watch: Option<Duration>,
 
-    /// A file of autonomous systems in the MMDB format, such as GeoLite2-ASN.mmdb.
-    #[arg(long, value_name = "FILE", env = "WEIR_ASN_DB")]
-    asn_db: Option<PathBuf>,
+    #[command(flatten)]
+    books: BooksArgs,
+}
 
-    /// A file of countries in the MMDB format, such as GeoLite2-Country.mmdb.
-    #[arg(long, value_name = "FILE", env = "WEIR_COUNTRY_DB")]
-    country_db: Option<PathBuf>,
+/// What is known of hosts besides what the engine says, and from where.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct BooksArgs {
+    #[command(flatten)]
+    geo: GeoArgs,
 
     /// The registry of hardware addresses [default: oui.txt of ieee-data or hwdata].
     #[arg(long, value_name = "FILE", env = "WEIR_OUI")]
     oui: Option<PathBuf>,
+
+    #[command(flatten)]
+    resolve: ResolveArgs,
+}
+
+impl BooksArgs {
+    /// Reads the files, and begins to look up names where that is asked for.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub(crate) fn read(&self, engine: &Attached) -> anyhow::Result<Books> {
+        let vendors = Vendors::load(self.oui.as_deref());
+        let oui = self.oui.as_deref().unwrap_or_else(|| "oui.txt".as_ref()).display();
+        let vendors = vendors.map_err(|error| failure(Code::Failed, format!("{oui}: {error}")))?;
+        self.geo.learn(engine)?;
+        self.resolve.begin()?;
+        Ok(Books { geo: geo::known(), vendors })
+    }
+}
+
+impl HostsArgs {
+    /// Whether the port is asked for; all are where none is.
+    fn wants(&self, port: PortOf) -> bool {
+        self.port.is_none_or(|wanted| wanted == port.port)
+    }
 }
 
 /// A list.
@@ -88,6 +121,8 @@ pub(crate) struct HostsArgs {
 enum Show {
     /// Hosts.
     Hosts,
+    /// Who talks with whom: the greatest peers of local hosts.
+    Peers,
     /// Devices: hosts that share a hardware address.
     Devices,
     /// Applications by host.
@@ -126,13 +161,31 @@ impl Kind {
 }
 
 /// What is known besides what the engine says.
-struct Books {
-    geo: Geo,
+#[derive(Debug)]
+pub(crate) struct Books {
+    geo: &'static Geo,
     vendors: Vendors,
 }
 
+#[cfg(test)]
 impl Books {
-    fn vendor(&self, host: &Host) -> String {
+    /// Nothing is known.
+    pub(crate) fn empty() -> Books {
+        Books { geo: geo::known(), vendors: Vendors::default() }
+    }
+}
+
+impl Books {
+    /// What the host is called: by what was seen, or as it was looked up. Empty: nothing is known.
+    pub(crate) fn name(host: &Host) -> String {
+        match host.name() {
+            "" => resolve::name(host.address).unwrap_or_default(),
+            name => name.to_owned(),
+        }
+    }
+
+    /// The maker of the host's hardware; empty where it is not known.
+    pub(crate) fn vendor(&self, host: &Host) -> String {
         self.vendors.of(host.mac).filter(|_| host.mac != 0).unwrap_or_default().to_owned()
     }
 }
@@ -158,22 +211,24 @@ fn lies_in(address: IpAddr, (network, prefix): (IpAddr, u8)) -> bool {
 
 /// Runs the command.
 pub(crate) fn run(args: &HostsArgs) -> anyhow::Result<ExitCode> {
-    let geo = Geo::load(args.asn_db.as_deref(), args.country_db.as_deref())?;
-    let vendors = Vendors::load(args.oui.as_deref());
-    let oui = args.oui.as_deref().unwrap_or_else(|| "oui.txt".as_ref()).display();
-    let vendors = vendors.map_err(|error| failure(Code::Failed, format!("{oui}: {error}")))?;
-    let books = Books { geo, vendors };
-    let needs = match args.show {
-        Show::Asns if args.asn_db.is_none() => Some("--asn-db"),
-        Show::Countries if args.country_db.is_none() => Some("--country-db"),
+    let engine = args.engine.attach()?;
+    let books = args.books.read(&engine)?;
+    let missing = match args.show {
+        Show::Asns if !books.geo.has_asns() => Some(("--asn-db", "hosts.asn_db")),
+        Show::Countries if !books.geo.has_countries() => Some(("--country-db", "hosts.country_db")),
         _ => None,
     };
-    if let Some(option) = needs {
-        return Err(failure(Code::Usage, format!("that list needs {option} FILE")));
+    if let Some((option, key)) = missing {
+        let message = format!("that list needs {option} FILE, or {key} in the engine's settings");
+        return Err(failure(Code::Usage, message));
     }
-    let engine = args.engine.attach()?;
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let text = !args.grid.json && !args.grid.csv;
+    if resolve::is_on() && args.watch.is_none() {
+        // Asks for the names that the second look then shows.
+        show(&engine, args, &books, &mut io::sink())?;
+        resolve::settle(resolve::PATIENCE);
+    }
     let clear = args.watch.is_some() && text && io::stdout().is_terminal();
     loop {
         if clear {
@@ -202,31 +257,41 @@ fn show(
     }
     let all = engine.hosts();
     let now_ns = live::engine_now_ns(engine);
-    if let Some(address) = args.who.as_deref().and_then(|who| who.parse::<IpAddr>().ok()) {
+    let list = if args.matrix { Show::Matrix } else { args.show };
+    let address = args.who.as_deref().and_then(|who| who.parse::<IpAddr>().ok());
+    if let (Some(address), Show::Hosts) = (address, list) {
         let Some(host) = all.hosts.get(&address.to_canonical()) else {
             return Err(failure(Code::Failed, format!("no host {address} was seen")));
         };
         return page::write(host, &all, books, now_ns, args.grid.json, out);
     }
-    let list = if args.matrix { Show::Matrix } else { args.show };
-    let hosts = chosen(&all, args, books);
+    let part = args.who.as_deref().map(str::to_ascii_lowercase);
+    let hosts = chosen(&all, args, part.as_deref(), books);
     let grid = match list {
         Show::Hosts => lists::hosts(&hosts, books, now_ns),
         Show::Devices => lists::devices(&all, &hosts, books),
         Show::Matrix => lists::matrix(&hosts),
-        Show::Services => lists::services(&hosts),
-        Show::Networks => lists::networks(&all, now_ns),
-        Show::Asns => lists::asns(&hosts, books),
-        Show::Countries => lists::countries(&hosts, books),
+        Show::Peers => lists::peers(&all, &hosts),
+        Show::Services => lists::services(&hosts, |port| args.wants(port)),
+        Show::Networks => lists::networks(&all, part.as_deref(), now_ns),
+        Show::Asns => lists::asns(&hosts, books, now_ns),
+        Show::Countries => lists::countries(&hosts, books, now_ns),
         Show::Interfaces => lists::interfaces(engine, &all, now_ns),
     };
     grid.write(&args.grid, out)
 }
 
 /// The hosts that were asked for, most bytes first.
-fn chosen<'a>(all: &'a Hosts, args: &HostsArgs, books: &Books) -> Vec<&'a Host> {
-    let part = args.who.as_deref().map(str::to_ascii_lowercase);
+fn chosen<'a>(
+    all: &'a Hosts,
+    args: &HostsArgs,
+    part: Option<&str>,
+    books: &Books,
+) -> Vec<&'a Host> {
     let has_part = |host: &Host, part: &str| {
+        if let Ok(address) = part.parse::<IpAddr>() {
+            return host.address == address.to_canonical();
+        }
         let fits = |text: &str| text.to_ascii_lowercase().contains(part);
         fits(host.name())
             || fits(&host.address.to_string())
@@ -239,8 +304,9 @@ fn chosen<'a>(all: &'a Hosts, args: &HostsArgs, books: &Books) -> Vec<&'a Host> 
         .hosts
         .values()
         .filter(|host| args.kind.is_empty() || args.kind.iter().any(|kind| kind.is(host.kind)))
-        .filter(|host| part.as_deref().is_none_or(|part| has_part(host, part)))
+        .filter(|host| part.is_none_or(|part| has_part(host, part)))
         .filter(|host| app.is_none_or(|app| app.is_some_and(|app| host.apps.contains_key(&app))))
+        .filter(|host| args.port.is_none() || host.ports.keys().any(|port| args.wants(*port)))
         .filter(|host| args.network.is_none_or(|network| lies_in(host.address, network)))
         .collect();
     hosts.sort_by_key(|host| (std::cmp::Reverse(host.share.all_bytes()), host.address));

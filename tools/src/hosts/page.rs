@@ -7,10 +7,10 @@ use weir_shm::hosts::{Counted, Host, Hosts, Latencies};
 
 use super::Books;
 use super::vendor::mac_text;
-use crate::names;
 use crate::table::{self, Column};
 use crate::terminal::clean;
 use crate::units::Quantity;
+use crate::{names, resolve};
 
 /// Writes the page.
 ///
@@ -28,6 +28,18 @@ pub(super) fn write(
         writeln!(out, "{}", json_of(host, all, books, now_ns))?;
         return Ok(());
     }
+    out.write_all(text(host, all, books, now_ns, crate::terminal::width()).as_bytes())?;
+    Ok(())
+}
+
+/// The page for people, in lines of at most `width` cells where its columns can give way.
+pub(crate) fn text(
+    host: &Host,
+    all: &Hosts,
+    books: &Books,
+    now_ns: u64,
+    width: Option<usize>,
+) -> String {
     let mut text = head(host, all, books, now_ns);
     if !host.detailed {
         let why = if host.kind.is_local() {
@@ -37,22 +49,21 @@ pub(super) fn write(
         };
         text.extend(["\nOnly totals are kept of it: ", why, ".\n"]);
     }
-    text += &section("applications", host.apps.iter().map(|(app, it)| (names::app(*app), it)));
+    let apps = host.apps.iter().map(|(app, it)| (names::app(*app), it));
+    text += &section("applications", apps, width);
     let peer = |address: &std::net::IpAddr| {
-        let name = all.hosts.get(address).map(Host::name).unwrap_or_default();
+        let name = all.hosts.get(address).map(Books::name).unwrap_or_default();
         format!("{address} {name}").trim_end().to_owned()
     };
-    text += &section("peers", host.peers.iter().map(|(address, it)| (peer(address), it)));
+    text += &section("peers", host.peers.iter().map(|(address, it)| (peer(address), it)), width);
     for (title, is_server) in [("ports that it serves", true), ("ports that it uses", false)] {
         let rows = host.ports.iter().filter(|(port, _)| port.is_server == is_server);
         let name = |port: &weir_shm::hosts::PortOf| {
             format!("{} {} {}", names::l4(port.l4), port.port, names::app(port.app))
         };
-        text += &section(title, rows.map(|(port, it)| (name(port), it)));
+        text += &section(title, rows.map(|(port, it)| (name(port), it)), width);
     }
-    text += &asked_for(host);
-    out.write_all(text.as_bytes())?;
-    Ok(())
+    text + &asked_for(host, width)
 }
 
 fn head(host: &Host, all: &Hosts, books: &Books, now_ns: u64) -> String {
@@ -67,6 +78,7 @@ fn head(host: &Host, all: &Hosts, books: &Books, now_ns: u64) -> String {
     let also: Vec<String> =
         host.names.iter().map(|name| format!("{} ({})", name.name, name.source.name())).collect();
     line("known as", also.join(", "));
+    line("looked up", resolve::bare_name(host.address).unwrap_or_default());
     if host.mac != 0 {
         line("hardware", format!("{} {}", mac_text(host.mac), books.vendor(host)));
     }
@@ -131,7 +143,11 @@ fn latency(all: &Latencies) -> String {
 }
 
 /// Entries, most bytes first.
-fn section<'a, N: ToString>(title: &str, rows: impl Iterator<Item = (N, &'a Counted)>) -> String {
+fn section<'a, N: ToString>(
+    title: &str,
+    rows: impl Iterator<Item = (N, &'a Counted)>,
+    width: Option<usize>,
+) -> String {
     let mut rows: Vec<(String, &Counted)> =
         rows.map(|(name, counted)| (name.to_string(), counted)).collect();
     if rows.is_empty() {
@@ -151,10 +167,10 @@ fn section<'a, N: ToString>(title: &str, rows: impl Iterator<Item = (N, &'a Coun
             vec![name, Quantity::Count.short(counted.flows), bytes(0), bytes(1)]
         })
         .collect();
-    format!("\n{}", table::render(&columns, &cells, crate::terminal::width(), true))
+    format!("\n{}", table::render(&columns, &cells, width, true))
 }
 
-fn asked_for(host: &Host) -> String {
+fn asked_for(host: &Host, width: Option<usize>) -> String {
     if host.asked_for.is_empty() {
         return String::new();
     }
@@ -163,7 +179,7 @@ fn asked_for(host: &Host) -> String {
     let columns = [Column::new("servers that it asked for", false), Column::new("times", true)];
     let cells: Vec<Vec<String>> =
         rows.iter().map(|(name, count)| vec![(*name).clone(), count.to_string()]).collect();
-    format!("\n{}", table::render(&columns, &cells, crate::terminal::width(), true))
+    format!("\n{}", table::render(&columns, &cells, width, true))
 }
 
 fn json_of(host: &Host, all: &Hosts, books: &Books, now_ns: u64) -> Json {
@@ -196,6 +212,7 @@ fn json_of(host: &Host, all: &Hosts, books: &Books, now_ns: u64) -> Json {
         "address": host.address.to_string(),
         "kind": host.kind.name(),
         "name": or_null(host.name()),
+        "resolved": resolve::bare_name(host.address),
         "names": host.names.iter().map(|it| json!({"name": it.name, "source": it.source.name()})).collect::<Vec<_>>(),
         "mac": if host.mac == 0 { Json::Null } else { mac_text(host.mac).into() },
         "vendor": or_null(&books.vendor(host)),

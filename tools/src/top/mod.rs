@@ -1,11 +1,16 @@
 //! `weir top`: a running engine in the terminal.
 
-mod detail;
+mod help;
 mod keys;
 mod lists;
 mod model;
 mod pages;
 mod rates;
+mod sheet;
+mod sort;
+mod tables;
+#[cfg(test)]
+mod tests;
 mod theme;
 mod view;
 
@@ -24,20 +29,26 @@ use weir_shm::Attached;
 use crate::exit::{Code, failure};
 use crate::filter::Filter;
 use crate::flows::seconds;
+use crate::hosts::BooksArgs;
 use crate::live::{self, EngineArgs};
 use keys::{Screen, Wish};
 use model::Model;
 
-/// Watch a running engine: throughput, applications, flows, hosts, drops.
+/// What is said where there are no hosts to show.
+const NO_HOSTS: &str = "This engine keeps no hosts, and so no sums by host and application: \
+                        hosts.enabled is off in its settings.";
+
+/// Watch a running engine: throughput, applications, flows, hosts, drops, alerts, and the page of
+/// any flow, host or alert.
 ///
-/// Keys: q quit, tab or 1-5 page, / filter, s sort, p pause, enter details, h help. Reads shared
-/// memory only; needs no privilege.
+/// Keys: q quit, tab or 1-6 page, / filter or find, s sort, p pause, enter opens, esc goes back,
+/// ? help. Reads shared memory only; needs no privilege.
 #[derive(Args, Debug)]
 pub(crate) struct TopArgs {
     #[command(flatten)]
     engine: EngineArgs,
 
-    /// Begin with this filter; it narrows applications, flows and hosts.
+    /// Begin with this filter of the flows.
     #[arg(long, short = 'f', value_name = "EXPR")]
     filter: Option<String>,
 
@@ -49,14 +60,17 @@ pub(crate) struct TopArgs {
     #[arg(long)]
     once: bool,
 
-    /// The page to begin with: 1 overview, 2 applications, 3 flows, 4 hosts, 5 drops.
+    /// The page to begin with: 1 overview, 2 applications, 3 flows, 4 hosts, 5 drops, 6 alerts.
     #[arg(long, value_name = "N", default_value_t = 1)]
-    #[arg(value_parser = clap::value_parser!(u8).range(1..=5))]
+    #[arg(value_parser = clap::value_parser!(u8).range(1..=6))]
     page: u8,
 
     /// The size of the picture that --once prints.
     #[arg(long, value_name = "COLUMNSxLINES", default_value = "100x32", value_parser = size)]
     size: (u16, u16),
+
+    #[command(flatten)]
+    books: BooksArgs,
 }
 
 fn size(text: &str) -> Result<(u16, u16), String> {
@@ -78,15 +92,17 @@ pub(crate) fn run(args: &TopArgs) -> anyhow::Result<ExitCode> {
     };
     let engine = args.engine.attach()?;
     let mut screen = Screen::new(args.page, filter);
+    let model = Model::new(&engine, args.books.read(&engine)?);
     if args.once {
-        return once(args, &engine, &screen);
+        screen.columns = args.size.0;
+        return once(args, &engine, &screen, model);
     }
     if !io::stdout().is_terminal() {
         let message = "standard output is no terminal; --once prints a picture as text";
         return Err(failure(Code::Usage, message));
     }
     let mut terminal = ratatui::try_init()?;
-    let result = watch(args, &engine, &mut screen, &mut terminal);
+    let result = watch(args, &engine, (model, &mut screen), &mut terminal);
     ratatui::try_restore()?;
     match result? {
         Over::Quit => Ok(ExitCode::SUCCESS),
@@ -96,8 +112,12 @@ pub(crate) fn run(args: &TopArgs) -> anyhow::Result<ExitCode> {
 
 /// Prints one picture. Rates need two looks, so it takes an interval where there is anything to
 /// see move.
-fn once(args: &TopArgs, engine: &Attached, screen: &Screen) -> anyhow::Result<ExitCode> {
-    let mut model = Model::new(engine);
+fn once(
+    args: &TopArgs,
+    engine: &Attached,
+    screen: &Screen,
+    mut model: Model,
+) -> anyhow::Result<ExitCode> {
     model.look(engine, screen);
     if live::state_word(engine) == "running" && live::wait(engine, args.interval) {
         model.look(engine, screen);
@@ -127,16 +147,16 @@ enum Over {
 fn watch(
     args: &TopArgs,
     engine: &Attached,
-    screen: &mut Screen,
+    (mut model, screen): (Model, &mut Screen),
     terminal: &mut DefaultTerminal,
 ) -> anyhow::Result<Over> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
-    let mut model = Model::new(engine);
     let mut due_ns = 0;
     loop {
+        screen.columns = terminal.size()?.width;
         let now_ns = model::monotonic_ns();
         if now_ns >= due_ns && !screen.paused {
             model.look(engine, screen);
@@ -155,11 +175,8 @@ fn watch(
                 Event::Key(key) if key.kind != KeyEventKind::Release => {
                     match screen.key(key, &model) {
                         Wish::Quit => return Ok(Over::Quit),
-                        Wish::Look => due_ns = 0,
-                        Wish::LookAfresh => {
-                            model.forget_ended();
-                            due_ns = 0;
-                        }
+                        Wish::Look if !screen.paused => due_ns = 0,
+                        Wish::Look | Wish::Arrange => model.arrange(engine, screen),
                         Wish::Nothing => {}
                     }
                 }

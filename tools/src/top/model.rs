@@ -4,16 +4,22 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 
 use rustix::time::{ClockId, clock_gettime};
+use weir_shm::alerts::{Alert, Severity};
 use weir_shm::counters::Unit;
 use weir_shm::flow::FlowSnapshot;
-use weir_shm::records::{Next, Record, RecordKind, RecordReader, StartAt};
+use weir_shm::hosts::{Hosts, TotalKey};
 use weir_shm::{Attached, FlowView};
 
-use super::keys::{FlowSort, Screen};
-use super::lists::{Sum, Sums, per_second};
-use super::rates::Moved;
+use super::keys::{Page, Screen};
+use super::lists::{self, AppLine, Directions, HostLine};
+use super::rates::{Moved, per_second};
+use super::sheet::{Known, Sheet, Target};
+use crate::alerts::follow::Listing;
+use crate::alerts::show;
 use crate::field::Seen;
 use crate::flow::Flow;
+use crate::flow_page::Found;
+use crate::hosts::Books as HostBooks;
 use crate::live;
 use crate::stats::books::Books;
 
@@ -21,8 +27,6 @@ use crate::stats::books::Books;
 const HISTORY: usize = 600;
 /// Flows that the list holds.
 const FLOWS: usize = 500;
-/// Flow records read in one look at most, a shard.
-const RECORDS: usize = 200_000;
 
 /// The rates of one look.
 #[derive(Clone, Copy, Debug, Default)]
@@ -76,18 +80,30 @@ pub(super) struct Model {
     /// Flows that pass the filter.
     pub(super) matching: u64,
     pub(super) flows: Vec<FlowLine>,
-    pub(super) apps: Vec<Sum>,
-    pub(super) servers: Vec<Sum>,
-    pub(super) clients: Vec<Sum>,
-    /// Flow records that came too fast to be read.
-    pub(super) missed: u64,
+    /// The engine keeps hosts, and so applications.
+    pub(super) keeps_hosts: bool,
+    pub(super) apps: Vec<AppLine>,
+    pub(super) hosts: Vec<HostLine>,
+    /// Hosts that have the part that is to be found, those beyond the list included.
+    pub(super) host_count: usize,
+    /// Bytes of everything.
+    pub(super) host_bytes: u64,
+    /// Alerts that have the part that is to be found.
+    pub(super) alerts: Vec<Alert>,
+    /// How many alerts are active, and how grave the gravest of them is.
+    pub(super) active: (usize, Severity),
+    /// What is open above the page.
+    pub(super) sheet: Sheet,
+    books_of_hosts: HostBooks,
+    known_hosts: Option<Hosts>,
+    directions: Directions,
+    known_alerts: Vec<Alert>,
+    found: Option<(u64, Found)>,
     looked_ns: u64,
     totals: Totals,
     /// Looks in a row that saw no counter move.
     still_looks: u32,
     moved: Moved,
-    records: Vec<(u16, RecordReader)>,
-    ended: HashMap<(u16, u16), u64>,
 }
 
 /// Totals of one look.
@@ -99,14 +115,25 @@ struct Totals {
 }
 
 impl Model {
-    /// Nothing seen yet. Flow records are followed from now on.
-    pub(super) fn new(engine: &Attached) -> Model {
+    /// Nothing seen yet.
+    pub(super) fn new(engine: &Attached, books_of_hosts: HostBooks) -> Model {
         let info = engine.info();
         let sources: Vec<String> = info.sources.iter().map(|s| live::short_source(s)).collect();
         Model {
             title: format!("weir {} · {}", info.engine_version, info.name),
             state: live::state_word(engine),
             sources: sources.join(", "),
+            keeps_hosts: engine.shards().iter().any(|shard| shard.hosts().room() > 0),
+            ..Model::blank(books_of_hosts)
+        }
+    }
+
+    /// Of an engine of which nothing is known.
+    fn blank(books_of_hosts: HostBooks) -> Model {
+        Model {
+            title: String::new(),
+            state: "starting",
+            sources: String::new(),
             up_ns: 0,
             quiet_ns: 0,
             now_ns: 0,
@@ -118,16 +145,23 @@ impl Model {
             live_flows: 0,
             matching: 0,
             flows: Vec::new(),
+            keeps_hosts: false,
             apps: Vec::new(),
-            servers: Vec::new(),
-            clients: Vec::new(),
-            missed: 0,
+            hosts: Vec::new(),
+            host_count: 0,
+            host_bytes: 0,
+            alerts: Vec::new(),
+            active: (0, Severity::Low),
+            sheet: Sheet::default(),
+            books_of_hosts,
+            known_hosts: None,
+            directions: Directions::default(),
+            known_alerts: Vec::new(),
+            found: None,
             looked_ns: 0,
             totals: Totals::default(),
             still_looks: 0,
             moved: Moved::default(),
-            records: engine.shards().iter().map(|s| (s.shard(), s.records(StartAt::Now))).collect(),
-            ended: HashMap::new(),
         }
     }
 
@@ -144,6 +178,78 @@ impl Model {
         self.now_ns = live::engine_now_ns(engine);
         self.count(engine, seconds);
         self.scan(engine, screen, seconds);
+        let Listing { active, ended } = Listing::of(engine);
+        self.known_alerts = active.into_iter().chain(ended).collect();
+        if self.keeps_hosts && needs_hosts(screen) {
+            // What was known is given back first: there may be a great many hosts.
+            self.known_hosts = None;
+            let all = engine.hosts();
+            self.directions.follow(&all, self.now_ns);
+            self.known_hosts = Some(all);
+        }
+        self.arrange(engine, screen);
+    }
+
+    /// Puts what is known in the order that is asked for, and writes what is open above the page.
+    pub(super) fn arrange(&mut self, engine: &Attached, screen: &Screen) {
+        let active = self.known_alerts.iter().filter(|alert| alert.end_ns == 0);
+        let gravest = active.clone().map(|alert| alert.severity).max();
+        self.active = (active.count(), gravest.unwrap_or_default());
+        let part = screen.part(Page::Alerts);
+        let fits = |alert: &&Alert| part.is_empty() || lists::has(part, &[&show::sentence(alert)]);
+        self.alerts = self.known_alerts.iter().filter(fits).copied().collect();
+        self.alerts.sort_by(|a, b| screen.alert_sort.compare(a, b));
+        if self.keeps_hosts && self.known_hosts.is_none() && needs_hosts(screen) {
+            self.known_hosts = Some(engine.hosts());
+        }
+        if let Some(all) = &self.known_hosts {
+            let part = screen.part(Page::Applications);
+            self.apps = lists::apps(all, screen.app_sort, part, self.now_ns);
+            let alerts: Vec<Alert> =
+                self.known_alerts.iter().filter(|alert| alert.end_ns == 0).copied().collect();
+            let wanted = (screen.host_sort, screen.part(Page::Hosts));
+            (self.hosts, self.host_count) =
+                lists::hosts(all, &self.directions, &alerts, &self.books_of_hosts, wanted);
+            let everything = all.totals.get(&TotalKey::All);
+            self.host_bytes = everything.map_or(0, |total| total.share.all_bytes());
+        }
+        self.sheet = screen.target().map_or_else(Sheet::default, |target| {
+            let known = Known {
+                engine,
+                hosts: self.known_hosts.as_ref(),
+                alerts: &self.known_alerts,
+                books: &self.books_of_hosts,
+                now_ns: self.now_ns,
+                columns: screen.columns,
+            };
+            Sheet::of(target, &known, &mut self.found)
+        });
+    }
+
+    /// Lines of a page that can be selected.
+    pub(super) fn lines(&self, page: Page) -> usize {
+        match page {
+            Page::Overview | Page::Flows => self.flows.len(),
+            Page::Applications => self.apps.len(),
+            Page::Hosts => self.hosts.len(),
+            Page::Drops => self.drops.len(),
+            Page::Alerts => self.alerts.len(),
+        }
+    }
+
+    /// Where the enter key leads to from a line of a page.
+    pub(super) fn target(&self, page: Page, line: usize) -> Option<Target> {
+        match page {
+            Page::Overview | Page::Flows => {
+                self.flows.get(line).map(|line| Target::Flow(line.snapshot.flow_id()))
+            }
+            Page::Applications => self.apps.get(line).map(AppLine::flows),
+            Page::Hosts => self.hosts.get(line).map(|host| Target::Host(host.address)),
+            Page::Alerts => {
+                self.alerts.get(line).map(|alert| Target::Alert(alert.id, alert.start_ns))
+            }
+            Page::Drops => None,
+        }
     }
 
     /// Counters and ledger.
@@ -189,10 +295,8 @@ impl Model {
         self.books = Some(books);
     }
 
-    /// Flows: ended ones from the records, live ones from the table.
+    /// The live flows.
     fn scan(&mut self, engine: &Attached, screen: &Screen, seconds: f64) {
-        let mut sums = Sums::default();
-        let ended_moved = self.read_records(screen);
         self.moved.begin();
         let mut first: BinaryHeap<(Reverse<u64>, u64)> = BinaryHeap::new();
         let mut kept: HashMap<u64, FlowLine> = HashMap::new();
@@ -207,7 +311,6 @@ impl Model {
                 }
                 matching += 1;
                 number += 1;
-                sums.live(flow, more);
                 let rate_bps = per_second(more.saturating_mul(8), seconds);
                 let key = screen.flow_sort.key(flow, rate_bps);
                 let full = first.len() >= FLOWS;
@@ -228,42 +331,6 @@ impl Model {
             .into_iter()
             .filter_map(|(_, number)| kept.remove(&number))
             .collect();
-        for (app, bytes) in &self.ended {
-            let moved = ended_moved.get(app).copied().unwrap_or(0);
-            sums.ended(*app, *bytes, moved);
-        }
-        let [apps, servers, clients] = sums.lists(seconds);
-        (self.apps, self.servers, self.clients) = (apps, servers, clients);
-        screen.sort_lists(&mut self.apps, &mut self.servers, &mut self.clients);
-    }
-
-    /// Adds up flows that ended since the last look; what they moved meanwhile, by application.
-    fn read_records(&mut self, screen: &Screen) -> HashMap<(u16, u16), u64> {
-        let mut moved = HashMap::new();
-        let mut record = Record::default();
-        for (shard, reader) in &mut self.records {
-            for _ in 0..RECORDS {
-                match reader.next(&mut record) {
-                    Next::Empty | Next::Corrupt => break,
-                    Next::Missed(many) => self.missed += many,
-                    Next::Record if record.kind != RecordKind::Ended => {}
-                    Next::Record => {
-                        let flow = Flow::decode(&record.flow, *shard, &record.meta);
-                        if screen.accepts(&Seen { flow: &flow, now_ns: self.now_ns }) {
-                            let app = (flow.master, flow.app);
-                            *self.ended.entry(app).or_default() += flow.bytes_total();
-                            *moved.entry(app).or_default() += self.moved.ended(&flow);
-                        }
-                    }
-                }
-            }
-        }
-        moved
-    }
-
-    /// Forgets what ended: the filter changed, and ended flows cannot be asked again.
-    pub(super) fn forget_ended(&mut self) {
-        self.ended.clear();
     }
 
     /// The newest rates.
@@ -295,15 +362,62 @@ pub(super) fn monotonic_ns() -> u64 {
     seconds.saturating_mul(1_000_000_000) + u64::try_from(now.tv_nsec).unwrap_or(0)
 }
 
-impl FlowSort {
-    /// By what a flow is put in order, the greatest first.
-    fn key(self, flow: &Flow<'_>, rate_bps: u64) -> u64 {
-        match self {
-            FlowSort::Rate => rate_bps,
-            FlowSort::Bytes => flow.bytes_total(),
-            FlowSort::Packets => flow.packets_total(),
-            FlowSort::Newest => flow.first_ns,
-            FlowSort::Duration => flow.duration_ns(),
+/// Whether anything that is shown is made of hosts.
+fn needs_hosts(screen: &Screen) -> bool {
+    matches!(screen.page, Page::Overview | Page::Applications | Page::Hosts)
+        || matches!(screen.target(), Some(Target::Host(_)))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use weir_shm::hosts::HostKind;
+
+    use super::*;
+    use crate::alerts::show::tests::sample as alert;
+
+    /// Two applications, two hosts, a flow, and two alerts of which one has ended.
+    pub(in crate::top) fn sample() -> Model {
+        let app = |name: &str, bytes| AppLine {
+            name: name.to_owned(),
+            category: "Web",
+            bytes,
+            rate_bps: 2_000_000,
+            flows: 7,
+            live: 3,
+            hosts: 2,
+            latency_ns: [Some(4_000_000), Some(90_000_000)],
+        };
+        let host = |last: u8, kind, alerts| HostLine {
+            address: [10, 0, 0, last].into(),
+            name: if last == 5 { "printer".to_owned() } else { String::new() },
+            kind,
+            rates_bps: [1_500_000, 250_000],
+            bytes: [3_000_000, 1_000_000],
+            flows: 12,
+            live: 4,
+            app: "TLS".to_owned(),
+            os: "Linux",
+            vendor: "Cisco".to_owned(),
+            alerts,
+            last_ns: 69_000_000_000,
+        };
+        let over = Alert { id: 0xdef, end_ns: 65_000_000_000, ..alert() };
+        let view = FlowView { snapshot: crate::flow::tests::sample(), ..FlowView::default() };
+        let flow = Flow::decode(&view.snapshot, 0, &[]);
+        Model {
+            title: "weir 9.9.9 · test".to_owned(),
+            state: "running",
+            now_ns: 70_000_000_000,
+            live_flows: 1,
+            flows: vec![line(&flow, &view, 1_000)],
+            keeps_hosts: true,
+            apps: vec![app("TLS", 3_000_000), app("DNS", 1_000_000)],
+            hosts: vec![host(5, HostKind::Local, 1), host(9, HostKind::System, 0)],
+            host_count: 2,
+            host_bytes: 4_000_000,
+            alerts: vec![alert(), over],
+            active: (1, Severity::High),
+            ..Model::blank(HostBooks::empty())
         }
     }
 }

@@ -4,10 +4,9 @@ use ratatui::Frame;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Color, Style};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, BorderType, Cell, Paragraph, Row, Sparkline, Table};
+use ratatui::widgets::{Block, BorderType, Cell, Paragraph, Row, Sparkline, Table, Wrap};
 
 use super::keys::Screen;
-use super::lists::Sum;
 use super::model::{Model, Tick};
 use super::theme;
 use crate::field::{Field, Kind, Seen, Style as Text};
@@ -35,31 +34,36 @@ pub(super) fn overview(frame: &mut Frame<'_>, area: Rect, model: &Model, screen:
     let title = format!("{} packets/s · {total} packets", Quantity::Count.short(now.packets));
     graph(frame, right, &title, model, |tick| tick.packets, theme::PACKETS);
     let [left, right] = halves(middle);
-    let style = ListStyle { selected: None, screen };
-    list(frame, left, "Applications", &model.apps, style);
-    list(frame, right, "Servers", &model.servers, style);
+    shares(frame, [left, right], model);
     flows(frame, bottom, model, screen);
 }
 
-/// Every application.
-pub(super) fn applications(frame: &mut Frame<'_>, area: Rect, model: &Model, screen: &Screen) {
-    let style = ListStyle { selected: Some(screen.selected), screen };
-    list(frame, area, "Applications", &model.apps, style);
+/// The greatest applications and hosts, as bars.
+fn shares(frame: &mut Frame<'_>, [left, right]: [Rect; 2], model: &Model) {
+    if !model.keeps_hosts {
+        for (area, title) in [(left, "Applications"), (right, "Hosts")] {
+            frame.render_widget(note(super::NO_HOSTS).block(panel(title)), area);
+        }
+        return;
+    }
+    let apps = model.apps.iter().map(|app| (app.name.clone(), app.bytes)).collect();
+    let title = format!("Applications ({})", model.apps.len());
+    bars(frame, left, &title, apps, model.host_bytes);
+    let hosts = model.hosts.iter().map(|host| (host.label(), host.all_bytes())).collect();
+    let title = format!("Hosts ({})", model.host_count);
+    bars(frame, right, &title, hosts, model.host_bytes);
 }
 
-/// Servers by name, clients by address.
-pub(super) fn hosts(frame: &mut Frame<'_>, area: Rect, model: &Model, screen: &Screen) {
-    let [left, right] = halves(area);
-    let style = ListStyle { selected: Some(screen.selected), screen };
-    list(frame, left, "Servers", &model.servers, style);
-    list(frame, right, "Clients", &model.clients, style);
+/// A text in the place of lines.
+pub(super) fn note(text: &str) -> Paragraph<'_> {
+    Paragraph::new(text).wrap(Wrap { trim: true }).style(theme::dim())
 }
 
 fn halves(area: Rect) -> [Rect; 2] {
     Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(area)
 }
 
-fn panel(title: &str) -> Block<'static> {
+pub(super) fn panel(title: &str) -> Block<'static> {
     Block::bordered()
         .border_type(BorderType::Rounded)
         .border_style(theme::dim())
@@ -87,48 +91,34 @@ fn graph(
     frame.render_widget(line, area);
 }
 
-#[derive(Clone, Copy)]
-struct ListStyle<'a> {
-    selected: Option<usize>,
-    screen: &'a Screen,
-}
-
-/// Names with their share as a bar.
-fn list(frame: &mut Frame<'_>, area: Rect, title: &str, sums: &[Sum], style: ListStyle<'_>) {
-    let sorted = format!("{title} ({}) by {}", sums.len(), style.screen.list_sort.name());
-    let block = panel(&sorted);
+/// Names with their share of `total` bytes as a bar.
+fn bars(frame: &mut Frame<'_>, area: Rect, title: &str, mut rows: Vec<(String, u64)>, total: u64) {
+    let block = panel(title);
     let inside = block.inner(area);
-    let total = sums.iter().map(|sum| sum.bytes).fold(0, u64::saturating_add).max(1);
+    rows.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     // The longest bar is the greatest; the share is the number beside it.
-    let greatest = sums.iter().map(|sum| sum.bytes).max().unwrap_or(0);
-    let visible = usize::from(inside.height);
+    let greatest = rows.first().map_or(0, |row| row.1);
     let width = usize::from(inside.width);
-    let skip = style.selected.map_or(0, |at| (at + 1).saturating_sub(visible));
-    // Name, share, bytes, and, where there is room, rate, flows and what it is for.
-    let wide = width >= 70;
-    let name_width = if wide { 28 } else { (width / 2).clamp(6, 24) };
-    let rest = width.saturating_sub(name_width + 1 + 5 + 9 + if wide { 13 + 8 + 16 } else { 0 });
-    let lines = sums.iter().enumerate().skip(skip).take(visible).map(|(at, sum)| {
-        let colour = theme::BARS[at % theme::BARS.len()];
-        let name = format!("{:<name_width$}", cut(&clean(&sum.name), name_width));
-        let percent = u64::try_from(u128::from(sum.bytes) * 100 / u128::from(total)).unwrap_or(0);
-        let mut spans = vec![
-            Span::styled(pad(&name, name_width), Style::new().bold()),
-            Span::raw(format!("{percent:>4}%{:>9}", Quantity::Bytes.short(sum.bytes))),
-        ];
-        if wide {
-            let rate = Quantity::Rate.short(sum.rate_bps);
-            let note = cut(&clean(&sum.note), 15);
-            spans.push(Span::raw(format!("{rate:>13}{:>8} ", Quantity::Count.short(sum.flows))));
-            spans.push(Span::styled(pad(&note, 15), theme::dim()));
-        }
-        spans.push(Span::raw(" "));
-        spans.push(Span::styled(bar(sum.bytes, greatest, rest), Style::new().fg(colour)));
-        let line = Line::from(spans);
-        if style.selected == Some(at) { line.style(theme::selected()) } else { line }
-    });
+    let name_width = (width / 2).clamp(6, 24);
+    let rest = width.saturating_sub(name_width + 1 + 5 + 9);
+    let lines =
+        rows.iter().enumerate().take(usize::from(inside.height)).map(|(at, (name, bytes))| {
+            let colour = theme::BARS[at % theme::BARS.len()];
+            let percent = share(*bytes, total);
+            Line::from(vec![
+                Span::styled(pad(&cut(&clean(name), name_width), name_width), Style::new().bold()),
+                Span::raw(format!("{percent:>4}%{:>9} ", Quantity::Bytes.short(*bytes))),
+                Span::styled(bar(*bytes, greatest, rest), Style::new().fg(colour)),
+            ])
+        });
     let text: Vec<Line<'_>> = lines.collect();
     frame.render_widget(Paragraph::new(text).block(block), area);
+}
+
+/// `part` of `whole` in hundredths. What a host sends to itself is counted twice, and no more than
+/// all.
+pub(super) fn share(part: u64, whole: u64) -> u64 {
+    u64::try_from(u128::from(part) * 100 / u128::from(whole.max(1))).unwrap_or(100).min(100)
 }
 
 /// `text` filled up with blanks to `width` cells.
@@ -138,7 +128,7 @@ fn pad(text: &str, width: usize) -> String {
 }
 
 /// `part` of `whole` as a bar of at most `width` cells, to an eighth of a cell.
-fn bar(part: u64, whole: u64, width: usize) -> String {
+pub(super) fn bar(part: u64, whole: u64, width: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     let eighths = u128::from(part) * (width as u128) * 8 / u128::from(whole.max(1));
     let eighths = usize::try_from(eighths).unwrap_or(0).min(width * 8);

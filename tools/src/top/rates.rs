@@ -57,13 +57,6 @@ impl Moved {
         more
     }
 
-    /// Bytes that a flow moved between the last look and its end. To be asked before
-    /// [`Moved::begin`] of the look in which its record is read.
-    pub(super) fn ended(&self, flow: &Flow<'_>) -> u64 {
-        let was = self.now.get(&(flow.shard, flow.id)).copied().unwrap_or(0);
-        flow.bytes_total().saturating_sub(was)
-    }
-
     fn more(&self, flow: &Flow<'_>, bytes: u64) -> u64 {
         match self.before.get(&(flow.shard, flow.id)) {
             Some(was) => bytes.saturating_sub(*was),
@@ -72,6 +65,17 @@ impl Moved {
             None => 0,
         }
     }
+}
+
+/// `amount` in `seconds` as a rate; 0 where no time passed.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a rate for people; the cast saturates"
+)]
+pub(super) fn per_second(amount: u64, seconds: f64) -> u64 {
+    if seconds > 0.0 { (amount as f64 / seconds) as u64 } else { 0 }
 }
 
 #[cfg(test)]
@@ -88,11 +92,9 @@ mod tests {
         slot.words[9] += 500;
         moved.begin();
         assert_eq!(moved.live(&Flow::decode(&slot, 0, &[])), 500);
-        slot.words[9] += 30;
-        assert_eq!(moved.ended(&Flow::decode(&slot, 0, &[])), 30);
         slot.words[6] += 1;
         moved.begin();
-        let bytes = 31_500 + 530;
+        let bytes = 31_500 + 500;
         assert_eq!(moved.live(&Flow::decode(&slot, 0, &[])), bytes, "a new flow counts whole");
     }
 }

@@ -8,10 +8,13 @@ use ratatui::widgets::Paragraph;
 
 use super::keys::{Page, Screen};
 use super::model::Model;
-use super::{detail, pages, theme};
-use crate::stats::books::sum;
+use super::{help, pages, tables, theme};
+use crate::stats::books::{Books, sum};
 use crate::terminal::clean;
 use crate::units::Quantity;
+
+/// Columns below which the keys come before the ledger.
+const NARROW: u16 = 72;
 
 /// Draws everything.
 pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, screen: &Screen) {
@@ -24,19 +27,25 @@ pub(super) fn draw(frame: &mut Frame<'_>, model: &Model, screen: &Screen) {
     .areas(frame.area());
     frame.render_widget(Paragraph::new(head_line(model)), head);
     draw_tabs(frame, tabs, screen);
-    match screen.page {
-        Page::Overview => pages::overview(frame, body, model, screen),
-        Page::Applications => pages::applications(frame, body, model, screen),
-        Page::Flows => pages::flows(frame, body, model, screen),
-        Page::Hosts => pages::hosts(frame, body, model, screen),
-        Page::Drops => pages::drops(frame, body, model, screen),
+    if let Some(opened) = screen.open.last() {
+        tables::sheet(frame, body, &model.sheet, opened);
+    } else {
+        draw_page(frame, body, model, screen);
     }
     frame.render_widget(Paragraph::new(foot_line(model, screen)), foot);
-    if screen.details {
-        detail::flow(frame, body, model, screen);
+    if let Some(scroll) = screen.help {
+        help::draw(frame, body, scroll);
     }
-    if screen.help {
-        detail::help(frame, body);
+}
+
+fn draw_page(frame: &mut Frame<'_>, area: Rect, model: &Model, screen: &Screen) {
+    match screen.page {
+        Page::Overview => pages::overview(frame, area, model, screen),
+        Page::Applications => tables::applications(frame, area, model, screen),
+        Page::Flows => pages::flows(frame, area, model, screen),
+        Page::Hosts => tables::hosts(frame, area, model, screen),
+        Page::Drops => pages::drops(frame, area, model, screen),
+        Page::Alerts => tables::alerts(frame, area, model, screen),
     }
 }
 
@@ -52,6 +61,11 @@ fn head_line(model: &Model) -> Line<'static> {
         state,
         format!(" up {} ", Quantity::Time.short(model.up_ns)).into(),
     ];
+    if let (count @ 1.., severity) = model.active {
+        let alerts = if count == 1 { "alert" } else { "alerts" };
+        let text = format!("{count} {alerts}, {} ", severity.name());
+        spans.push(Span::styled(text, tables::severity(severity)));
+    }
     // A live engine says so several times a second.
     if model.state == "running" && model.quiet_ns > 5_000_000_000 {
         let quiet = format!("silent for {} ", Quantity::Time.short(model.quiet_ns));
@@ -63,16 +77,21 @@ fn head_line(model: &Model) -> Line<'static> {
 
 fn draw_tabs(frame: &mut Frame<'_>, area: Rect, screen: &Screen) {
     let mut spans = Vec::new();
-    for (number, page) in (1..).zip(Page::ALL) {
-        let text = format!(" {number} {} ", page.name());
-        let style = if page == screen.page { theme::title().reversed() } else { Style::new() };
+    let whole = |(number, page): (usize, Page)| format!(" {number} {} ", page.name());
+    let all = || (1..).zip(Page::ALL);
+    let width: usize = all().map(whole).map(|text| text.len()).sum();
+    let fits = width <= usize::from(area.width);
+    for (number, page) in all() {
+        let is_shown = page == screen.page;
+        let text = if fits || is_shown { whole((number, page)) } else { format!(" {number}") };
+        let style = if is_shown { theme::title().reversed() } else { Style::new() };
         spans.push(Span::styled(text, style));
     }
     if screen.paused {
         spans.push(Span::styled(" PAUSED ", Style::new().black().bg(theme::WARN)));
     }
-    if screen.filter.is_some() {
-        let text = format!("  filter: {}", clean(&screen.filter_text));
+    if let Some(narrowing) = screen.narrowing() {
+        let text = format!("  {}", clean(&narrowing));
         spans.push(Span::styled(text, Style::new().fg(theme::WARN)));
     }
     frame.render_widget(Paragraph::new(Line::from(spans)), area);
@@ -81,7 +100,7 @@ fn draw_tabs(frame: &mut Frame<'_>, area: Rect, screen: &Screen) {
 fn foot_line(model: &Model, screen: &Screen) -> Line<'static> {
     if let Some(prompt) = &screen.prompt {
         let mut spans = vec![
-            Span::styled(" filter: ", theme::title()),
+            Span::styled(if prompt.is_filter { " filter: " } else { " find: " }, theme::title()),
             clean(&prompt.text).into(),
             Span::styled("█", theme::title()),
         ];
@@ -94,27 +113,71 @@ fn foot_line(model: &Model, screen: &Screen) -> Line<'static> {
         }
         return Line::from(spans);
     }
-    let mut spans = vec![" ".into()];
-    if let Some(books) = &model.books {
-        let style = if books.balanced { theme::GOOD } else { theme::BAD };
-        let word = if books.balanced { "BALANCED" } else { "NOT BALANCED" };
-        spans.push(Span::styled(word, Style::new().fg(style).bold()));
-        let lost = sum(&books.total.lost);
-        let dropped = sum(&books.total.dropped);
-        let style = if lost > 0 { Style::new().fg(theme::WARN) } else { Style::new() };
-        spans.push(Span::styled(format!(" lost {}", Quantity::Count.short(lost)), style));
-        spans.push(format!(" dropped {} ", Quantity::Count.short(dropped)).into());
+    let books = model.books.as_ref().map(books_spans).unwrap_or_default();
+    let keys = keys(screen).iter().flat_map(|(key, what)| {
+        let key = Span::styled(format!(" {key}"), theme::title());
+        [key, Span::styled(format!(" {what}"), theme::dim())]
+    });
+    // Where there is no room for both, the keys are what is needed.
+    if screen.columns < NARROW {
+        return keys.chain(books).collect();
     }
-    for (key, what) in [
-        ("q", "quit"),
-        ("tab", "page"),
-        ("/", "filter"),
-        ("s", "sort"),
-        ("p", "pause"),
-        ("h", "help"),
-    ] {
-        spans.push(Span::styled(format!(" {key}"), theme::title()));
-        spans.push(Span::styled(format!(" {what}"), theme::dim()));
+    books.into_iter().chain(keys).collect()
+}
+
+/// The ledger in a few words.
+fn books_spans(books: &Books) -> Vec<Span<'static>> {
+    let style = if books.balanced { theme::GOOD } else { theme::BAD };
+    let word = if books.balanced { " BALANCED" } else { " NOT BALANCED" };
+    let lost = sum(&books.total.lost);
+    let dropped = sum(&books.total.dropped);
+    let warn = if lost > 0 { Style::new().fg(theme::WARN) } else { Style::new() };
+    vec![
+        Span::styled(word, Style::new().fg(style).bold()),
+        Span::styled(format!(" lost {}", Quantity::Count.short(lost)), warn),
+        format!(" dropped {} ", Quantity::Count.short(dropped)).into(),
+    ]
+}
+
+/// The keys that are of use now.
+fn keys(screen: &Screen) -> &'static [(&'static str, &'static str)] {
+    if screen.help.is_some() {
+        return &[("esc", "closes")];
     }
-    Line::from(spans)
+    if !screen.open.is_empty() {
+        return &[
+            ("esc", "back"),
+            ("↑↓", "choose"),
+            ("enter", "go"),
+            ("pgdn", "more"),
+            ("?", "help"),
+        ];
+    }
+    match screen.page {
+        Page::Overview | Page::Flows => &[
+            ("q", "quit"),
+            ("enter", "page"),
+            ("/", "filter"),
+            ("s", "sort"),
+            ("p", "pause"),
+            ("?", "help"),
+        ],
+        Page::Applications => &[
+            ("q", "quit"),
+            ("enter", "flows"),
+            ("/", "find"),
+            ("s", "sort"),
+            ("p", "pause"),
+            ("?", "help"),
+        ],
+        Page::Hosts | Page::Alerts => &[
+            ("q", "quit"),
+            ("enter", "page"),
+            ("/", "find"),
+            ("s", "sort"),
+            ("p", "pause"),
+            ("?", "help"),
+        ],
+        Page::Drops => &[("q", "quit"), ("tab", "page"), ("p", "pause"), ("?", "help")],
+    }
 }

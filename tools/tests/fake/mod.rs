@@ -1,5 +1,7 @@
 //! An engine that is not one: shared memory filled by hand and served as the real one serves it.
 
+mod hosts;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::Command;
@@ -15,6 +17,7 @@ use weir_shm::alerts::{Alert, AlertKind, AlertWriter, Figure, Party, Phase, Seve
 use weir_shm::counters::{CounterDef, Role, Unit};
 use weir_shm::flow as slot;
 use weir_shm::histogram::HistogramDef;
+use weir_shm::records::{EndReason, RecordKind};
 use weir_shm::{ControlSpec, ControlWriter, EngineState, Offer, Server, ShardSpec, ShardWriter};
 
 const QUEUE_COUNTERS: &[CounterDef] = &[
@@ -60,6 +63,8 @@ pub(crate) struct FakeEngine {
 
 /// The time at which the fake's flows began, Unix nanoseconds.
 pub(crate) const FIRST_NS: u64 = 1_700_000_000_000_000_000;
+/// The number of a flow that has ended.
+pub(crate) const ENDED: u64 = 4711;
 /// Packets that the fake loses before a shard, and drops in one.
 pub(crate) const LOST: u64 = 7;
 pub(crate) const DROPPED: u64 = 3;
@@ -67,6 +72,15 @@ pub(crate) const DROPPED: u64 = 3;
 impl FakeEngine {
     /// Serves `flows` until dropped. `missing` packets are left out of the books.
     pub(crate) fn start(flows: &[FakeFlow], missing: u64) -> FakeEngine {
+        FakeEngine::start_with(flows, missing, hosts::ROOM)
+    }
+
+    /// The same with this room for hosts.
+    pub(crate) fn start_with(
+        flows: &[FakeFlow],
+        missing: u64,
+        hosts: weir_shm::hosts::HostsSpec,
+    ) -> FakeEngine {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("fake.sock");
         let packets: u64 = flows.iter().flat_map(|flow| flow.packets).sum();
@@ -81,12 +95,16 @@ impl FakeEngine {
             histograms: HISTOGRAMS,
             packets: weir_shm::PacketSpec::default(),
             alerts: weir_shm::AlertSpec::default(),
-            hosts: weir_shm::hosts::HostsSpec::NONE,
+            hosts,
             huge_pages: false,
         })
         .unwrap();
         for (index, flow) in flows.iter().enumerate() {
             put(&mut shard, index, flow);
+        }
+        remember(&mut shard);
+        if hosts.hosts > 0 {
+            hosts::put(&shard.hosts, flows);
         }
         tell(&mut shard.alerts);
         let bytes = flows.iter().flat_map(|flow| flow.bytes).sum();
@@ -99,6 +117,7 @@ impl FakeEngine {
             shards: 1,
             queue_labels: &["pcap:fake.pcap".to_owned()],
             queue_counters: QUEUE_COUNTERS,
+            settings: &[],
         })
         .unwrap();
         control.queue(0).publish(&[packets + DROPPED + LOST + missing, LOST]);
@@ -153,6 +172,16 @@ pub(crate) fn weir(arguments: &[&str]) -> Command {
     command
 }
 
+/// The first flow once more, refused and over: in the records alone, as number [`ENDED`].
+fn remember(shard: &mut ShardWriter) {
+    let Some(mut over) = shard.flows[0].snapshot() else { return };
+    over.words[slot::WORD_FLOW_ID] = ENDED;
+    let state = slot::STATE_CLIENT_IS_HI;
+    let tcp = AppId::UNKNOWN.0;
+    over.words[slot::WORD_CLASS] = slot::pack_class(tcp, tcp, 0x14, 0x02, 0, state);
+    shard.records.push(RecordKind::Ended, EndReason::Idle, FIRST_NS, &over, &[], &[]);
+}
+
 /// A scan that goes on, and a flood that is over.
 fn tell(alerts: &mut AlertWriter) {
     let party = |last, port| {
@@ -176,6 +205,7 @@ fn tell(alerts: &mut AlertWriter) {
         ..Alert::default()
     };
     scan.set_figure(Figure::Ports, 120);
+    scan.add_flow(1);
     alerts.push(&scan);
     alerts.set(0, &scan);
     let flood = Alert {

@@ -13,3 +13,5 @@ mod record_live;
 mod replay;
 mod rules;
 mod shunt;
+mod terminal;
+mod top;

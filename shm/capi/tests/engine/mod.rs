@@ -89,6 +89,7 @@ impl Fake {
             shards: 1,
             queue_labels: &[],
             queue_counters: &[],
+            settings: &[],
         })
         .unwrap();
         let shard = ShardWriter::create(&ShardSpec {

@@ -186,6 +186,7 @@ impl Inner {
             shards,
             queue_labels: &[],
             queue_counters: &[],
+            settings: &[],
         })
         .unwrap();
         let mut segments = vec![control.export()];
