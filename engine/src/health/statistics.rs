@@ -28,7 +28,7 @@ pub(super) fn count(slot: &HealthSlot, lane: usize, bytes: u32, now_ns: u64, las
     let sizes = slot.load(base + SIZES);
     let size = u64::from(bytes.min(u16::MAX.into()));
     let (least, most) = (sizes & 0xffff, sizes >> 16 & 0xffff);
-    if (size < least) | (size > most) | (gap_ns > u64::from(high(sizes)) * TICK_NS) {
+    if size < least || size > most || gap_ns > u64::from(high(sizes)) * TICK_NS {
         let sizes = least.min(size) | most.max(size) << 16 | sizes >> 32 << 32;
         slot.store(base + SIZES, with_high(sizes, high(sizes).max(ticks(gap_ns))));
     }
