@@ -23,12 +23,11 @@ pub struct HistogramDef {
 }
 
 const SUB_BITS: u32 = 5;
-const SUB: usize = 1 << SUB_BITS;
 const VALUE_BITS: u32 = 40;
 const VALUE_MAX: u64 = (1 << VALUE_BITS) - 1;
 
 /// Number of buckets.
-pub const BUCKETS: usize = (VALUE_BITS - SUB_BITS + 1) as usize * SUB;
+pub const BUCKETS: usize = ((VALUE_BITS - SUB_BITS + 1) as usize) << SUB_BITS;
 /// Words before the buckets: sum, minimum + 1 (0 for none), maximum, and reserved ones.
 pub(crate) const HEAD: usize = 16;
 /// Words of a histogram.
@@ -41,21 +40,40 @@ const MAX: usize = 2;
 /// The bucket of a value.
 #[inline(always)]
 pub fn bucket_of(value: u64) -> usize {
-    let value = value.min(VALUE_MAX);
-    let shift = 63_u32.saturating_sub((value | (SUB as u64)).leading_zeros()) - SUB_BITS;
-    shift as usize * SUB + usize::try_from(value >> shift).unwrap_or(0)
+    bucket(value.min(VALUE_MAX), SUB_BITS)
 }
 
 /// The lowest value that counts in a bucket.
 pub fn bucket_low(bucket: usize) -> u64 {
-    let bucket = bucket.min(BUCKETS - 1) as u64;
-    let shift = (bucket >> SUB_BITS).saturating_sub(1);
-    (bucket - (shift << SUB_BITS)) << shift
+    low(bucket.min(BUCKETS - 1), SUB_BITS)
 }
 
 /// The highest value that counts in a bucket.
 pub fn bucket_high(bucket: usize) -> u64 {
     if bucket + 1 >= BUCKETS { u64::MAX } else { bucket_low(bucket + 1) - 1 }
+}
+
+/// The bucket of a value where each doubling has 2^`bits` of them.
+#[inline(always)]
+pub(crate) fn bucket(value: u64, bits: u32) -> usize {
+    let shift = 63_u32.saturating_sub((value | 1 << bits).leading_zeros()) - bits;
+    ((shift as usize) << bits) + usize::try_from(value >> shift).unwrap_or(0)
+}
+
+/// The lowest value of a bucket, likewise.
+pub(crate) const fn low(bucket: usize, bits: u32) -> u64 {
+    let bucket = bucket as u64;
+    let shift = (bucket >> bits).saturating_sub(1);
+    (bucket - (shift << bits)) << shift
+}
+
+/// The bucket in which the value of this rank (from 1 on) lies.
+pub(crate) fn bucket_at(buckets: &[u64], rank: u64) -> Option<usize> {
+    let mut seen = 0_u64;
+    buckets.iter().position(|&count| {
+        seen = seen.saturating_add(count);
+        seen >= rank
+    })
 }
 
 /// The writing half of a histogram.
@@ -152,14 +170,8 @@ impl Histogram {
     )]
     pub fn percentile(&self, quantile: f64) -> u64 {
         let rank = (quantile.clamp(0.0, 1.0) * self.count as f64).ceil().max(1.0) as u64;
-        let mut seen = 0_u64;
-        for (index, &bucket) in self.buckets.iter().enumerate() {
-            seen = seen.saturating_add(bucket);
-            if seen >= rank {
-                return bucket_high(index).min(self.max).max(self.min);
-            }
-        }
-        self.max
+        let index = bucket_at(&self.buckets, rank);
+        index.map_or(self.max, |index| bucket_high(index).min(self.max).max(self.min))
     }
 
     /// The buckets that are not empty: lowest value, highest value, count.

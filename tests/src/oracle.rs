@@ -54,6 +54,11 @@ pub struct Told {
     pub dns: (u64, u64),
     /// How long the first answer took, nanoseconds: tshark's of HTTP.
     pub first_answer_ns: u64,
+    /// tshark's begins and ends elsewhere than Weir's answer: the request has more than one segment, or
+    /// something was said before it, or the answer's head is not where the answer begins.
+    pub is_otherwise: bool,
+    /// The first two frames with payload, and their lanes.
+    spoken: [Option<(u64, usize)>; 2],
 }
 
 /// Flows by their ends.
@@ -67,7 +72,7 @@ pub fn tshark() -> Option<String> {
 }
 
 /// Fields before the classes.
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 17] = [
     "ip.src",
     "ip.dst",
     "ipv6.src",
@@ -82,6 +87,9 @@ const FIELDS: [&str; 14] = [
     "dns.time",
     "http.time",
     "dns.id",
+    "frame.number",
+    "tcp.len",
+    "http.request_in",
 ];
 
 /// What tshark says of a capture.
@@ -138,8 +146,16 @@ fn frame(row: &[&str], flows: &mut Flows) -> Option<()> {
     if let Some(took) = at(11) {
         told.dns = (told.dns.0 + 1, told.dns.1.max(nanoseconds(took)));
     }
-    if told.first_answer_ns == 0 {
-        told.first_answer_ns = at(12).map_or(0, nanoseconds);
+    let number = at(14).and_then(|number| number.parse().ok()).unwrap_or(0);
+    if at(15).is_some_and(|bytes| bytes != "0")
+        && let Some(free) = told.spoken.iter_mut().find(|spoken| spoken.is_none())
+    {
+        *free = Some((number, lane));
+    }
+    if let Some(took) = at(12).filter(|_| told.first_answer_ns == 0) {
+        told.first_answer_ns = nanoseconds(took);
+        let request = at(16).and_then(|number| number.parse().ok()).unwrap_or(0);
+        told.is_otherwise = told.spoken != [Some((request, 1 - lane)), Some((number, lane))];
     }
     Some(())
 }
@@ -202,9 +218,7 @@ fn add(flow: &FlowSnapshot, health: &Health, flows: &mut Flows) {
         told.handshake_ns = server + client;
     }
     let answers = health.answers();
-    if flow.l4() == 17 {
-        told.dns = (told.dns.0 + u64::from(answers.samples), told.dns.1.max(answers.max_ns));
-    }
+    told.dns = (told.dns.0 + u64::from(answers.samples), told.dns.1.max(answers.max_ns));
     if told.first_answer_ns == 0 {
         told.first_answer_ns = answers.first_ns;
     }
@@ -255,6 +269,9 @@ pub struct Comparison {
     pub apart: u64,
 }
 
+/// HTTP where tshark's time is of something else, which says how often that makes a difference.
+pub const OTHERWISE: &str = "http.time, otherwise";
+
 /// A microsecond: what tshark's times may be off.
 const CLOSE_NS: u64 = 1000;
 
@@ -284,13 +301,16 @@ impl Comparison {
                 let pair = [theirs.first_answer_ns, ours.first_answer_ns];
                 if pair[0] != 0 {
                     let same = pair[0].abs_diff(pair[1]) <= CLOSE_NS;
-                    self.note(name, "http.time", [1, 1], same, || (place(), format!("{pair:?}")));
+                    let class = if theirs.is_otherwise { OTHERWISE } else { "http.time" };
+                    self.note(name, class, [1, 1], same, || (place(), format!("{pair:?}")));
                 }
-            } else if theirs.dns.0 != 0 {
+            }
+            if theirs.dns.0 != 0 {
+                let class = if ends.2 { "dns.time over TCP" } else { "dns.time" };
                 let pair = [theirs.dns, ours.dns];
                 let same = pair[0].0 == pair[1].0 && pair[0].1.abs_diff(pair[1].1) <= CLOSE_NS;
                 let met = [theirs.dns.0, ours.dns.0];
-                self.note(name, "dns.time", met, same, || (place(), format!("{pair:?}")));
+                self.note(name, class, met, same, || (place(), format!("{pair:?}")));
             }
         }
     }

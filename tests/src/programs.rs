@@ -30,6 +30,18 @@ pub fn find(test: &str, program: &str) -> Option<PathBuf> {
     found
 }
 
+/// The `weir` binary, which cargo builds beside the tests when the workspace is tested; none where it
+/// was not built, which is shown and counted.
+pub fn weir(test: &str) -> Option<PathBuf> {
+    let binary = std::env::current_exe().ok();
+    let binary = binary.and_then(|test| Some(test.parent()?.parent()?.join("weir")));
+    let binary = binary.filter(|binary| binary.exists());
+    if binary.is_none() {
+        crate::skipped(test, "the weir binary was not built; test the workspace");
+    }
+    binary
+}
+
 /// How a program ended and what it printed.
 #[derive(Debug)]
 pub struct Finished {

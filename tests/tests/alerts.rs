@@ -9,8 +9,11 @@ use std::path::Path;
 use weir_engine::config::Settings;
 use weir_engine::measure::{self, Feed, Play};
 use weir_engine::shard::Depth;
-use weir_shm::alerts::{Alert, AlertKind, Merged, Phase};
+use weir_shm::alerts::{Alert, AlertKind, Figure, Merged, Phase};
+use weir_tests::traffic::Traffic;
 use weir_tests::traffic::attacks::{self, ATTACKER, Scene, VICTIM, address_of};
+use weir_tests::traffic::connection::{ACK, Connection, FIN, MS, SYN};
+use weir_tests::traffic::packet::End;
 
 /// What alerts told of a capture, the shards put together.
 fn told(capture: &Path, settings: Settings, shards: u16) -> Vec<Alert> {
@@ -119,9 +122,21 @@ fn addresses_of_others() {
     assert_eq!((told[0].mac, told[0].peer_mac), (attacks::MACS[2], attacks::MACS[0]));
     let wanted: IpAddr = [10, 1, 0, 2].into();
     raises(attacks::duplicate_address, AlertKind::DuplicateAddress, wanted);
+    let told = raises(attacks::neighbour_spoof, AlertKind::ArpSpoof, attacks::v6(1));
+    assert_eq!((told[0].mac, told[0].peer_mac), (attacks::MACS[2], attacks::MACS[0]));
+    raises(attacks::duplicate_neighbour, AlertKind::DuplicateAddress, attacks::v6(2));
     let told = of_scene(attacks::late_dhcp_server());
     let expected = BTreeMap::from([((AlertKind::UnexpectedServer, ATTACKER.into()), 1)]);
     assert_eq!(started(&told), expected);
+}
+
+#[test]
+fn resets_from_elsewhere() {
+    let server = [203, 0, 113, 7];
+    let told = raises(attacks::forged_resets, AlertKind::ForgedReset, server);
+    let figures: Vec<_> = told[0].figures.iter().flatten().copied().collect();
+    assert!(figures.contains(&(Figure::Hops, 15)), "{figures:?}");
+    assert_eq!(started(&of_scene(attacks::own_resets())), BTreeMap::new());
 }
 
 #[test]
@@ -197,6 +212,82 @@ fn rules_of_ones_own_and_exclusions() {
     assert_eq!(silent[0].phase, Phase::Started);
     let since_s = (silent[0].start_ns - attacks::START_NS) / attacks::SECOND;
     assert!((640..660).contains(&since_s), "{since_s}");
+}
+
+/// Ways of flows to a network: how long its servers' delay is, and every how many segments one is sent
+/// again; of those that begin in the seventh and eighth of ten windows, and of all others.
+struct Way {
+    delay_ms: u64,
+    /// 0: none.
+    resent_every: u32,
+    /// Those were missing here: they were lost before.
+    before: bool,
+}
+
+/// Twenty connections a window of five minutes to servers of one network, of ten segments each.
+fn ways(usual: &Way, worse: &Way) -> Traffic {
+    const WINDOW_MS: u64 = 300_000;
+    let mut frames = Vec::new();
+    let mut sent = 0;
+    for number in 0..200_u16 {
+        let window = u64::from(number / 20);
+        let way = if (6..8).contains(&window) { worse } else { usual };
+        let from = End { address: [10, 1, 0, 100].into(), port: 20_000 + number };
+        let to = End { address: [203, 0, 113, number.to_le_bytes()[0]].into(), port: 443 };
+        let mut one = Connection::between(from, to, [7, 9]);
+        let time = |ms: u64| {
+            attacks::START_NS + (window * WINDOW_MS + u64::from(number % 20) * 9000 + ms) * MS
+        };
+        one.say(time(0), 0, [u32::MAX, 0], SYN, &[]);
+        one.say(time(way.delay_ms), 1, [u32::MAX, 0], SYN | ACK, &[]);
+        let at = way.delay_ms + 1;
+        one.say(time(at), 0, [0, 0], ACK, &[]);
+        for segment in 0..10_u32 {
+            let (at, place) = (at + 100 * u64::from(segment), segment * 500);
+            sent += 1;
+            let again = way.resent_every != 0 && sent % way.resent_every == 0 && segment < 9;
+            let missing = again && way.before;
+            if !missing {
+                one.say(time(at), 0, [place, 0], ACK, &[1; 500]);
+            }
+            if again {
+                // Later than the next one, and too late to be out of order.
+                one.say(time(at + 170), 0, [place, 0], ACK, &[1; 500]);
+            }
+        }
+        one.say(time(at + 2000), 0, [5000, 0], FIN | ACK, &[]);
+        one.say(time(at + 2001), 1, [0, 5001], FIN | ACK, &[]);
+        frames.append(&mut one.frames);
+    }
+    frames.sort_by_key(|(time_ns, _)| *time_ns);
+    Traffic { frames, ..Traffic::default() }
+}
+
+fn of_ways(worse: &Way) -> Vec<Alert> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    ways(&Way { delay_ms: 20, resent_every: 0, before: false }, worse).write(file.path()).unwrap();
+    let mut settings = settings();
+    settings.set("health.enabled", true.into()).unwrap();
+    told(file.path(), settings, 1)
+}
+
+#[test]
+fn ways_that_got_worse() {
+    let (there, here) = (IpAddr::from([203, 0, 113, 0]), IpAddr::from([10, 1, 0, 0]));
+    let steady = of_ways(&Way { delay_ms: 22, resent_every: 200, before: false });
+    assert_eq!(started(&steady), BTreeMap::new(), "nothing to speak of");
+    let slower = of_ways(&Way { delay_ms: 90, resent_every: 0, before: false });
+    assert_eq!(started(&slower), BTreeMap::from([((AlertKind::RttWorse, there), 1)]));
+    let figures: Vec<_> = slower[0].figures.iter().flatten().copied().collect();
+    assert!(figures.contains(&(Figure::RttUs, 90_000)), "{figures:?}");
+    assert!(figures.contains(&(Figure::BaselineUs, 20_000)), "{figures:?}");
+    let lossy = of_ways(&Way { delay_ms: 20, resent_every: 15, before: false });
+    assert_eq!(started(&lossy), BTreeMap::from([((AlertKind::LossWorse, there), 1)]));
+    let lossy_here = of_ways(&Way { delay_ms: 20, resent_every: 15, before: true });
+    assert_eq!(started(&lossy_here), BTreeMap::from([((AlertKind::LossWorse, here), 1)]));
+    for told in [slower, lossy, lossy_here] {
+        assert_eq!(told.last().unwrap().phase, Phase::Ended);
+    }
 }
 
 /// What the labelled corpus raises, for a person to look through.

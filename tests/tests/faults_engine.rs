@@ -16,14 +16,7 @@ use weir_shm::packets::{Next, PacketOptions, PacketReader};
 use weir_tests::cable::{Cable, NEAR, run};
 use weir_tests::faults::{self, Victim, loops, under_traffic};
 use weir_tests::raw::{CONTROL, FRAMES, Given, PACKETS, PAGE, READY, Raw, SEGMENTS, ask, hello};
-use weir_tests::{readers, traffic};
-
-/// The `weir` binary, which cargo builds beside the tests when the workspace is tested.
-fn weir() -> Option<std::path::PathBuf> {
-    let test = std::env::current_exe().ok()?;
-    let binary = test.parent()?.parent()?.join("weir");
-    binary.exists().then_some(binary)
-}
+use weir_tests::{programs, readers, traffic};
 
 fn victim() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_weir-victim"))
@@ -64,9 +57,7 @@ fn read_on(name: &str, options: &PacketOptions, over: &AtomicBool, got: &AtomicU
 fn engines_that_are_killed_and_come_back() {
     let test = "engines_that_are_killed_and_come_back";
     let Some(cable) = Cable::new(test).unwrap() else { return };
-    let Some(weir) = weir() else {
-        return weir_tests::skipped(test, "the weir binary was not built; test the workspace");
-    };
+    let Some(weir) = programs::weir(test) else { return };
     let name = format!("faults-{}", std::process::id());
     let start = || {
         Command::new(&weir)

@@ -12,104 +12,9 @@ use weir_shm::records::{Record, RecordKind};
 use weir_tests::oracle::{self, Comparison};
 use weir_tests::seen;
 use weir_tests::traffic::Traffic;
-use weir_tests::traffic::packet::{Around, End, Segment, frame, tcp, udp};
-
-const MS: u64 = 1_000_000;
-const START: u64 = 1_700_000_000_000 * MS;
-const FIN: u8 = 1;
-const SYN: u8 = 2;
-const RST: u8 = 4;
-const ACK: u8 = 16;
-
-/// A connection that is written down segment by segment; times are milliseconds since the start.
-struct Talk {
-    client: End,
-    server: End,
-    /// First sequence numbers after the SYNs.
-    from: [u32; 2],
-    frames: Vec<(u64, Vec<u8>)>,
-}
-
-impl Talk {
-    fn new(port: u16, from: [u32; 2]) -> Talk {
-        let end = |last, port| End { address: Ipv4Addr::new(10, 0, 0, last).into(), port };
-        Talk { client: end(1, port), server: end(2, 8000), from, frames: Vec::new() }
-    }
-
-    /// A segment; numbers count from the first after the SYN.
-    fn segment(&mut self, at_ms: u64, lane: usize, place: [u32; 2], flags: u8, bytes: usize) {
-        let [from, to] =
-            if lane == 0 { [self.client, self.server] } else { [self.server, self.client] };
-        let sequence = self.from[lane].wrapping_add(place[0]);
-        let acknowledged = self.from[1 - lane].wrapping_add(place[1]);
-        let acknowledgement = if flags & ACK != 0 { acknowledged } else { 0 };
-        let head = Segment { sequence, acknowledgement, flags };
-        let packet = tcp(from, to, head, &vec![b'x'; bytes]);
-        self.frames.push((START + at_ms * MS, frame(Around::Nothing, &packet)));
-    }
-
-    /// A handshake: 3 ms to the server and back, 1 ms to the client and back.
-    fn open(&mut self, at_ms: u64) {
-        self.segment(at_ms, 0, [u32::MAX, 0], SYN, 0);
-        self.segment(at_ms + 3, 1, [u32::MAX, 0], SYN | ACK, 0);
-        self.segment(at_ms + 4, 0, [0, 0], ACK, 0);
-    }
-
-    fn close(&mut self, at_ms: u64, sent: u32) {
-        self.segment(at_ms, 0, [sent, 0], FIN | ACK, 0);
-        self.segment(at_ms + 1, 1, [0, sent + 1], FIN | ACK, 0);
-        self.segment(at_ms + 2, 0, [sent + 1, 1], ACK, 0);
-    }
-}
-
-/// Connections with one kind of fault each, by their client's port.
-fn faults() -> Vec<Talk> {
-    // All is well, over the end of the number space.
-    let mut well = Talk::new(1001, [u32::MAX - 1500, u32::MAX]);
-    well.open(0);
-    for number in 0..10_u32 {
-        let at = 100 + u64::from(number) * 10;
-        well.segment(at, 0, [number * 1000, 0], ACK, 1000);
-        well.segment(at + 3, 1, [0, number * 1000 + 1000], ACK, 0);
-    }
-    well.close(300, 10_000);
-    // The third segment is lost before here; two more bring duplicate acknowledgements.
-    let mut loss = Talk::new(1002, [7, 9]);
-    loss.open(0);
-    for number in [0_u32, 1, 3, 4, 5] {
-        loss.segment(100 + u64::from(number), 0, [number * 100, 0], ACK, 100);
-    }
-    for (number, acked) in [100_u32, 200, 200, 200, 200].into_iter().enumerate() {
-        loss.segment(110 + number as u64, 1, [0, acked], ACK, 0);
-    }
-    loss.segment(116, 0, [200, 0], ACK, 100);
-    loss.segment(120, 1, [0, 600], ACK, 0);
-    // Two segments change places.
-    let mut reordered = Talk::new(1003, [7, 9]);
-    reordered.open(0);
-    for number in [0_u32, 2, 1, 3] {
-        reordered.segment(100, 0, [number * 100, 0], ACK, 100);
-    }
-    // A segment comes again after a timeout, and again after it was acknowledged.
-    let mut again = Talk::new(1004, [7, 9]);
-    again.open(0);
-    again.segment(100, 0, [0, 0], ACK, 100);
-    again.segment(400, 0, [0, 0], ACK, 100);
-    again.segment(405, 1, [0, 100], ACK, 0);
-    again.segment(800, 0, [0, 0], ACK, 100);
-    // Only one direction is captured.
-    let mut one_way = Talk::new(1005, [7, 9]);
-    one_way.segment(0, 0, [u32::MAX, 0], SYN, 0);
-    one_way.segment(4, 0, [0, 0], ACK, 0);
-    for number in 0..5_u32 {
-        one_way.segment(100 + u64::from(number), 0, [number * 100, number * 50], ACK, 100);
-    }
-    // Refused.
-    let mut refused = Talk::new(1006, [7, 9]);
-    refused.segment(0, 0, [u32::MAX, 0], SYN, 0);
-    refused.segment(3, 1, [0, 0], RST | ACK, 0);
-    vec![well, loss, reordered, again, one_way, refused]
-}
+use weir_tests::traffic::connection::{ACK, Connection, MS, START, faults};
+use weir_tests::traffic::lossy::{self, View, Way};
+use weir_tests::traffic::packet::{Around, End, frame, udp};
 
 fn capture() -> (tempfile::TempDir, PathBuf) {
     let mut frames: Vec<_> = faults().into_iter().flat_map(|talk| talk.frames).collect();
@@ -215,4 +120,78 @@ fn known_faults_are_what_tshark_finds() {
     assert_eq!(comparison.differences, [], "{version}");
     assert_eq!(comparison.apart, 0);
     assert_eq!(tshark.len(), 7);
+}
+
+/// DNS over TCP, one question after the other: the answers are those of the rule for all of TCP.
+#[test]
+fn dns_over_tcp_is_what_tshark_finds() {
+    let test = "dns_over_tcp_is_what_tshark_finds";
+    if oracle::tshark().is_none() {
+        return weir_tests::skipped(test, "no tshark");
+    }
+    let end = |last, port| End { address: Ipv4Addr::new(10, 0, 0, last).into(), port };
+    let mut one = Connection::between(end(1, 4000), end(2, 53), [7, 9]);
+    one.open(0);
+    let mut sent = [0; 2];
+    for number in 0..3_u8 {
+        for lane in 0..2 {
+            let bits = if lane == 0 { [1, 0] } else { [0x81, 0x80] };
+            let head = [0, 29, 0, number, bits[0], bits[1], 0, 1, 0, 0, 0, 0, 0, 0];
+            let message = [&head[..], b"\x07example\x03org\x00\x00\x01\x00\x01"].concat();
+            let message = [&[0, u8::try_from(message.len() - 2).unwrap()], &message[2..]].concat();
+            let at = START + (100 + u64::from(number) * 50 + lane as u64 * 13) * MS;
+            one.say(at, lane, [sent[lane], sent[1 - lane]], ACK, &message);
+            sent[lane] += u32::try_from(message.len()).unwrap();
+        }
+    }
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("dns.pcap");
+    Traffic { frames: one.frames, ..Traffic::default() }.write(&path).unwrap();
+    let (tshark, weir) = (oracle::by_tshark(&path).unwrap(), oracle::by_weir(&path).unwrap());
+    let mut comparison = Comparison::default();
+    comparison.compare("dns", &tshark, &weir);
+    assert_eq!(comparison.differences, []);
+    assert!(tshark.values().all(|told| told.dns == (3, 13 * MS)), "{tshark:?}");
+}
+
+/// Hundreds of connections over ways with faults of every kind: each class agrees on 98 % of the flows.
+#[test]
+fn ways_with_faults_are_what_tshark_finds() {
+    let test = "ways_with_faults_are_what_tshark_finds";
+    if oracle::tshark().is_none() {
+        return weir_tests::skipped(test, "no tshark");
+    }
+    let (lost, late, twice) = (15, 15, 10);
+    let only = |lost, late, twice| Way { lost, late, twice, missed: 0 };
+    let whole: &[View] = &[View::Whole];
+    let partial = &[View::Without(0), View::Without(1), View::After(60), View::Whole];
+    let mut disagree = Vec::new();
+    for (name, way, views) in [
+        ("loss", only(lost, 0, 0), whole),
+        ("reordering", only(0, late, 0), whole),
+        ("duplication", only(0, 0, twice), whole),
+        ("all", only(lost, late, twice), whole),
+        ("heavy", only(60, 60, 30), whole),
+        ("missed", Way { missed: 10, ..Way::default() }, whole),
+        ("all and missed", Way { missed: 10, ..only(lost, late, twice) }, whole),
+        ("partial views", only(lost, late, twice), partial),
+    ] {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("ways.pcap");
+        lossy::connections(300, way, views, 11).write(&path).unwrap();
+        let (tshark, weir) = (oracle::by_tshark(&path).unwrap(), oracle::by_weir(&path).unwrap());
+        let mut comparison = Comparison::default();
+        comparison.compare(name, &tshark, &weir);
+        assert_eq!((comparison.apart, tshark.len()), (0, 300), "{name}");
+        for (class, found) in &comparison.classes {
+            eprintln!("{name}: {class} {found:?}");
+            if found.share() < 0.98 {
+                disagree.push(format!("{name}: {class} {found:?}"));
+            }
+        }
+        for (_, class, ends, figures) in comparison.differences.iter().take(40) {
+            eprintln!("{name}: {class} {ends} {figures}");
+        }
+    }
+    assert!(disagree.is_empty(), "{disagree:#?}");
 }

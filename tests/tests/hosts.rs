@@ -6,8 +6,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use weir_engine::books::Count;
 use weir_engine::engine::Report;
-use weir_shm::hosts::{Host, HostKind, Hosts, NameSource, Share, TotalKey};
+use weir_shm::hosts::{Host, HostKind, Hosts, Latencies, NameSource, Share, TotalKey};
 use weir_tests::seen;
+use weir_tests::traffic::attacks;
+use weir_tests::traffic::connection::{self, ACK, Connection};
 use weir_tests::traffic::packet::{self, Around, End, Segment};
 use weir_tests::traffic::{self, Expected, Traffic};
 
@@ -234,22 +236,69 @@ fn what_a_device_says_of_itself_is_known() {
     push(syn(end(host, 40_001), server));
     push(tcp(server, end(host, 40_001), 0x14));
     push(tcp(client, server, 0x10));
+    let v6 = attacks::v6(7);
+    let mut scene = attacks::Scene::default();
+    scene.neighbour(now_ns, (135, 0), (mac, v6), attacks::v6(1), attacks::v6(1));
+    traffic.frames.extend(scene.traffic().frames);
     let (hosts, _) = run(&traffic, &[]);
     let found = &hosts.hosts[&IpAddr::from(host)];
     assert_eq!((found.kind, found.mac), (HostKind::Local, 0xb827_eb01_0203));
     assert_eq!((found.name(), found.dhcp_class.as_str()), ("laptop", "MSFT 5.0"));
     assert_eq!((found.dhcp_options.as_slice(), found.os), (&[1, 3, 6, 15][..], Some("Linux")));
     assert_eq!((found.tcp_flows, found.tcp_failed, found.resets), ([2, 0], [1, 0], [0, 1]));
-    // Waits: for the resolver, and for the handshake; the reset is an answer, too.
-    assert_eq!(found.latency[0].count(), 3);
-    assert!(found.latency[0].percentile(1000).unwrap() >= 3 * MS);
-    assert!(found.latency[0].percentile(1000).unwrap() < 6 * MS);
+    // The resolver's answer; and of the server the handshake, and the reset in place of one.
+    assert_eq!(found.answers[0].count(), 1);
+    let delays = &hosts.totals[&TotalKey::Remote].server_delay;
+    for (latencies, count) in [(&found.answers[0], 1), (delays, 2)] {
+        assert_eq!(latencies.count(), count);
+        assert!((3 * MS..6 * MS).contains(&latencies.percentile(1000).unwrap()));
+    }
     let peers: Vec<IpAddr> = found.peers.keys().copied().collect();
     assert!(peers.contains(&server.address) && peers.contains(&resolver.address));
     let named = &hosts.hosts[&server.address];
     assert_eq!(named.name(), "www.example.org");
     assert_eq!(named.names[0].source, NameSource::Dns);
-    assert_eq!(hosts.devices()[&found.mac].addresses, [IpAddr::from(host)]);
+    assert_eq!(hosts.devices()[&found.mac].addresses, [IpAddr::from(host), v6.into()]);
+}
+
+#[test]
+fn health_tells_hosts_their_latencies_and_faults() {
+    let mut connections = connection::faults();
+    let mut asked = Connection::new(1008, [7, 9]);
+    asked.open(0);
+    for number in 0..3_u32 {
+        let at = 100 + u64::from(number) * 100;
+        asked.segment(at, 0, [number * 50, number * 700], ACK, 50);
+        asked.segment(at + 30, 1, [number * 700, number * 50 + 50], ACK, 700);
+    }
+    connections.push(asked);
+    let mut frames: Vec<_> = connections.into_iter().flat_map(|one| one.frames).collect();
+    frames.sort_by_key(|(time, _)| *time);
+    let traffic = Traffic { frames, ..Traffic::default() };
+    let (hosts, _) = run(&traffic, &[("health.enabled", true.into())]);
+    let [client, server] =
+        [1, 2].map(|last| &hosts.hosts[&IpAddr::from(Ipv4Addr::new(10, 0, 0, last))]);
+    // Again and spurious ones; gaps of a loss and of two that changed places; no zero window.
+    assert_eq!(client.segments, [[3, 2, 1, 0], [0; 4]]);
+    assert_eq!(server.segments, [[0; 4], [3, 2, 1, 0]]);
+    let within = |latencies: &Latencies, count: u64, ns: u64| {
+        assert_eq!(latencies.count(), count);
+        let half = latencies.percentile(500).unwrap();
+        assert!((ns..ns + ns / 2 + MS).contains(&half), "{half} ns, and not {ns}");
+    };
+    let all = &hosts.totals[&TotalKey::All];
+    // One that was refused and one of which one way was captured have the server's alone.
+    for (latencies, count, ns) in [
+        (&client.delay, 5, MS),
+        (&server.delay, 7, 3 * MS),
+        (&client.answers[0], 3, 30 * MS),
+        (&server.answers[1], 3, 30 * MS),
+        (&all.client_delay, 5, MS),
+        (&all.server_delay, 7, 3 * MS),
+        (&all.answers, 3, 30 * MS),
+    ] {
+        within(latencies, count, ns);
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use toml::Value;
 use weir_engine::sys::clock;
 use weir_tests::cable::{Cable, FAR, NEAR, run};
 use weir_tests::player;
+use weir_tests::programs;
 use weir_tests::seen;
 use weir_tests::traffic::packet::{self, Around, End};
 use weir_tests::traffic::{self, Traffic};
@@ -131,20 +132,11 @@ fn whole_datagrams_and_pieces_of_a_flow_on_two_shards() {
     whole_datagrams_and_pieces("whole_datagrams_and_pieces_of_a_flow_on_two_shards", 2);
 }
 
-/// The `weir` binary, which cargo builds beside the tests when the workspace is tested.
-fn weir() -> Option<std::path::PathBuf> {
-    let test = std::env::current_exe().ok()?;
-    let binary = test.parent()?.parent()?.join("weir");
-    binary.exists().then_some(binary)
-}
-
 #[test]
 fn a_killed_engine_leaves_nothing_in_the_way() {
     let test = "a_killed_engine_leaves_nothing_in_the_way";
     let Some(_cable) = Cable::new(test).unwrap() else { return };
-    let Some(weir) = weir() else {
-        return weir_tests::skipped(test, "the weir binary was not built; test the workspace");
-    };
+    let Some(weir) = programs::weir(test) else { return };
     let name = format!("killed-{}", std::process::id());
     let start = || {
         Command::new(&weir)
@@ -198,9 +190,7 @@ fn a_killed_engine_leaves_nothing_in_the_way() {
 #[test]
 fn an_unprivileged_user_reads_flows() {
     let test = "an_unprivileged_user_reads_flows";
-    let Some(weir) = weir() else {
-        return weir_tests::skipped(test, "the weir binary was not built; test the workspace");
-    };
+    let Some(weir) = programs::weir(test) else { return };
     if !rustix::process::geteuid().is_root() {
         return weir_tests::skipped(test, "becoming another user needs root");
     }

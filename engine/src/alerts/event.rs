@@ -10,6 +10,15 @@ pub struct FlowState {
     /// Those of the bytes, likewise: between two reports there are fewer than 2^32.
     pub(super) bytes: [u32; 2],
     pub(super) bits: u16,
+    /// TTL of the first packet of the client, and of the server; 0: there was none.
+    pub(super) ttls: [u8; 2],
+}
+
+impl FlowState {
+    /// Keeps the TTL of a direction's first packet.
+    pub fn note_ttl(&mut self, by_client: bool, ttl: u8) {
+        self.ttls[usize::from(!by_client)] = ttl;
+    }
 }
 
 /// Bits of [`FlowState`].
@@ -34,6 +43,8 @@ pub(super) mod bit {
     pub(in super::super) const COUNTED: u16 = 256;
     /// Counted as a login.
     pub(in super::super) const LOGIN: u16 = 512;
+    /// Had a reset from elsewhere.
+    pub(in super::super) const FORGED: u16 = 1024;
 }
 
 /// A flow, as every event of one names it.

@@ -66,7 +66,22 @@ eight; what cannot be delivered is counted, told on standard error, and makes th
 ";
 
 const TAIL: &str = "
-`rtt_worse` and `loss_worse` need figures of each flow's way, which `Alerts::quality` is told.
+## Ways that got worse
+
+`rtt_worse` and `loss_worse` need `health.enabled`, which measures the ways that they compare. A TCP flow
+tells both when it ends, and every 15 s while it lasts: to the server's network (/24, /48) the server's
+delay in the handshake, to the client's the client's delay, each on the way from here and back; and how
+many packets had to be sent again. Those were lost between here and their receiver, so that they count
+for the receiver's network, but where segments were missing here already: then for the sender's.
+What was sent again although it had arrived counts for none.
+
+The *baseline* of a network is the mean of its windows before, of the last 16 about. A window counts from 10
+handshakes (round trips), or 10 reports and 200 packets (losses) on, and is judged when the next one
+begins; there is a baseline after 5 windows. One handshake counts for 8 times the baseline at most, or
+for 20 ms more, so that a single slow flow moves no mean. Windows of twice the baseline and more do not move
+it, until there were 24 of them in a row: what lasts for two hours is usual. The alert ends as others do:
+after two windows below 150 % (half of the threshold). The value is in percent of the baseline; the
+evidence has both figures.
 
 ## What it does not see
 
@@ -77,7 +92,13 @@ const TAIL: &str = "
 - DNS is read over UDP at port 53. Names within DNS over TLS, HTTPS and QUIC, and over TCP, are not seen.
 - Services that encode data in names by design (some anti-virus programs, block-lists by DNS) look like a tunnel. Exclude
   them.
-- ARP is read from Ethernet. IPv6 neighbour discovery is not looked at.
+- ARP and IPv6 neighbour discovery (RFC 4861, solicitations and advertisements) are read from Ethernet,
+  outside of tunnels. Router advertisements are not looked at.
+- A forger of resets who is as far away as the host, or knows how far that is, is not told by its distance.
+  A firewall or load balancer that resets idle connections in a server's name is: exclude the server.
+- The identification of IP packets tells nothing. Where fragmentation is forbidden, as it is of nearly all TCP, it
+  may be anything (RFC 6864, section 4.1), and systems send 0, random numbers or one counter for each peer,
+  so that no rule about it is without false alarms.
 - In captures of answers alone, an amplification is told by bytes; so is a resolver that asks that much.
 ";
 

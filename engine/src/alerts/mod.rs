@@ -1,14 +1,13 @@
 //! Alerts: what is worth saying about a host, a service or a flow, found while the packets pass.
 //!
-//! Detectors are told of events (a flow begins, goes on, ends; an ARP frame; a DNS message), count
-//! in windows of packet time by keys in tables of a fixed size, and raise alerts where a count
-//! reaches its rule's threshold. All of it is one shard's own. Nothing here allocates after
-//! [`Alerts::new`], and nothing reads a clock.
+//! Detectors are told of events (a flow begins, goes on, ends; a neighbour's word in ARP or IPv6; a
+//! DNS message), count in windows of packet time by keys in tables of a fixed size, and raise alerts
+//! where a count reaches its rule's threshold. All of it is one shard's own. Nothing here allocates
+//! after [`Alerts::new`], and nothing reads a clock.
 
 #![expect(clippy::similar_names, reason = "a time is named with its unit: `now_s`, `now_ns`")]
 
 mod active;
-mod arp;
 mod event;
 mod flood;
 mod flows;
@@ -17,6 +16,7 @@ mod keyed;
 mod manual;
 mod meter;
 mod names;
+mod neighbours;
 mod quality;
 mod rules;
 mod scan;
@@ -36,9 +36,9 @@ pub use names::PORT as DNS_PORT;
 pub use rules::{AlertRules, Exclusion, Metric, OwnRule, PRESETS, Preset, Rule, Way};
 
 use active::{Active, Raise};
-use arp::Neighbours;
 use keyed::{Key, Keyed, Seen};
 use meter::{Bar, Meter};
+use neighbours::Neighbours;
 use quality::Network;
 use scan::Source;
 

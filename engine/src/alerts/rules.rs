@@ -60,9 +60,9 @@ presets! {
     BruteForce 30 "connections" 60 High
         "Connections in which the client sent data, of one client to one login service (`ports`, or `applications` on other ports).";
     ArpSpoof 3 "claims" 60 Severe
-        "ARP replies that nobody asked for in the quarter of a second before, and that give an address to another device than the one that had it.";
+        "ARP replies and neighbour advertisements that nobody asked for in the quarter of a second before, and that give an address to another device than the one that had it. Announcements to all count for the next rule, advertisements that do not override (proxies, anycast) for none.";
     DuplicateAddress 3 "claims" 60 Medium
-        "Claims of an address by another device than the last, when both claimed it within the window: asked replies, requests and announcements.";
+        "Claims of an address by another device than the last, when both claimed it within the window: asked replies, requests and announcements, of ARP and of neighbour discovery.";
     NewDevice 1 "devices" 60 Low
         "A hardware address that sent something for the first time, after the learning time (`learn_s`).";
     BlacklistedPeer 1 "flows" 300 High
@@ -78,9 +78,11 @@ presets! {
     TtlOddity 100 "changes" 60 Low
         "Flows that an address began, of which the distance (initial TTL of 64, 128 or 255, less the TTL) is 3 or more hops from that of the flow before. TTLs of 32 and less do not count.";
     RttWorse 300 "percent" 300 Medium
-        "Mean round-trip time of a window's flows with a network (/24, /48), in percent of the mean of the windows before. Needs 10 flows in the window and 5 windows before.";
+        "Mean delay of the handshakes of a window's flows with a network (/24, /48), on the way from here to it and back, in percent of the baseline, and at least 5 ms longer.";
     LossWorse 300 "percent" 300 Medium
-        "Packets lost of a window's flows with a network, in percent of what it was before; below 2 % of the packets it is no alert.";
+        "Share of packets that were lost of a window's flows with a network, between here and there, in percent of the baseline (0.1 % at least), and at least 2 % of the packets.";
+    ForgedReset 5 "connections" 60 Medium
+        "Connections with packets both ways that are reset in the name of a host, which had acknowledged something, at a distance (as in ttl_oddity) that is 3 or more hops from that of its first packet. TTLs of 32 and less do not count.";
 }
 
 /// A rule as it is in force.

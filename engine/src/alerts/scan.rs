@@ -100,6 +100,41 @@ impl Alerts {
         state.bits &= !(bit::TRIED | bit::DISTINCT);
     }
 
+    /// A reset comes in a connection that had packets both ways. One that was forged by somebody on the
+    /// way, or was sent in a host's place by a device there, has another number of hops behind it than the
+    /// host's packets had. `is_connected`: its sender has acknowledged something before, so that it is no
+    /// scanner, whose tool writes SYNs of its own and whose system resets what answers.
+    pub(crate) fn reset(
+        &mut self,
+        flow: &Flow,
+        by_client: bool,
+        (ttl, is_connected): (u8, bool),
+        state: &mut FlowState,
+    ) {
+        let before = state.ttls[usize::from(!by_client)];
+        let (Some(before), Some(now)) = (distance(before), distance(ttl)) else { return };
+        let is_odd = is_connected && !state.ttls.contains(&0) && before.abs_diff(now) >= HOPS;
+        if !is_odd || state.bits & bit::FORGED != 0 {
+            return;
+        }
+        state.bits |= bit::FORGED;
+        let (named, other) =
+            if by_client { (&flow.client, &flow.server) } else { (&flow.server, &flow.client) };
+        self.count(
+            AlertKind::ForgedReset,
+            &flow.counts(
+                key(AlertKind::ForgedReset, &named.address, 0, 0),
+                Figure::Connections,
+                &|| {
+                    let mut alert = flow.about(host(named), host(other));
+                    alert.set_figure(Figure::Hops, now.into());
+                    alert.set_figure(Figure::UsualHops, before.into());
+                    alert
+                },
+            ),
+        );
+    }
+
     #[cold]
     fn note_distance(&mut self, flow: &Flow) {
         self.count(

@@ -121,14 +121,14 @@ settings! {
         "Fragmented datagrams each shard follows at the same time.";
     HEALTH "health.enabled" Kind::Flag(false),
         "Keep each flow's health: retransmissions, losses, windows, round trips, answer times, rates \
-         (docs/METRICS.md). 384 bytes a flow, and about 40 ns a packet.";
+         (docs/METRICS.md). 416 bytes a flow, and about 40 ns a packet.";
     HOSTS "hosts.enabled" Kind::Flag(true),
         "Keep what hosts, applications and networks came to.";
     HOSTS_CAPACITY "hosts.capacity" number("hosts", 131_072, 1024, 1 << 26),
         "Hosts each shard knows at the same time, 128 bytes each. Where there is no room, remote ones \
          that were silent longest leave.";
     HOSTS_LOCAL_CAPACITY "hosts.local_capacity" number("hosts", 2048, 0, 1 << 20),
-        "Local hosts of which each shard keeps everything, 4 KiB each: applications, peers, ports, \
+        "Local hosts of which each shard keeps everything, 4.4 KiB each: applications, peers, ports, \
          names, hardware. Of others it keeps the totals.";
     HOSTS_NAMES "hosts.names" number("names", 16_384, 0, 1 << 24),
         "Names of addresses each shard remembers, 128 bytes each.";

@@ -8,6 +8,7 @@
 //! Always: no allocation, no panic on any input, a bounded number of steps a packet.
 //! Deliberately absent: reassembly. A segment is judged by its numbers and those of the last ones.
 
+mod course;
 mod datagram;
 mod exchange;
 mod latency;
@@ -33,6 +34,7 @@ use crate::flow::record;
 use crate::sys::table::table;
 use crate::wire::{Parsed, TcpHead};
 
+pub(crate) use course::{Course, Telling};
 use datagram::{Datagram, Queries};
 use exchange::Exchange;
 use sequence::{Half, found};
@@ -54,6 +56,7 @@ pub(crate) struct Health {
     hot: Box<[Halves]>,
     slots: HealthSlots,
     queries: Queries,
+    told: Box<[course::Told]>,
 }
 
 /// Both directions of a flow, from the lower endpoint first.
@@ -88,12 +91,14 @@ impl Health {
     /// The health of flows whose slots are `slots`; none are kept where there are no slots.
     pub(crate) fn new(slots: HealthSlots) -> Health {
         let hot = table(Halves::default(), slots.len());
-        Health { hot, queries: Queries::new(!slots.is_empty()), slots }
+        let told = table(course::Told::default(), slots.len());
+        Health { hot, queries: Queries::new(!slots.is_empty()), told, slots }
     }
 
     /// Bytes of a flow's place.
     pub(crate) fn bytes_a_flow(&self) -> usize {
-        if self.hot.is_empty() { 0 } else { size_of::<Halves>() + size_of::<HealthSlot>() }
+        let own = size_of::<Halves>() + size_of::<course::Told>();
+        if self.hot.is_empty() { 0 } else { own + size_of::<HealthSlot>() }
     }
 
     /// Asks for what the next packet of a flow reads and writes.

@@ -1,5 +1,5 @@
 //! What hosts are called, and which hardware they have: from what inspection found in a flow, from
-//! the frames that flows begin with, from ARP.
+//! the frames that flows begin with, from ARP and neighbour discovery.
 
 use weir_dpi::{AppId, attr, meta};
 use weir_shm::flow::pack_address;
@@ -7,7 +7,7 @@ use weir_shm::hosts::os::Syn;
 use weir_shm::hosts::{HostKind, NameSource, Text};
 
 use super::Hosts;
-use crate::wire::{Arp, FlowKey};
+use crate::wire::FlowKey;
 
 /// Answers of a DNS message that are learned from.
 const ANSWERS: usize = 8;
@@ -189,11 +189,12 @@ impl Hosts {
         });
     }
 
-    /// An ARP frame (RFC 826): whose address its sender says that it has.
+    /// Somebody says in ARP or IPv6's neighbour discovery that an address (mapped form) is on this
+    /// hardware.
     #[cold]
-    pub(crate) fn learn_arp(&mut self, arp: &Arp, now_ns: u64) {
-        let Some(mac) = mac_of(&arp.mac) else { return };
-        let address = pack_address(arp.mapped());
+    pub(crate) fn learn_neighbour(&mut self, address: [u8; 16], mac: [u8; 6], now_ns: u64) {
+        let Some(mac) = mac_of(&mac) else { return };
+        let address = pack_address(address);
         if !self.places.zone(FlowKey::joined(address)).kind.is_local() {
             return;
         }

@@ -2,8 +2,9 @@
 //!
 //! No packet looks a host up. A flow finds the places of its two ends once, when it begins, and keeps
 //! what it has told them (`Told`); it *reports* the rest when a packet of it comes in another bucket
-//! of time than the one before, when the timer wheel looks at it, and when it ends. A place that was
-//! given to another host meanwhile is noticed by its generation, and found anew.
+//! of time than the one before, when the timer wheel looks at it, and when it ends. The last two times
+//! its health comes along. A place that was given to another host meanwhile is noticed by its
+//! generation, and found anew.
 //!
 //! Always: what hosts sent, those that were evicted included, is what flows reported.
 
@@ -99,6 +100,8 @@ pub(crate) struct Hosts {
     totals: Totals,
     places: Places,
     counts: Counts,
+    /// Health tells the latencies of TCP and UDP.
+    has_health: bool,
 }
 
 /// What is counted of hosts.
@@ -127,6 +130,7 @@ impl Hosts {
         plan: Option<&HostsPlan>,
         flows: usize,
         secret: [u64; 4],
+        has_health: bool,
     ) -> Option<Box<Hosts>> {
         let plan = plan.filter(|_| writer.room().hosts > 0)?;
         let room = writer.room();
@@ -138,6 +142,7 @@ impl Hosts {
             places: plan.places.clone(),
             writer,
             counts: Counts::default(),
+            has_health,
         }))
     }
 

@@ -1,13 +1,14 @@
 //! What a flow tells its hosts, its application and its networks.
 
 use weir_shm::flow::FlowSlot;
-use weir_shm::hosts::{Detail, HostKind, Identity, PortOf, Share, Top};
+use weir_shm::hosts::{Detail, HostKind, Identity, PortOf, Segments, Share, Top, Total, Wait};
 
 use super::table::Rank;
 use super::totals::Totals;
 use super::{Hosts, Told};
 use crate::flow::group::prefetch;
 use crate::flow::record::{self, Flow};
+use crate::health::Course;
 use crate::wire::{FlowKey, TcpHead};
 
 const TCP: u8 = 6;
@@ -35,8 +36,58 @@ struct Report {
     app: u16,
     is_first: bool,
     is_last: bool,
-    latency_ns: Option<u64>,
+    waits: Waits,
+    /// What happened to segments from the lower end, and from the higher.
+    segments: [Segments; 2],
     last_ns: u64,
+}
+
+/// What a flow has to say of latencies, each told once.
+#[derive(Clone, Copy, Default)]
+struct Waits {
+    /// The way to the server and back, and to the client, nanoseconds; 0: nothing.
+    delays_ns: [u64; 2],
+    /// Answers, and how long they took, nanoseconds.
+    answers: u32,
+    answer_ns: u64,
+}
+
+impl Waits {
+    /// What is known without health: the time until a flow's first answer, which comes from the
+    /// server's host where that is not UDP, and else from its application.
+    fn until_answer(l4: u8, took_ns: u64) -> Waits {
+        match l4 {
+            UDP => Waits { answers: 1, answer_ns: took_ns, ..Waits::default() },
+            _ => Waits { delays_ns: [took_ns.max(1), 0], ..Waits::default() },
+        }
+    }
+
+    const fn is_empty(&self) -> bool {
+        matches!((self.delays_ns, self.answers), ([0, 0], 0))
+    }
+
+    fn count(&self, total: Total<'_>) {
+        for (wait, delay_ns) in
+            [Wait::ServerDelay, Wait::ClientDelay].into_iter().zip(self.delays_ns)
+        {
+            if delay_ns != 0 {
+                total.latency(wait, delay_ns, 1);
+            }
+        }
+        if self.answers != 0 {
+            total.latency(Wait::Answer, self.answer_ns, self.answers);
+        }
+    }
+
+    /// Of these what is of the server's end, or of the client's.
+    fn of_end(&self, is_server: bool) -> Waits {
+        let [server_ns, client_ns] = self.delays_ns;
+        if is_server {
+            Waits { delays_ns: [server_ns, 0], ..*self }
+        } else {
+            Waits { delays_ns: [0, client_ns], ..Waits::default() }
+        }
+    }
 }
 
 impl Report {
@@ -103,8 +154,15 @@ impl Hosts {
         self.count_flows(&told, 1, 1);
     }
 
-    /// A flow tells what it came to since it last did. `is_last`: it ends.
-    pub(crate) fn report(&mut self, index: u32, slot: &FlowSlot, is_last: bool) {
+    /// A flow tells what it came to since it last did. `is_last`: it ends. `course`: what is new of its
+    /// health, where that is told.
+    pub(crate) fn report(
+        &mut self,
+        index: u32,
+        slot: &FlowSlot,
+        is_last: bool,
+        course: Option<&Course>,
+    ) {
         let mut told = self.told[index as usize];
         if !told.has(Told::PLACED) {
             return;
@@ -127,11 +185,16 @@ impl Hosts {
             app: flow.app,
             is_first: !told.has(Told::REPORTED),
             is_last,
-            latency_ns: flow.latency_ns().filter(|_| !told.has(Told::TIMED)),
+            waits: self.waits(&flow, &told, course),
+            segments: course.map(|course| course.segments).unwrap_or_default(),
             last_ns: flow.last_ns(),
             flow,
         };
-        if report.new.packets == [0, 0] && !is_last && report.app == report.old_app {
+        let is_news = report.new.packets != [0, 0]
+            || report.app != report.old_app
+            || !report.waits.is_empty()
+            || report.segments.iter().any(|segments| !segments.is_empty());
+        if !is_news && !is_last {
             return;
         }
         for place in told.places {
@@ -145,9 +208,23 @@ impl Hosts {
         }
         (told.bytes, told.packets, told.app) = (report.flow.bytes, packets, report.app);
         let turned = if report.flow.client_is_hi { Told::CLIENT_IS_HI } else { 0 };
-        let timed = if report.latency_ns.is_some() { Told::TIMED } else { 0 };
+        let timed = if report.waits.is_empty() { 0 } else { Told::TIMED };
         told.flags = told.flags & !Told::CLIENT_IS_HI | turned | timed | Told::REPORTED;
         self.told[index as usize] = if is_last { Told::default() } else { told };
+    }
+
+    /// What is new of latencies: by its health, or without one, by its first packets.
+    fn waits(&self, flow: &Flow, told: &Told, course: Option<&Course>) -> Waits {
+        if self.has_health && matches!(flow.l4, TCP | UDP) {
+            let of = |&Course { delays_ns, answers, answer_ns, .. }: &Course| Waits {
+                delays_ns,
+                answers,
+                answer_ns,
+            };
+            return course.map(of).unwrap_or_default();
+        }
+        let took = flow.latency_ns().filter(|_| !told.has(Told::TIMED));
+        took.map(|took| Waits::until_answer(flow.l4, took)).unwrap_or_default()
     }
 
     /// Asks for what [`tell_detail`] reads of both ends' details: keys of their lists.
@@ -178,9 +255,7 @@ impl Hosts {
             total.begin();
             total.account(&new, report.last_ns);
             total.flows(0, -i64::from(report.is_last));
-            if let Some(latency_ns) = report.latency_ns {
-                total.latency(latency_ns);
-            }
+            report.waits.count(total);
             total.commit();
         }
     }
@@ -242,19 +317,17 @@ impl Hosts {
         slot.commit();
         self.table.note(place, rank_of(identity, slot.detail()), report.last_ns);
         if identity.kind != HostKind::Group {
-            self.tell_network(report, identity.network, &share);
+            self.tell_network(report, end, identity.network, &share);
         }
     }
 
-    fn tell_network(&self, report: &Report, network: u8, share: &Share) {
+    fn tell_network(&self, report: &Report, end: usize, network: u8, share: &Share) {
         let total = self.writer.total(Totals::network(network));
         let begins = i64::from(report.is_first);
         total.begin();
         total.flows(begins, begins - i64::from(report.is_last));
         total.account(share, report.last_ns);
-        if let Some(latency_ns) = report.latency_ns {
-            total.latency(latency_ns);
-        }
+        report.waits.of_end(report.is_server(end)).count(total);
         total.commit();
     }
 
@@ -387,15 +460,21 @@ fn tell_detail(
     if is_new {
         detail.set_peer(at, address);
     }
-    if let Some(latency_ns) = report.latency_ns {
-        detail.latency(report.is_server(end), latency_ns);
+    let is_server = report.is_server(end);
+    if !report.waits.is_empty() {
+        let own = report.waits.of_end(is_server);
+        own.delays_ns.into_iter().filter(|ns| *ns != 0).for_each(|ns| detail.delay(ns));
+        detail.answers(is_server, report.waits.answer_ns, report.waits.answers);
+    }
+    if report.segments.iter().any(|segments| !segments.is_empty()) {
+        detail.segments(report.segments[end], report.segments[1 - end]);
     }
     if report.is_last && report.flow.l4 == TCP {
         let flags = report.flow.flags;
         let server = usize::from(!report.flow.client_is_hi);
         let failed = flags[1 - server] & TcpHead::SYN != 0 && flags[server] & TcpHead::SYN == 0;
         let resets = [flags[end], flags[1 - end]].map(|flags| flags & TcpHead::RST != 0);
-        detail.tcp_ends(report.is_server(end), failed, resets);
+        detail.tcp_ends(is_server, failed, resets);
     }
 }
 

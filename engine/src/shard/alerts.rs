@@ -9,13 +9,15 @@ use weir_shm::flow::FlowSlot;
 use weir_shm::hosts::bucket_of;
 
 use super::Shard;
-use crate::alerts::{Begin, DNS_PORT, Flow, News, Totals};
+use crate::alerts::{Begin, DNS_PORT, Flow, News, Quality, Totals};
 use crate::books::Count;
 use crate::capture::{Frame, Source};
 use crate::flow::record;
-use crate::wire::{LinkType, Parsed};
+use crate::health::Course;
+use crate::wire::{Fragment, LinkType, Neighbour, Parsed, TcpHead};
 
-const UDP: u8 = 17;
+pub(super) const UDP: u8 = 17;
+pub(super) const ICMP_V6: u8 = 58;
 
 /// What a flow's slot holds of a packet's direction before the packet is accounted for.
 #[derive(Clone, Copy, Debug)]
@@ -38,11 +40,10 @@ impl Before {
     }
 }
 
-/// Whether it may be a message of DNS.
+/// Whether a UDP packet may be a message of DNS.
 #[inline(always)]
 pub(super) fn is_dns(packet: &Parsed) -> bool {
-    (packet.key.port_lo() == DNS_PORT || packet.key.port_hi() == DNS_PORT)
-        && packet.key.protocol() == UDP
+    packet.key.port_lo() == DNS_PORT || packet.key.port_hi() == DNS_PORT
 }
 
 impl<S: Source> Shard<S> {
@@ -68,6 +69,13 @@ impl<S: Source> Shard<S> {
         let client_is_hi = verdict & record::CLIENT_IS_HI != 0;
         let by_client = client_is_hi == packet.swapped;
         let is_first = before.last_ns == 0;
+        if is_first {
+            state.note_ttl(by_client, packet.ttl);
+        } else if packet.tcp.flags & TcpHead::RST != 0 {
+            let had = record::flags_by_direction(before.verdict, packet.swapped)[0];
+            let sent = (packet.ttl, had & TcpHead::ACK != 0);
+            alerts.reset(&flow_of(slot, now_ns), by_client, sent, state);
+        }
         if is_first && record::packets(slot) == 1 {
             let bytes = self.source.bytes(frame);
             let mac = || bytes.get(6..12)?.first_chunk::<6>().copied();
@@ -110,6 +118,28 @@ impl<S: Source> Shard<S> {
         alerts.dns(&flow_of(slot, frame.timestamp_ns), by_client, payload);
     }
 
+    /// Tells of a packet of ICMP for IPv6, which may be of neighbour discovery.
+    #[inline(never)]
+    pub(super) fn tell_neighbour(&mut self, packet: &Parsed, frame: &Frame) {
+        if packet.key.is_tunnelled() || packet.fragment != Fragment::No {
+            return;
+        }
+        let message = packet.payload(self.source.bytes(frame));
+        let mut ends = [packet.key.address_lo(), packet.key.address_hi()];
+        if packet.swapped {
+            ends.reverse();
+        }
+        let [from, to] = ends;
+        let Some(said) = Neighbour::parse(from, to, packet.ttl, message) else { return };
+        let now_ns = frame.timestamp_ns;
+        if let Some(alerts) = &mut self.alerts {
+            alerts.neighbour(&said, now_ns);
+        }
+        if let (Some(hosts), Some((address, mac))) = (&mut self.hosts, said.claim()) {
+            hosts.learn_neighbour(address, mac, now_ns);
+        }
+    }
+
     /// Tells of what inspection found, once it is over.
     pub(super) fn tell_named(&mut self, index: u32, app: AppId, risks: Risks) {
         let Some(alerts) = &mut self.alerts else { return };
@@ -141,6 +171,40 @@ impl<S: Source> Shard<S> {
         let protocol = record::key(slot).protocol();
         if alerts.wants_end(protocol, &totals, state) {
             alerts.flow_ends(&flow_of(slot, record::last_ns(slot)), &totals, state);
+        }
+    }
+
+    /// Tells how the ways of a flow to both its ends were.
+    ///
+    /// A segment that was sent again was lost between its sender and here where segments were missing in
+    /// its direction, else between here and its receiver.
+    pub(super) fn tell_quality(&mut self, index: u32, course: &Course) {
+        let Some(alerts) = &mut self.alerts else { return };
+        if course.packets == 0 {
+            return;
+        }
+        let slot = self.table.slot(index);
+        let client = record::client_lane(slot);
+        let flow = flow_of(slot, record::last_ns(slot));
+        // Of the client's end, and of the server's.
+        let mut lost = [0; 2];
+        for (sender, lane) in [client, 1 - client].into_iter().enumerate() {
+            let [resent, gaps, ..] = course.segments[lane].0;
+            let end = if gaps != 0 { sender } else { 1 - sender };
+            lost[end] += resent.saturating_sub(course.spurious[lane]);
+        }
+        let [server_ns, client_ns] = course.delays_ns;
+        for (end, delay_ns, lost) in
+            [(flow.client, client_ns, lost[0]), (flow.server, server_ns, lost[1])]
+        {
+            alerts.quality(&Quality {
+                peer: end.address,
+                rtt_us: u32::try_from(delay_ns.div_ceil(1000)).unwrap_or(u32::MAX),
+                packets: course.packets.into(),
+                lost: lost.into(),
+                flow: flow.id,
+                now_ns: flow.now_ns,
+            });
         }
     }
 

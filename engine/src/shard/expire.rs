@@ -47,7 +47,7 @@ impl<S: Source> Shard<S> {
             return;
         }
         let active_ns = timeouts.active_ns;
-        self.report_hosts(index, false);
+        self.tell(index, false);
         let report_ns =
             u64::from(self.sides[index as usize].reported_s) * 1_000_000_000 + active_ns;
         let again_ns = deadline_ns.min(now_ns + LOOK_NS);
@@ -82,7 +82,7 @@ impl<S: Source> Shard<S> {
         self.end_inspection(index);
         self.judge_course(index, silent);
         self.tell_end(index);
-        self.report_hosts(index, true);
+        self.tell(index, true);
         self.report(RecordKind::Ended, reason, now_ns, index);
         let slot = self.table.slot(index);
         let metadata = slot.meta_ref();

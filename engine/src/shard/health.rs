@@ -2,7 +2,7 @@
 
 use weir_shm::records::{EndReason, RecordKind};
 
-use super::Shard;
+use super::{Depth, Shard};
 use crate::capture::{Frame, Source};
 use crate::flow::record;
 use crate::wire::Parsed;
@@ -19,6 +19,23 @@ impl<S: Source> Shard<S> {
         let verdict = record::account(slot, packet, bytes, now_ns);
         slot.commit();
         verdict
+    }
+
+    /// A flow tells its hosts what it came to, and alerts how its way was: the timer wheel has looked at
+    /// it, or it ends. Its health comes along once it has its name, so that it is counted under that.
+    pub(super) fn tell(&mut self, index: u32, is_last: bool) {
+        let slot = self.table.slot(index);
+        let is_named = is_last
+            || self.plan.depth != Depth::Inspect
+            || record::verdict_word(slot) & record::INSPECTED != 0;
+        let telling = &mut self.sides[index as usize].telling;
+        let course = is_named.then(|| self.health.course(index, slot, telling)).flatten();
+        if let Some(course) = &course {
+            self.tell_quality(index, course);
+        }
+        if let Some(hosts) = &mut self.hosts {
+            hosts.report(index, self.table.slot(index), is_last, course.as_ref());
+        }
     }
 
     /// Appends a record of a flow with its health.

@@ -69,26 +69,23 @@ impl<S: Source> Shard<S> {
     pub(super) fn report_bucket(&mut self, index: u32, now_ns: u64) {
         let last_ns = record::last_ns(self.table.slot(index));
         if last_ns != 0 && bucket_of(last_ns) != bucket_of(now_ns) {
-            self.report_hosts(index, false);
+            self.report_hosts(index);
         }
     }
 
-    /// A flow reports what it came to.
+    /// A flow reports what it came to, before a packet.
     #[inline]
-    pub(super) fn report_hosts(&mut self, index: u32, is_last: bool) {
+    pub(super) fn report_hosts(&mut self, index: u32) {
         if let Some(hosts) = &mut self.hosts {
-            hosts.report(index, self.table.slot(index), is_last);
+            hosts.report(index, self.table.slot(index), false, None);
         }
     }
 
-    /// Every flow reports: there will be no packet for a while.
-    pub(super) fn report_all_hosts(&mut self) {
-        if self.hosts.is_none() {
-            return;
-        }
+    /// Every flow tells: there will be no packet for a while.
+    pub(super) fn tell_all(&mut self) {
         for group in 0..self.table.groups() {
             for index in self.table.taken_in_group(group) {
-                self.report_hosts(index, false);
+                self.tell(index, false);
             }
         }
     }

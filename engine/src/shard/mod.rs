@@ -33,7 +33,7 @@ use crate::flow::group::{GROUP_SLOTS, Group, prefetch};
 use crate::flow::record;
 use crate::flow::table::{self, FlowTable, Likely, Place};
 use crate::flow::wheel::Wheel;
-use crate::health::Health;
+use crate::health::{Health, Telling};
 use crate::hosts::Hosts;
 use crate::sys::{self, clock};
 use crate::wire::{self, Arp, Fragment, Fragments, Parsed, Reason, TcpHead};
@@ -125,7 +125,11 @@ struct Side {
     shunted: u16,
     /// What alerts know of it.
     alerts: FlowState,
+    /// What of its health was told.
+    telling: Telling,
 }
+
+const _: () = assert!(size_of::<Side>() <= 36, "two flows a cache line, about");
 
 impl Side {
     fn new(reported_s: u32) -> Side {
@@ -134,6 +138,7 @@ impl Side {
             reported_s,
             shunted: 0,
             alerts: FlowState::default(),
+            telling: Telling::default(),
         }
     }
 }
@@ -149,6 +154,7 @@ impl<S: Source> Shard<S> {
         gate: Option<Gate>,
         outlet: Option<Outlet>,
     ) -> Shard<S> {
+        let has_health = !shared.health.is_empty();
         let health = Health::new(shared.health.clone());
         let (flows, packets, alerts, hosts, export) = Export::new(shared, gate, plan.live);
         let rules = plan.alerts.as_deref();
@@ -156,7 +162,7 @@ impl<S: Source> Shard<S> {
         let room = flows.len();
         let looks_up = plan.depth != Depth::Parse;
         let hosts_plan = plan.hosts.as_ref().filter(|_| looks_up);
-        let hosts = Hosts::new(hosts, hosts_plan, room, plan.secret);
+        let hosts = Hosts::new(hosts, hosts_plan, room, plan.secret, has_health);
         let table = FlowTable::new(flows, plan.secret);
         let frames = fanout::frames_a_turn(&packets, outlet.as_ref());
         let lendable = source.lendable();
@@ -254,7 +260,7 @@ impl<S: Source> Shard<S> {
                 break;
             }
         }
-        self.report_all_hosts();
+        self.tell_all();
     }
 
     /// Takes in what a source that was closed still holds.
@@ -345,7 +351,9 @@ impl<S: Source> Shard<S> {
                     {
                         let now_ns = frame.timestamp_ns;
                         self.alerts.iter_mut().for_each(|alerts| alerts.arp(&arp, now_ns));
-                        self.hosts.iter_mut().for_each(|hosts| hosts.learn_arp(&arp, now_ns));
+                        if let Some(hosts) = &mut self.hosts {
+                            hosts.learn_neighbour(arp.mapped(), arp.mac, now_ns);
+                        }
                     }
                     work.became_none(index, reason as u8 + 1);
                     continue;
@@ -434,8 +442,10 @@ impl<S: Source> Shard<S> {
             if is_past || before.verdict != verdict {
                 self.tell_news(index, &packet, &frame, before);
             }
-            if alerts::is_dns(&packet) {
-                self.tell_dns(index, &packet, &frame);
+            match packet.key.protocol() {
+                alerts::UDP if alerts::is_dns(&packet) => self.tell_dns(index, &packet, &frame),
+                alerts::ICMP_V6 => self.tell_neighbour(&packet, &frame),
+                _ => {}
             }
             if begins || is_named {
                 let kind = if begins { RecordKind::Started } else { RecordKind::Updated };

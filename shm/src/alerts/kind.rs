@@ -68,7 +68,7 @@ kinds! {
         "A host asks for many long names below one domain: data may be hidden in them.";
     10 BruteForce "brute_force" "T1110" Sum "A host connects to a login service again and again.";
     11 ArpSpoof "arp_spoof" "T1557.002" Any
-        "ARP answers that nobody asked for give an address to another device.";
+        "Answers of ARP or IPv6 neighbour discovery that nobody asked for give an address to another device.";
     12 DuplicateAddress "duplicate_address" "" Any "Two devices claim the same address in turn.";
     13 NewDevice "new_device" "T1200" Any "A device was seen for the first time.";
     14 BlacklistedPeer "blacklisted_peer" "" Any
@@ -84,6 +84,8 @@ kinds! {
         "The distance of an address changes time and again, as with forged senders.";
     22 RttWorse "rtt_worse" "" Any "Round trips to a network take much longer than they use to.";
     23 LossWorse "loss_worse" "" Any "More packets of a network's flows are lost than usual.";
+    24 ForgedReset "forged_reset" "" Sum
+        "Connections of a host are reset in its name from another distance than it has.";
 }
 
 /// How much an alert weighs.
@@ -214,4 +216,6 @@ figures! {
     16 BaselinePermille "baseline_permille" "What it uses to be.";
     17 Percent "percent" "Of a hundred.";
     18 Devices "devices" "Devices.";
+    19 Hops "hops" "Routers on the way, by the TTL.";
+    20 UsualHops "usual_hops" "Routers on the way of the packets before.";
 }

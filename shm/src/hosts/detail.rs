@@ -5,13 +5,13 @@
 //! a newcomer takes the place of the smallest and inherits its size as a possible error, so whoever
 //! has more than a sixteenth of all bytes is in the list.
 
-use super::total::count_latency;
+use super::latency::{LATENCY_WORDS, count_latency};
 use super::{Share, add, get, put};
 use crate::sync::AtomicU64;
 use crate::words::words;
 
 /// Words of a detail: no power of two, so that those of all hosts do not fall into the same cache sets.
-pub const DETAIL_WORDS: usize = 528;
+pub const DETAIL_WORDS: usize = 560;
 /// Bytes of a detail.
 pub const DETAIL_BYTES: usize = DETAIL_WORDS * 8;
 
@@ -27,12 +27,15 @@ pub(super) const SYN_OPTIONS: usize = 3;
 pub(super) const TCP_FLOWS: usize = 4;
 pub(super) const TCP_FAILED: usize = 6;
 pub(super) const RESETS: usize = 8;
+pub(super) const SEGMENTS: usize = 10;
 pub(super) const TEXTS: usize = 16;
 const TEXT_WORDS: usize = 9;
 const TEXT_BYTES: usize = 64;
+/// Answers as client and as server, and the delay of the way to the host.
 pub(super) const LATENCY: usize = 336;
-pub(super) const NAME_KEYS: usize = 400;
-pub(super) const NAME_VALUES: usize = 414;
+pub(super) const DELAY: usize = LATENCY + 2 * LATENCY_WORDS;
+pub(super) const NAME_KEYS: usize = DELAY + LATENCY_WORDS;
+pub(super) const NAME_VALUES: usize = NAME_KEYS + NAMES;
 pub(super) const NAME_WORDS: usize = 7;
 const NAME_BYTES: usize = (NAME_WORDS - 1) * 8;
 
@@ -59,6 +62,24 @@ impl Text {
 
     pub(super) const fn place(self) -> usize {
         TEXTS + self as usize * TEXT_WORDS
+    }
+}
+
+/// What happened to TCP segments, as flows' health has it: sent again, lost before the observer, out of
+/// order, and sent with a zero window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Segments(pub [u32; Segments::KINDS]);
+
+impl Segments {
+    /// How many kinds there are.
+    pub const KINDS: usize = 4;
+    /// Their names, in this order.
+    pub const NAMES: [&str; Self::KINDS] =
+        ["retransmissions", "lost", "out_of_order", "zero_windows"];
+
+    /// Whether nothing happened.
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
     }
 }
 
@@ -131,10 +152,26 @@ impl Detail<'_> {
         }
     }
 
-    /// Counts a latency, as client or as server.
+    /// Counts how long answers took, as client or as server.
     #[inline(always)]
-    pub fn latency(self, is_server: bool, ns: u64) {
-        count_latency(self.0, LATENCY + 32 * usize::from(is_server), ns);
+    pub fn answers(self, is_server: bool, ns: u64, times: u32) {
+        count_latency(self.0, LATENCY + LATENCY_WORDS * usize::from(is_server), ns, times);
+    }
+
+    /// Counts how long the way to the host and back took.
+    #[inline(always)]
+    pub fn delay(self, ns: u64) {
+        count_latency(self.0, DELAY, ns, 1);
+    }
+
+    /// Adds what happened to segments that the host sent, and to those that it received.
+    pub fn segments(self, sent: Segments, received: Segments) {
+        for (at, (sent, received)) in (SEGMENTS..).zip(sent.0.into_iter().zip(received.0)) {
+            let word = get(self.0, at);
+            let more = |half: u64, more: u32| (half + u64::from(more)).min(u64::from(u32::MAX));
+            let (low, high) = (more(word & 0xffff_ffff, sent), more(word >> 32, received));
+            put(self.0, at, high << 32 | low);
+        }
     }
 
     /// The words that hold the keys of a list, for whoever asks for their cache lines.
@@ -159,7 +196,8 @@ impl Detail<'_> {
         (at, is_new)
     }
 
-    /// Takes back what was added under a key that turned out to be another, as far as it is there.
+    /// Takes back what was added under a key that turned out to be another, as far as it is there. Where
+    /// nothing is left the entry is free.
     pub fn take_back(self, list: Top, key: u64, share: &Share, flows: u64) {
         let keys = list as usize;
         let Some(at) = (0..TOPS).find(|at| get(self.0, keys + at) == key) else { return };
@@ -167,6 +205,9 @@ impl Detail<'_> {
         for (word, less) in [(0, share.bytes[0]), (1, share.bytes[1]), (3, flows)] {
             let value = get(self.0, entry + word);
             put(self.0, entry + word, value.saturating_sub(less));
+        }
+        if (0..ENTRY).all(|word| get(self.0, entry + word) == 0) {
+            put(self.0, keys + at, 0);
         }
     }
 
@@ -218,6 +259,7 @@ const _: () = assert!(Top::Peers as usize + TOPS + TOPS * ENTRY == PEER_ADDRESSE
 const _: () = assert!(PEER_ADDRESSES + TOPS * 2 == Top::Ports as usize);
 const _: () = assert!(Top::Ports as usize + TOPS + TOPS * ENTRY == LATENCY);
 const _: () = assert!(NAME_VALUES + NAMES * NAME_WORDS <= DETAIL_WORDS);
+const _: () = assert!(SEGMENTS + Segments::KINDS <= TEXTS);
 const _: () = assert!(TEXTS + Text::ALL.len() * TEXT_WORDS <= Top::Apps as usize);
 
 #[cfg(test)]
@@ -248,6 +290,20 @@ mod tests {
         let entry = keys + TOPS + at * ENTRY;
         let (least, error) = (get(detail.0, entry), get(detail.0, entry + 2));
         assert!(least <= truth[&7] && truth[&7] <= least + error);
+    }
+
+    #[test]
+    fn what_is_taken_back_as_a_whole_leaves_no_entry() {
+        let words = words();
+        let detail = Detail(&words);
+        let keys = Top::Ports as usize;
+        detail.add(Top::Ports, 7, &sent(10), 1);
+        detail.add(Top::Ports, 8, &sent(10), 1);
+        detail.take_back(Top::Ports, 7, &sent(4), 0);
+        assert_eq!(get(detail.0, keys), 7);
+        detail.take_back(Top::Ports, 7, &sent(6), 1);
+        assert_eq!((get(detail.0, keys), get(detail.0, keys + 1)), (0, 8));
+        assert_eq!(detail.add(Top::Ports, 9, &sent(1), 1), (0, true));
     }
 
     #[test]

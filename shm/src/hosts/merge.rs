@@ -1,8 +1,9 @@
 //! The hosts of all shards as one list, and the devices that their addresses belong to.
 
 use super::detail::{self, ENTRY, PEER_ADDRESSES, TOPS, Text, Top};
+use super::latency::LATENCY_WORDS;
 use super::read::{HostRead, HostsReader, Interface, NameRead, TotalRead, add_share, address_of};
-use super::{HostKind, Latencies, NameSource, Rate, Share, TotalKey, os, slot};
+use super::{HostKind, Latencies, NameSource, Rate, Segments, Share, TotalKey, os, slot};
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
@@ -105,10 +106,14 @@ pub struct Host {
     pub netbios_name: String,
     pub mdns_name: String,
     pub apps: BTreeMap<u16, Counted>,
-    pub peers: HashMap<PeerOf, Counted>,
+    pub peers: BTreeMap<PeerOf, Counted>,
     pub ports: BTreeMap<PortOf, Counted>,
-    /// As client, and as server.
-    pub latency: [Latencies; 2],
+    /// How long its servers took to answer it, and it to answer its clients.
+    pub answers: [Latencies; 2],
+    /// The way to it and back.
+    pub delay: Latencies,
+    /// What happened to TCP segments that it sent, and to those that it received; [`Segments::NAMES`].
+    pub segments: [[u64; Segments::KINDS]; 2],
     /// Names of servers that it asked for, and how often.
     pub asked_for: BTreeMap<String, u64>,
     pub names: Vec<LearnedName>,
@@ -120,10 +125,12 @@ impl Host {
         let detail = |at: usize| read.detail_word(at);
         let text = |text| String::from_utf8_lossy(&read.text(text)).into_owned();
         let syn = os::Syn::of(detail(detail::SYN), detail(detail::SYN_OPTIONS));
-        let latency = |side: usize| {
-            let at = detail::LATENCY + 32 * side;
-            let words = read.detail.as_ref().and_then(|words| words.get(at..at + 32));
+        let latencies = |at: usize| {
+            let words = read.detail.as_ref().and_then(|words| words.get(at..at + LATENCY_WORDS));
             words.map(Latencies::of).unwrap_or_default()
+        };
+        let segments = |high: u32| {
+            std::array::from_fn(|kind| detail(detail::SEGMENTS + kind) >> high & 0xffff_ffff)
         };
         Self {
             address: read.address(),
@@ -157,7 +164,9 @@ impl Host {
             })
             .collect(),
             ports: entries(read, Top::Ports, |_, key| PortOf::of(key)).collect(),
-            latency: [latency(0), latency(1)],
+            answers: [0, LATENCY_WORDS].map(|side| latencies(detail::LATENCY + side)),
+            delay: latencies(detail::DELAY),
+            segments: [segments(0), segments(32)],
             asked_for: read.asked_for().into_iter().collect(),
             names: Vec::new(),
         }
@@ -181,8 +190,12 @@ impl Host {
             self.tcp_flows[side] += other.tcp_flows[side];
             self.tcp_failed[side] += other.tcp_failed[side];
             self.resets[side] += other.resets[side];
-            self.latency[side].merge(&other.latency[side]);
+            self.answers[side].merge(&other.answers[side]);
+            for (mine, more) in self.segments[side].iter_mut().zip(other.segments[side]) {
+                *mine += more;
+            }
         }
+        self.delay.merge(&other.delay);
         let texts = [
             (&mut self.dhcp_name, other.dhcp_name),
             (&mut self.dhcp_class, other.dhcp_class),

@@ -1,7 +1,7 @@
 //! Hosts, applications and networks of a shard: who they are and what they came to.
 //!
 //! A *host* is an address. Each has a slot of 128 bytes; hosts of this machine and of the local
-//! networks that sent something have a *detail* of 4 KiB besides, from a pool. A *total* is a row of
+//! networks that sent something have a *detail* of 4480 bytes besides, from a pool. A *total* is a row of
 //! an application, a VLAN or a network. All are seqlocks with one writer, as flow slots are: the
 //! version is the low half of word 0. A detail has no version of its own: it is written under that of
 //! its host's slot. `docs/SHM_FORMAT.md` has the words.
@@ -10,6 +10,7 @@
 //! flow ends, and when its timer looks at it.
 
 mod detail;
+mod latency;
 mod merge;
 pub mod os;
 mod read;
@@ -18,13 +19,14 @@ mod total;
 mod write;
 
 pub use self::{
-    detail::{DETAIL_BYTES, DETAIL_WORDS, Detail, NAMES, TOPS, Text, Top},
+    detail::{DETAIL_BYTES, DETAIL_WORDS, Detail, NAMES, Segments, TOPS, Text, Top},
+    latency::{LATENCIES, Latencies, Wait, latency_bucket, latency_high},
     merge::{Counted, Device, Host, Hosts, LearnedName, PeerOf, PortOf, merge},
     read::{HostRead, HostsReader, Interface, NameRead, TotalRead},
     slot::{HOST_BYTES, HOST_WORDS, HostSlot, Identity, Share},
     total::{
-        BURST_SHIFT, INTERFACE_BYTES, INTERFACE_WORDS, InterfaceRow, LATENCIES, Latencies,
-        TOTAL_BYTES, TOTAL_WORDS, Total, TotalKey, latency_bucket, latency_high,
+        BURST_SHIFT, INTERFACE_BYTES, INTERFACE_WORDS, InterfaceRow, TOTAL_BYTES, TOTAL_WORDS,
+        Total, TotalKey,
     },
     write::{HostsSpec, HostsWriter, NAME_BYTES, NAME_WORDS, NameSlot},
 };

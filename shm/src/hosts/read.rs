@@ -51,8 +51,12 @@ pub struct TotalRead {
     pub last_ns: u64,
     /// Throughput, both directions.
     pub rate: Rate,
-    /// Time from a flow's first packet to its first answer.
-    pub latency: Latencies,
+    /// The ways to servers and back.
+    pub server_delay: Latencies,
+    /// The ways to clients and back.
+    pub client_delay: Latencies,
+    /// What servers took to answer.
+    pub answers: Latencies,
 }
 
 impl TotalRead {
@@ -64,7 +68,9 @@ impl TotalRead {
         self.first_ns = super::merge::earlier(self.first_ns, other.first_ns);
         self.last_ns = self.last_ns.max(other.last_ns);
         self.rate.merge(&other.rate);
-        self.latency.merge(&other.latency);
+        self.server_delay.merge(&other.server_delay);
+        self.client_delay.merge(&other.client_delay);
+        self.answers.merge(&other.answers);
     }
 }
 
@@ -167,6 +173,8 @@ impl HostsReader {
             let words: [u64; TOTAL_WORDS] =
                 std::array::from_fn(|word| self.totals.load(base + word));
             let network = [words[total::NETWORK], words[total::NETWORK + 1]];
+            let [server_delay, client_delay, answers] =
+                total::LATENCIES.map(|at| Latencies::of(&words[at..]));
             Some(TotalRead {
                 key: TotalKey::unpack(words[total::KEY], network)?,
                 flows: words[total::FLOWS],
@@ -178,7 +186,9 @@ impl HostsReader {
                 first_ns: words[total::FIRST_NS],
                 last_ns: words[total::LAST_NS],
                 rate: Rate::of(&words[total::RATE..]),
-                latency: Latencies::of(&words[total::LATENCY..]),
+                server_delay,
+                client_delay,
+                answers,
             })
         })?
     }

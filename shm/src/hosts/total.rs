@@ -1,10 +1,11 @@
 //! Rows of applications, VLANs, networks and interfaces, as their writer sees them.
 
+use super::latency::{LATENCY_WORDS, Wait, count_latency};
 use super::{Share, add, begin, commit, get, meter, put};
 use crate::sync::AtomicU64;
 
 /// Words of a total.
-pub const TOTAL_WORDS: usize = 48;
+pub const TOTAL_WORDS: usize = 112;
 /// Bytes of a total.
 pub const TOTAL_BYTES: usize = TOTAL_WORDS * 8;
 
@@ -17,86 +18,9 @@ pub(super) const FIRST_NS: usize = 8;
 pub(super) const LAST_NS: usize = 9;
 pub(super) const RATE: usize = 10;
 pub(super) const NETWORK: usize = 14;
-pub(super) const LATENCY: usize = 16;
-
-/// Buckets of latencies: two for each doubling of microseconds.
-pub const LATENCIES: usize = 64;
-
-/// The bucket of a latency.
-#[inline(always)]
-pub fn latency_bucket(ns: u64) -> usize {
-    let us = (ns / 1000).min(u64::from(u32::MAX));
-    if us < 2 {
-        return usize::from(us == 1);
-    }
-    let top = us.ilog2();
-    top as usize * 2 + usize::from(us >> (top - 1) & 1 == 1)
-}
-
-/// The highest latency of a bucket, nanoseconds.
-pub fn latency_high(bucket: usize) -> u64 {
-    let bucket = bucket.min(LATENCIES - 1);
-    if bucket < 2 {
-        return (bucket as u64 + 1) * 1000 - 1;
-    }
-    let (top, half) = (bucket / 2, (bucket % 2) as u64);
-    let low = (2 + half) << (top - 1);
-    (low + (1 << (top - 1))) * 1000 - 1
-}
-
-/// Counts a latency among the 32 words from `at` on: two counts of 32 bits a word.
-#[inline(always)]
-pub(super) fn count_latency(words: &[AtomicU64], at: usize, ns: u64) {
-    let bucket = latency_bucket(ns);
-    add(words, at + bucket / 2, if bucket.is_multiple_of(2) { 1 } else { 1 << 32 });
-}
-
-/// Latencies as read. Most hosts have none, and then there is no room for any.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Latencies(Option<Box<[u64; LATENCIES]>>);
-
-impl Latencies {
-    pub(super) fn of(words: &[u64]) -> Self {
-        if words.iter().take(LATENCIES / 2).all(|word| *word == 0) {
-            return Self::default();
-        }
-        let mut all = Box::new([0; LATENCIES]);
-        for (pair, word) in all.chunks_exact_mut(2).zip(words) {
-            pair.copy_from_slice(&[word & 0xffff_ffff, word >> 32]);
-        }
-        Self(Some(all))
-    }
-
-    fn counts(&self) -> &[u64] {
-        self.0.as_ref().map_or(&[], |all| &all[..])
-    }
-
-    /// How many there are.
-    pub fn count(&self) -> u64 {
-        self.counts().iter().fold(0, |all, count| all.saturating_add(*count))
-    }
-
-    /// The latency at or below which the share `quantile` (per mille) of all lie, to half of itself;
-    /// none where there are none.
-    pub fn percentile(&self, per_mille: u64) -> Option<u64> {
-        let rank = (self.count() * per_mille.min(1000)).div_ceil(1000).max(1);
-        let mut seen = 0;
-        let at = self.counts().iter().position(|count| {
-            seen += count;
-            seen >= rank
-        });
-        at.map(latency_high)
-    }
-
-    /// Adds those of another.
-    pub fn merge(&mut self, other: &Self) {
-        let Some(theirs) = &other.0 else { return };
-        let all = self.0.get_or_insert_with(|| Box::new([0; LATENCIES]));
-        for (mine, theirs) in all.iter_mut().zip(theirs.iter()) {
-            *mine = mine.saturating_add(*theirs);
-        }
-    }
-}
+/// Delays of servers and of clients, and answers.
+pub(super) const LATENCIES: [usize; 3] = [16, 16 + LATENCY_WORDS, 16 + 2 * LATENCY_WORDS];
+const _: () = assert!(LATENCIES[2] + LATENCY_WORDS == TOTAL_WORDS);
 
 /// Whose row a total is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -217,10 +141,10 @@ impl Total<'_> {
         }
     }
 
-    /// Counts a latency.
+    /// Counts a latency, `times` times.
     #[inline(always)]
-    pub fn latency(self, ns: u64) {
-        count_latency(self.0, LATENCY, ns);
+    pub fn latency(self, which: Wait, ns: u64, times: u32) {
+        count_latency(self.0, LATENCIES[which as usize], ns, times);
     }
 }
 
@@ -278,41 +202,5 @@ impl InterfaceRow<'_> {
             put(words, BURST_AT_NS, time_ns);
         }
         commit(&words[0]);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn latencies_have_two_buckets_a_doubling() {
-        let mut last = 0;
-        for us in 0..5_000_u64 {
-            let bucket = latency_bucket(us * 1000);
-            assert!(bucket == last || bucket == last + 1, "no gap at {us}");
-            assert!(latency_high(bucket) >= us * 1000, "{us} is within its bucket");
-            assert!(bucket == 0 || latency_high(bucket - 1) < us * 1000);
-            last = bucket;
-        }
-        assert_eq!(latency_bucket(u64::MAX), LATENCIES - 1);
-    }
-
-    #[test]
-    fn percentiles_come_from_the_buckets() {
-        assert_eq!(Latencies::default().percentile(500), None);
-        let words: [AtomicU64; LATENCIES / 2] = std::array::from_fn(|_| AtomicU64::new(0));
-        for us in [100, 100, 100, 9_000] {
-            count_latency(&words, 0, us * 1000);
-        }
-        let mut all =
-            Latencies::of(&words.each_ref().map(|word| get(std::slice::from_ref(word), 0)));
-        assert_eq!(all.percentile(500), Some(latency_high(latency_bucket(100_000))));
-        assert_eq!(all.percentile(1000), Some(latency_high(latency_bucket(9_000_000))));
-        all.merge(&Latencies::default());
-        assert_eq!(all.count(), 4);
-        let mut none = Latencies::default();
-        none.merge(&all);
-        assert_eq!(none, all);
     }
 }

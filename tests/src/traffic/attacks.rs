@@ -1,6 +1,6 @@
 //! Attacks as they look on the wire, and a day without any. The same arguments give the same frames.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Traffic;
 use super::packet::{self, Around, End, Segment};
@@ -87,6 +87,36 @@ impl Scene {
         let mut frame = packet::ethernet(&[], 0x0806, &body);
         frame[6..12].copy_from_slice(&mac);
         self.frames.push((time_ns, frame));
+    }
+
+    /// A message of neighbour discovery (RFC 4861) of `mac` and `from` about `target`, with the hardware
+    /// address; `kind` is 135, or 136 with these flags.
+    pub fn neighbour(
+        &mut self,
+        time_ns: u64,
+        (kind, flags): (u8, u8),
+        (mac, from): ([u8; 6], Ipv6Addr),
+        to: Ipv6Addr,
+        target: Ipv6Addr,
+    ) {
+        let mut message = vec![kind, 0, 0, 0, flags, 0, 0, 0];
+        message.extend(target.octets());
+        message.extend([if kind == 135 { 1 } else { 2 }, 1]);
+        message.extend(mac);
+        let [from, to] = [from, to].map(|address| End { address: address.into(), port: 0 });
+        let mut frame = packet::frame(Around::Nothing, &packet::summed(from, to, 58, 2, &message));
+        frame[6..12].copy_from_slice(&mac);
+        // The hop limit of messages that no router passed on.
+        frame[21] = 255;
+        self.frames.push((time_ns, frame));
+    }
+
+    /// A TCP segment with another TTL than the rest.
+    pub fn tcp_from_afar(&mut self, time_ns: u64, from: End, to: End, flags: u8, ttl: u8) {
+        self.tcp(time_ns, from, to, flags, &[]);
+        if let Some((_, frame)) = self.frames.last_mut() {
+            frame[22] = ttl;
+        }
     }
 
     /// A whole TCP connection in which each message is answered. Takes about `pace_ns` a packet.
@@ -305,6 +335,70 @@ pub fn duplicate_address() -> Scene {
     scene
 }
 
+/// An address of the office's own network.
+pub fn v6(number: u16) -> Ipv6Addr {
+    Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, number)
+}
+
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+
+/// As [`arp_spoof`], by neighbour discovery.
+pub fn neighbour_spoof() -> Scene {
+    let (gateway, host) = ((MACS[0], v6(1)), (MACS[1], v6(2)));
+    let mut scene = Scene::default();
+    for minute in 0..5 {
+        let time_ns = START_NS + minute * 60 * SECOND;
+        scene.neighbour(time_ns, (135, 0), host, v6(1), v6(1));
+        scene.neighbour(time_ns + MILLISECOND, (136, 0xe0), gateway, v6(2), v6(1));
+    }
+    for number in 0..60 {
+        let time_ns = START_NS + (130 + number) * SECOND;
+        scene.neighbour(time_ns, (136, 0x60), (MACS[2], v6(1)), v6(2), v6(1));
+    }
+    scene
+}
+
+/// As [`duplicate_address`], by neighbour discovery: both announce it.
+pub fn duplicate_neighbour() -> Scene {
+    let mut scene = Scene::default();
+    for number in 0..20 {
+        let time_ns = START_NS + number * 5 * SECOND;
+        scene.neighbour(time_ns, (136, 0x20), (MACS[0], v6(2)), ALL_NODES, v6(2));
+        scene.neighbour(time_ns + SECOND, (136, 0x20), (MACS[1], v6(2)), ALL_NODES, v6(2));
+    }
+    scene
+}
+
+/// Twenty connections to a web server that somebody on the way resets in its name.
+pub fn forged_resets() -> Scene {
+    let mut scene = Scene::default();
+    let server = end(Ipv4Addr::new(203, 0, 113, 7), 80);
+    for number in 0..20 {
+        let client = end(host(1, 100 + number % 40), port(number));
+        let time_ns = START_NS + u64::from(number) * 2 * SECOND;
+        for (step, (from, to, flags)) in
+            [(client, server, SYN), (server, client, SYN | ACK), (client, server, PSH | ACK)]
+                .into_iter()
+                .enumerate()
+        {
+            scene.tcp(time_ns + step as u64 * 10 * MILLISECOND, from, to, flags, &[]);
+        }
+        scene.tcp_from_afar(time_ns + 25 * MILLISECOND, server, client, RST | ACK, 49);
+    }
+    scene
+}
+
+/// The same connections, reset by the server itself: from as far away, also where the TTL begins elsewhere.
+pub fn own_resets() -> Scene {
+    let mut scene = forged_resets();
+    for (_, frame) in &mut scene.frames {
+        if frame[22] == 49 {
+            frame[22] = 255;
+        }
+    }
+    scene
+}
+
 /// A client that asks for 300 names that do not exist, within 50 s, from ports of its own.
 pub fn dns_errors() -> Scene {
     let mut scene = Scene::default();
@@ -488,6 +582,5 @@ pub fn late_dhcp_server() -> Scene {
 
 /// The address in a party of an alert.
 pub fn address_of(address: [u8; 16]) -> IpAddr {
-    let [.., a, b, c, d] = address;
-    Ipv4Addr::new(a, b, c, d).into()
+    Ipv6Addr::from(address).to_canonical()
 }

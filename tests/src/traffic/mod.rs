@@ -6,7 +6,9 @@
 
 pub mod apps;
 pub mod attacks;
+pub mod connection;
 mod datagrams;
+pub mod lossy;
 pub mod packet;
 pub mod quic;
 

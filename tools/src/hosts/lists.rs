@@ -235,8 +235,12 @@ pub(crate) fn total_titles() -> Vec<Title> {
         number("received"),
         number("rate"),
         number("peak"),
-        number("latency"),
-        hidden(number("latency_p95")),
+        number("delay"),
+        hidden(number("delay_p95")),
+        hidden(number("client_delay")),
+        hidden(number("client_delay_p95")),
+        number("answer"),
+        hidden(number("answer_p95")),
     ]
 }
 
@@ -251,8 +255,12 @@ pub(crate) fn total_row(total: &TotalRead, now_ns: u64) -> Vec<Value> {
         Value::bytes(total.share.bytes[1]),
         Value::rate(total.rate.current(now_ns)),
         Value::rate(total.rate.most()),
-        Value::time(total.latency.percentile(500)),
-        Value::time(total.latency.percentile(950)),
+        Value::time(total.server_delay.percentile(500)),
+        Value::time(total.server_delay.percentile(950)),
+        Value::time(total.client_delay.percentile(500)),
+        Value::time(total.client_delay.percentile(950)),
+        Value::time(total.answers.percentile(500)),
+        Value::time(total.answers.percentile(950)),
     ]
 }
 

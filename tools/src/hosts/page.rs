@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use serde_json::{Value as Json, json};
-use weir_shm::hosts::{Counted, Host, Hosts, Latencies};
+use weir_shm::hosts::{Counted, Host, Hosts, Latencies, Segments};
 
 use super::Books;
 use super::vendor::mac_text;
@@ -126,8 +126,12 @@ fn head(host: &Host, all: &Hosts, books: &Books, now_ns: u64) -> String {
     if host.resets != [0, 0] {
         line("resets", format!("{} by it, {} by peers", host.resets[0], host.resets[1]));
     }
-    line("waits", latency(&host.latency[0]));
-    line("answers after", latency(&host.latency[1]));
+    for (name, segments) in ["TCP sent", "TCP received"].into_iter().zip(host.segments) {
+        line(name, segments_text(segments));
+    }
+    line("delay", latency(&host.delay));
+    line("is answered", latency(&host.answers[0]));
+    line("answers after", latency(&host.answers[1]));
     let rows = lines.iter().map(|(name, text)| format!("{name:<14} {}", clean(text)));
     rows.collect::<Vec<_>>().join("\n") + "\n"
 }
@@ -136,10 +140,18 @@ fn latency(all: &Latencies) -> String {
     let at = |per_mille| all.percentile(per_mille).map(|ns| Quantity::Time.short(ns));
     match (at(500), at(950), at(1000)) {
         (Some(half), Some(most), Some(max)) => {
-            format!("{half} (95 %: {most}, most: {max}; {} flows)", all.count())
+            format!("{half} (95 %: {most}, most: {max}; {} times)", all.count())
         }
         _ => String::new(),
     }
+}
+
+/// What happened to segments; empty if nothing did.
+fn segments_text(counts: [u64; Segments::KINDS]) -> String {
+    const WORDS: [&str; Segments::KINDS] =
+        ["sent again", "lost before here", "out of order", "with a zero window"];
+    let met = counts.into_iter().zip(WORDS).filter(|(count, _)| *count > 0);
+    met.map(|(count, what)| format!("{count} {what}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Entries, most bytes first.
@@ -201,9 +213,10 @@ fn json_of(host: &Host, all: &Hosts, books: &Books, now_ns: u64) -> Json {
         });
         with(who, counted(it))
     });
-    let latency = |at: usize| {
-        let all = &host.latency[at];
-        json!({"count": all.count(), "p50_ns": all.percentile(500), "p95_ns": all.percentile(950)})
+    let latency = |all: &Latencies| json!({"count": all.count(), "p50_ns": all.percentile(500), "p95_ns": all.percentile(950)});
+    let segments = |way: usize| -> serde_json::Map<String, Json> {
+        let counts = Segments::NAMES.into_iter().zip(host.segments[way]);
+        counts.map(|(name, count)| (name.to_owned(), count.into())).collect()
     };
     let device = all.devices().remove(&host.mac);
     let addresses = device.map(|device| device.addresses).unwrap_or_default();
@@ -232,8 +245,11 @@ fn json_of(host: &Host, all: &Hosts, books: &Books, now_ns: u64) -> Json {
             "ended_as_client": host.tcp_flows[0], "ended_as_server": host.tcp_flows[1],
             "failed_as_client": host.tcp_failed[0], "failed_as_server": host.tcp_failed[1],
             "resets_sent": host.resets[0], "resets_received": host.resets[1],
+            "sent": segments(0), "received": segments(1),
         },
-        "latency_as_client": latency(0), "latency_as_server": latency(1),
+        "delay": latency(&host.delay),
+        "answers_as_client": latency(&host.answers[0]),
+        "answers_as_server": latency(&host.answers[1]),
         "apps": apps.collect::<Vec<_>>(), "peers": peers.collect::<Vec<_>>(),
         "ports": ports.collect::<Vec<_>>(), "asked_for": host.asked_for,
     })

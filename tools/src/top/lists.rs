@@ -138,7 +138,11 @@ pub(super) fn apps(all: &Hosts, sort: AppSort, part: &str, now_ns: u64) -> Vec<A
         flows: total.flows,
         live: total.live,
         hosts: of_hosts.get(&id).copied().unwrap_or(0),
-        latency_ns: [total.latency.percentile(500), total.latency.percentile(950)],
+        latency_ns: [500, 950].map(|share| {
+            // Without health, of TCP only the way to the server is known.
+            let answer = total.answers.percentile(share);
+            answer.or_else(|| total.server_delay.percentile(share))
+        }),
     };
     let seen = |(_, total): &(u16, &weir_shm::hosts::TotalRead)| total.flows > 0;
     let mut lines: Vec<AppLine> = all.apps().into_iter().filter(seen).map(line).collect();

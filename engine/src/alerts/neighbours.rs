@@ -1,10 +1,11 @@
-//! ARP: which device has an address, who claims one that another has; and devices never seen before.
+//! Which device has an address, by ARP and by neighbour discovery; who claims one that another has; and
+//! devices never seen before.
 
 use weir_shm::alerts::{Alert, AlertKind, Figure, Party};
 
 use super::keyed::Keyed;
 use super::{Alerts, Counted, halves, key, seconds};
-use crate::wire::{Arp, mapped};
+use crate::wire::{Arp, Neighbour, mapped};
 
 /// For how long a question makes a reply one that was asked for.
 const ASKED_NS: u64 = 250_000_000;
@@ -53,34 +54,42 @@ impl Neighbours {
     }
 
     /// Notes who claims an address. What a false answer says is not believed.
-    fn claim(&mut self, arp: &Arp, now_ns: u64, window_s: u32) -> Claim {
-        let now_s = seconds(now_ns);
-        let binding = self.bindings.entry(&address_key(arp.address), now_s).value;
-        if binding.seen_s == 0 || binding.mac == arp.mac {
-            (binding.mac, binding.seen_s) = (arp.mac, now_s.max(1));
+    fn claim(&mut self, said: &Said, now_ns: u64, window_s: u32) -> Claim {
+        let (now_s, mac) = (seconds(now_ns), said.mac);
+        let binding = self.bindings.entry(&address_key(&said.address), now_s).value;
+        if binding.seen_s == 0 || binding.mac == mac {
+            (binding.mac, binding.seen_s) = (mac, now_s.max(1));
             return Claim::Sound;
         }
         let was_asked = now_ns.saturating_sub(binding.asked_ns) <= ASKED_NS;
-        let is_reply = arp.operation == REPLY && Some(arp.address) != arp.target;
-        if is_reply && !was_asked && !is_shared(arp.mac) {
+        if said.is_answer && !was_asked && !is_shared(mac) {
             return Claim::Spoofed(binding.mac);
         }
         // It moved; if the one before comes again soon, both want it.
-        let comes_again = binding.other == arp.mac
+        let comes_again = binding.other == mac
             && binding.other_s != 0
             && now_s.saturating_sub(binding.other_s) <= window_s
-            && !is_shared(arp.mac)
+            && !is_shared(mac)
             && !is_shared(binding.mac);
         let before = binding.mac;
         (binding.other, binding.other_s) = (binding.mac, binding.seen_s);
-        (binding.mac, binding.seen_s) = (arp.mac, now_s.max(1));
+        (binding.mac, binding.seen_s) = (mac, now_s.max(1));
         if comes_again { Claim::Disputed(before) } else { Claim::Sound }
     }
 
-    fn ask(&mut self, address: [u8; 4], now_ns: u64) {
+    fn ask(&mut self, address: &[u8; 16], now_ns: u64) {
         let binding = self.bindings.entry(&address_key(address), seconds(now_ns)).value;
         binding.asked_ns = now_ns;
     }
+}
+
+/// Who says that it has an address.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    address: [u8; 16],
+    mac: [u8; 6],
+    /// It is said to one who should have asked.
+    is_answer: bool,
 }
 
 impl Alerts {
@@ -90,18 +99,34 @@ impl Alerts {
         self.tick(now_ns);
         self.note_device(arp.mac, Some(&arp.mapped()), now_ns);
         if arp.operation == REQUEST && arp.address != target {
-            self.neighbours.ask(target, now_ns);
+            self.neighbours.ask(&mapped(target), now_ns);
         }
         // A probe (RFC 5227) claims nothing.
-        if arp.address == [0; 4] {
-            return;
+        if arp.address != [0; 4] {
+            let is_answer = arp.operation == REPLY && arp.address != target;
+            self.said(&Said { address: arp.mapped(), mac: arp.mac, is_answer }, now_ns);
         }
+    }
+
+    /// A message of neighbour discovery.
+    pub fn neighbour(&mut self, neighbour: &Neighbour, now_ns: u64) {
+        self.tick(now_ns);
+        if neighbour.is_question {
+            self.neighbours.ask(&neighbour.target, now_ns);
+        }
+        if let Some((address, mac)) = neighbour.claim() {
+            self.note_device(mac, Some(&address), now_ns);
+            self.said(&Said { address, mac, is_answer: neighbour.is_answer }, now_ns);
+        }
+    }
+
+    fn said(&mut self, said: &Said, now_ns: u64) {
         let window_s = self.bar(AlertKind::DuplicateAddress).map_or(60, |bar| bar.window_s);
-        match self.neighbours.claim(arp, now_ns, window_s) {
+        match self.neighbours.claim(said, now_ns, window_s) {
             Claim::Sound => {}
-            Claim::Spoofed(owner) => self.claimed(AlertKind::ArpSpoof, arp, owner, now_ns),
+            Claim::Spoofed(owner) => self.claimed(AlertKind::ArpSpoof, said, owner, now_ns),
             Claim::Disputed(other) => {
-                self.claimed(AlertKind::DuplicateAddress, arp, other, now_ns);
+                self.claimed(AlertKind::DuplicateAddress, said, other, now_ns);
             }
         }
     }
@@ -132,9 +157,9 @@ impl Alerts {
         );
     }
 
-    fn claimed(&mut self, kind: AlertKind, arp: &Arp, owner: [u8; 6], now_ns: u64) {
-        let address = arp.mapped();
-        let word = word_of(arp.mac);
+    fn claimed(&mut self, kind: AlertKind, said: &Said, owner: [u8; 6], now_ns: u64) {
+        let address = said.address;
+        let word = word_of(said.mac);
         // Who claims it falsely is one; of two that want it, neither is.
         let ident = if kind == AlertKind::ArpSpoof { word } else { 0 };
         self.count(
@@ -148,7 +173,7 @@ impl Alerts {
                 ident,
                 about: &|| Alert {
                     subject: Party { address, port: 0 },
-                    mac: if ident == 0 { [0; 6] } else { arp.mac },
+                    mac: if ident == 0 { [0; 6] } else { said.mac },
                     peer_mac: owner,
                     ..Alert::default()
                 },
@@ -175,7 +200,7 @@ fn word_of(mac: [u8; 6]) -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-fn address_key(address: [u8; 4]) -> [u64; 3] {
-    let [a, b] = halves(&mapped(address));
+fn address_key(address: &[u8; 16]) -> [u64; 3] {
+    let [a, b] = halves(address);
     [a, b, 0]
 }
