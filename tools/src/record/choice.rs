@@ -7,7 +7,7 @@ use weir_shm::bpf::Program;
 
 use super::flows::FlowState;
 use crate::files::Packet;
-use crate::files::note::{Community, Key};
+use crate::files::note::Community;
 use crate::files::wire;
 use crate::flow::from_ip;
 use crate::packets;
@@ -35,6 +35,11 @@ impl Network {
             return Err(wrong());
         }
         Ok(Network { address: from_ip(address), bits: bits + 128 - whole })
+    }
+
+    /// So many first bits of an address, as mapped to IPv6.
+    pub(crate) const fn new(address: [u8; 16], bits: u32) -> Network {
+        Network { address, bits }
     }
 
     /// The address, where it is one only.
@@ -150,12 +155,11 @@ impl Choice {
         if self.hosts.is_empty() {
             return true;
         }
-        let within = |key: &Key| {
-            key.addresses.iter().any(|address| self.hosts.iter().any(|host| host.holds(address)))
+        let within = |ends: [[u8; 16]; 2]| {
+            ends.iter().any(|address| self.hosts.iter().any(|host| host.holds(address)))
         };
-        let known = flow.and_then(|flow| flow.identity.as_ref()).map(|(key, _)| key);
-        known.is_some_and(within)
-            || wire::parse(packet.link_type, packet.bytes).is_some_and(|found| within(&found.key))
+        let known = flow.and_then(|flow| flow.identity.as_ref()).map(|(key, _)| key.addresses);
+        known.is_some_and(within) || wire::ends(packet.link_type, packet.bytes).is_some_and(within)
     }
 }
 
