@@ -135,7 +135,7 @@ impl Asked {
         }
         let time_ns = packet.time_ns;
         let holds = |until_ns: Option<&u64>| until_ns.is_some_and(|until| time_ns <= *until);
-        if flow.is_some_and(|flow| holds(self.flows.get(&flow.note.flow_id))) {
+        if flow.is_some_and(|flow| holds(self.flows.get(&flow.flow_id))) {
             return true;
         }
         if !self.devices.is_empty()
@@ -178,7 +178,7 @@ fn later<T: Eq + Hash>(until: &mut Until<T>, thing: T, until_ns: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::note::{Key, Note};
+    use crate::files::note::Key;
     use weir_shm::alerts::ShortText;
 
     fn named(id: u64, host: u8, flow: u64, end_ns: u64) -> Named {
@@ -213,8 +213,8 @@ mod tests {
     /// A flow between two hosts.
     fn flow(id: u64, a: u8, b: u8) -> FlowState {
         let key = Key { addresses: [[a; 16], [b; 16]], ..Key::default() };
-        let note = Note { flow_id: id, ..Note::default() };
-        FlowState { note, identity: Some((key, [id.to_le_bytes()[0]; 20])), ..FlowState::default() }
+        let identity = Some((key, [id.to_le_bytes()[0]; 20]));
+        FlowState { flow_id: id, identity, ..FlowState::default() }
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl Choice {
         let snap = if self.snap_apps.is_empty() {
             self.snap
         } else {
-            of_app(flow.note.app).or_else(|| of_app(flow.note.master)).or(self.snap)
+            of_app(flow.app).or_else(|| of_app(flow.master)).or(self.snap)
         };
         Verdict::Keep(snap.unwrap_or(usize::MAX))
     }
@@ -135,13 +135,12 @@ impl Choice {
         {
             return false;
         }
-        let is_app = |note: &FlowState| {
-            self.apps.contains(&note.note.app) || self.apps.contains(&note.note.master)
-        };
+        let is_app =
+            |flow: &FlowState| self.apps.contains(&flow.app) || self.apps.contains(&flow.master);
         if !self.apps.is_empty() && !flow.is_some_and(is_app) {
             return false;
         }
-        if self.unknown && flow.is_none_or(|flow| (flow.note.app, flow.note.master) != (0, 0)) {
+        if self.unknown && flow.is_none_or(|flow| flow.apps() != (0, 0)) {
             return false;
         }
         if self.risk && !flow.is_some_and(|flow| flow.has_risk) {
@@ -168,7 +167,7 @@ fn number(flow: &FlowState) -> u64 {
     let of = |digest: &Community| {
         digest.first_chunk().map_or(0, |chunk: &[u8; 8]| u64::from_le_bytes(*chunk))
     };
-    flow.identity.as_ref().map_or(flow.note.flow_id, |(_, community)| of(community))
+    flow.identity.as_ref().map_or(flow.flow_id, |(_, community)| of(community))
 }
 
 /// A capture filter for packets of any link type.

@@ -212,12 +212,12 @@ impl Files {
     fn row(&mut self, flow: &mut FlowState) -> u32 {
         if flow.row_serial != self.serial {
             let (key, community) = flow.identity.unwrap_or_default();
-            flow.row = self.builder.row(Row::new(&flow.note, key, community));
+            flow.row = self.builder.row(Row::new(&flow.as_note(), key, community));
             flow.row_serial = self.serial;
-            flow.row_app = (flow.note.app, flow.note.master);
-        } else if flow.row_app != (flow.note.app, flow.note.master) {
-            self.builder.learn(flow.row, &flow.note);
-            flow.row_app = (flow.note.app, flow.note.master);
+            flow.row_app = flow.apps();
+        } else if flow.row_app != flow.apps() {
+            self.builder.learn(flow.row, &flow.as_note());
+            flow.row_app = flow.apps();
         }
         flow.row
     }

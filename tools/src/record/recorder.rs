@@ -115,10 +115,11 @@ impl Recorder {
         self.newest_ns = self.newest_ns.max(packet.time_ns);
         let id =
             packet.note.filter(|note| note.flow_id != 0).map(|note| (note.shard, note.flow_id));
-        let mut state = id.map(|id| self.flows.state(id));
+        let place = id.map(|id| self.flows.place(id));
+        let mut state = place.and_then(|place| self.flows.at(place));
         if let (Some(state), Some(note)) = (&mut state, packet.note) {
-            let more = (state.note.app, state.note.master) != (note.app, note.master);
-            state.note = Note { identity: None, ..note };
+            let more = state.apps() != (note.app, note.master);
+            state.note(&note);
             // Risks come to be known at any time: looked for at the packets 1, 2, 4, 8 …
             state.looks += 1;
             if more || state.looks.is_power_of_two() {
@@ -136,7 +137,7 @@ impl Recorder {
                     state.packets += 1;
                     state.bytes += u64::try_from(packet.bytes.len()).unwrap_or(0);
                 }
-                self.keep(&packet, id)
+                self.keep(&packet, id, place)
             }
             Verdict::NotChosen => Self::count(&mut self.counts.not_chosen),
             Verdict::NotSampled => Self::count(&mut self.counts.not_sampled),
@@ -244,8 +245,13 @@ impl Recorder {
         Ok(())
     }
 
-    fn keep(&mut self, packet: &Packet<'_>, id: Option<FlowId>) -> anyhow::Result<()> {
-        let Some(memory) = &mut self.memory else { return self.write(packet, id) };
+    fn keep(
+        &mut self,
+        packet: &Packet<'_>,
+        id: Option<FlowId>,
+        place: Option<usize>,
+    ) -> anyhow::Result<()> {
+        let Some(memory) = &mut self.memory else { return self.write(packet, place) };
         self.counts.not_asked_for += memory.push(packet, id);
         for _ in 0..CATCH_UP {
             if !self.catch_up()? {
@@ -262,9 +268,10 @@ impl Recorder {
         let any = next.is_some();
         if let Some((kept, number)) = next {
             let packet = kept.packet(&bytes);
-            let state = kept.flow.map(|id| &*self.flows.state(id));
-            if self.asked.wants(&packet, state) {
-                self.write(&packet, kept.flow)?;
+            let place = kept.flow.map(|id| self.flows.place(id));
+            let state = place.and_then(|place| self.flows.at(place));
+            if self.asked.wants(&packet, state.as_deref()) {
+                self.write(&packet, place)?;
                 if let Some(memory) = &mut self.memory {
                     memory.written(number);
                 }
@@ -280,7 +287,8 @@ impl Recorder {
         Ok(fed == Fed::Sent)
     }
 
-    fn write(&mut self, packet: &Packet<'_>, id: Option<FlowId>) -> anyhow::Result<()> {
+    /// Writes a packet of the flow at a place.
+    fn write(&mut self, packet: &Packet<'_>, place: Option<usize>) -> anyhow::Result<()> {
         let bytes = u64::try_from(packet.bytes.len()).unwrap_or(0);
         let mut recorded = true;
         if let Some(target) = &self.target {
@@ -288,7 +296,7 @@ impl Recorder {
             self.counts.dropped_interface += u64::from(!recorded && self.files.is_none());
         }
         if self.files.is_some() {
-            recorded = self.write_file(packet, id);
+            recorded = self.write_file(packet, place);
         }
         if recorded {
             self.counts.recorded += 1;
@@ -300,10 +308,10 @@ impl Recorder {
 
 impl Recorder {
     /// Writes a packet to the files; whether it is there.
-    fn write_file(&mut self, packet: &Packet<'_>, id: Option<FlowId>) -> bool {
+    fn write_file(&mut self, packet: &Packet<'_>, place: Option<usize>) -> bool {
         let Some(files) = &mut self.files else { return false };
         let mut packet = *packet;
-        let mut state = id.map(|id| self.flows.state(id));
+        let mut state = place.and_then(|place| self.flows.at(place));
         let outcome = files.prepare(&packet, self.now_ns).err().unwrap_or_else(|| {
             self.comment.clear();
             if let (Some(state), Some(note)) = (&state, &mut packet.note) {
@@ -318,7 +326,7 @@ impl Recorder {
         let told = packet.note.is_some_and(|note| note.identity.is_some());
         if let (Some(state), true) = (state, told && outcome == Outcome::Written) {
             state.told_serial = files.serial();
-            state.told_app = (state.note.app, state.note.master);
+            state.told_app = state.apps();
         }
         let counts = &mut self.counts;
         match outcome {
@@ -337,7 +345,7 @@ impl Recorder {
 /// application became known.
 fn tell(state: &FlowState, note: &mut Note, serial: u32) {
     let told = (state.told_serial, state.told_app);
-    if told != (serial, (state.note.app, state.note.master)) {
+    if told != (serial, state.apps()) {
         note.identity = state.identity;
     }
 }
