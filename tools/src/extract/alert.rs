@@ -3,6 +3,7 @@
 //! files themselves tell.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -155,7 +156,8 @@ fn not_there(id: u64, others: &BTreeMap<u64, Named>) -> anyhow::Error {
     let mut text = format!("these files tell of no alert {id:016x}");
     text.push_str(if others.is_empty() { ", and of no other" } else { "; they do of:" });
     for (id, alert) in others {
-        text.push_str(&format!("\n  {id:016x} {}", alert.title()));
+        // Writing to a string does not fail.
+        write!(text, "\n  {id:016x} {}", alert.title()).ok();
     }
     if others.len() == NAMED {
         text.push_str("\n  and maybe more");

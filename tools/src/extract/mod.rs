@@ -31,6 +31,7 @@ use out::{Capture, Out, Pace, Way};
 /// application is found through the index of each file; a file without one is read as a whole, twice
 /// (`weir index` makes it). Packets come in the order of the files' names, and within a file in its own.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub(crate) struct ExtractArgs {
     /// Capture files, or directories of them.
     #[arg(value_name = "PATH", required = true)]

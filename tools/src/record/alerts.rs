@@ -34,7 +34,9 @@ impl Watch {
         }
         let severity = self.severity;
         if !std::mem::replace(&mut self.has_begun, true) {
-            Listing::of(engine).active.iter().for_each(|alert| tell(recorder, severity, alert));
+            for alert in &Listing::of(engine).active {
+                tell(recorder, severity, alert);
+            }
         }
         let told = self.follower.poll(|alert| {
             tell(recorder, severity, alert);
@@ -47,7 +49,9 @@ impl Watch {
             let active = Listing::of(engine).active;
             let ids: Vec<u64> = active.iter().map(|alert| alert.id).collect();
             recorder.only_alerts(&ids);
-            active.iter().for_each(|alert| tell(recorder, severity, alert));
+            for alert in &active {
+                tell(recorder, severity, alert);
+            }
         }
         recorder.settle();
     }

@@ -108,12 +108,10 @@ impl Asked {
             if let Some(device) = alert.device() {
                 later(&mut self.devices, device, until_ns);
             }
-            match alert.network() {
-                Some(network) => match network.single() {
-                    Some(host) => later(&mut self.hosts, host, until_ns),
-                    None => self.networks.push((network, until_ns)),
-                },
-                None => {}
+            let Some(network) = alert.network() else { continue };
+            match network.single() {
+                Some(host) => later(&mut self.hosts, host, until_ns),
+                None => self.networks.push((network, until_ns)),
             }
         }
         let is_new = |(network, _): &(Network, u64)| !networks.iter().any(|(n, _)| n == network);

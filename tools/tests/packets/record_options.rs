@@ -151,9 +151,9 @@ fn packets_of_flows_with_a_risk() {
     let said = start(&engine, &dir, &["--risk", "--comments"]).finish(WITHIN).unwrap();
     assert!(said.status.success(), "{}", said.errors);
     assert!(engine.end(false).status.success());
-    let text = std::fs::read_to_string(told).unwrap();
+    let told = std::fs::read_to_string(told).unwrap();
     let flows: Vec<serde_json::Value> =
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let has_risk = |id: &str| {
         flows.iter().any(|flow| {
             flow["community_id"] == *id && flow["risks"].as_array().is_some_and(|r| !r.is_empty())
@@ -303,11 +303,11 @@ impl Disk {
             programs::find(test, program)?;
         }
         let [image, place] = ["image", "disk"].map(|name| folder.join(name));
-        let text = |path: &Path| path.to_str().unwrap().to_owned();
+        let shown = |path: &Path| path.to_str().unwrap().to_owned();
         std::fs::File::create(&image).unwrap().set_len(256 << 20).unwrap();
         std::fs::create_dir(&place).unwrap();
-        run(&["mkfs.ext4", "-q", &text(&image)]).unwrap();
-        if let Err(error) = run(&["mount", "-o", "loop", &text(&image), &text(&place)]) {
+        run(&["mkfs.ext4", "-q", &shown(&image)]).unwrap();
+        if let Err(error) = run(&["mount", "-o", "loop", &shown(&image), &shown(&place)]) {
             skipped(test, &format!("no loop devices here: {error}"));
             return None;
         }
@@ -371,7 +371,8 @@ fn a_disk_that_stands_still_costs_the_engine_nothing() {
     if let Some(tshark) = programs::find(test, "tshark") {
         let mut command = Command::new(tshark);
         command.args(["-n", "-T", "fields", "-e", "frame.drop_count", "-r"]).arg(&files(&dir)[0]);
-        let lost: u64 = output(&mut command).lines().filter_map(|l| l.parse::<u64>().ok()).sum();
-        assert_eq!(lost, count("dropped_disk_slow"), "told where they are missing");
+        let counts = output(&mut command);
+        let told: u64 = counts.lines().filter_map(|line| line.parse::<u64>().ok()).sum();
+        assert_eq!(told, count("dropped_disk_slow"), "told where they are missing");
     }
 }
