@@ -21,5 +21,5 @@ echo "# Recording, $today"
 echo
 machine
 echo "$(findmnt -no FSTYPE -T "$dir") on $(findmnt -no SOURCE -T "$dir"); $("$weir" --version), $(fio --version)," \
-    "$(tcpdump --version 2>&1 | head -1), $(dumpcap --version 2>/dev/null | head -1)."
+    "$(tcpdump --version 2>&1 | head -1), $(dumpcap --version 2>/dev/null | head -1)"
 python3 perf/record.py "$weir" "$dir" "${1:-10}" "${2:-60}"
