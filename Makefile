@@ -78,6 +78,7 @@ perf: packages count-packages build
 	CAPTURES=$(CORPUS) perf/scaling.sh --save
 	perf/flowtable.sh --save
 	perf/fanout.sh $(CORPUS) >perf/results/fanout-$$(date -u +%F).md
+	perf/record.sh 4 20 >perf/results/record-$$(date -u +%F).md
 	perf/render.py
 
 ## make icount         instructions that each piece takes, under callgrind; fails where one rose by

@@ -148,8 +148,13 @@ impl<W: Write> Writer<W> {
         self.finish()
     }
 
-    /// Says what an interface counted.
-    pub(crate) fn statistics(&mut self, interface: u32, counts: &Statistics) -> io::Result<()> {
+    /// Says what an interface counted, with more options, each a code and a value.
+    pub(crate) fn statistics(
+        &mut self,
+        interface: u32,
+        counts: &Statistics,
+        more: &[(u16, &[u8])],
+    ) -> io::Result<()> {
         self.begin(STATISTICS);
         self.word(interface);
         self.time(counts.end_ns);
@@ -160,6 +165,9 @@ impl<W: Write> Writer<W> {
         let figures = [counts.received, counts.dropped, counts.accepted, 0, counts.delivered];
         for (code, figure) in (4..).zip(figures) {
             self.option(code, &figure.to_le_bytes());
+        }
+        for (code, value) in more {
+            self.option(*code, value);
         }
         self.end_options();
         self.finish()
@@ -286,7 +294,7 @@ mod tests {
         let v4: IpAddr = "192.0.2.1".parse().unwrap();
         let v6: IpAddr = "2001:db8::1".parse().unwrap();
         writer.names([(v4, "a.example"), (v6, "b\0.example")]).unwrap();
-        writer.statistics(0, &Statistics { dropped: 7, ..Statistics::default() }).unwrap();
+        writer.statistics(0, &Statistics { dropped: 7, ..Statistics::default() }, &[]).unwrap();
         let blocks = blocks(&bytes);
         let kinds: Vec<u32> = blocks.iter().map(|(kind, _)| *kind).collect();
         assert_eq!(kinds, [SECTION, INTERFACE, PACKET, PACKET, NAMES, STATISTICS]);

@@ -97,7 +97,11 @@ pub(crate) struct AlertsArgs {
     no_header: bool,
 }
 
-fn severity(text: &str) -> Result<Severity, String> {
+/// Reads the name of a severity.
+///
+/// # Errors
+/// It is none, in words.
+pub(crate) fn severity(text: &str) -> Result<Severity, String> {
     Severity::by_name(text).ok_or_else(|| "give low, medium, high or severe".to_owned())
 }
 

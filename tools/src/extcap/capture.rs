@@ -187,6 +187,7 @@ impl<'a, W: Write> Capture<'a, W> {
                     accepted: seen.packets,
                     delivered: seen.packets,
                 },
+                &[],
             )?;
         }
         self.writer.flush()?;

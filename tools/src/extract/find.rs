@@ -9,6 +9,7 @@ use std::path::Path;
 use anyhow::Context;
 use rustix::fs::{Advice, fadvise};
 
+use super::alert::Sought;
 use crate::files::Packet;
 use crate::files::layout::{BEGIN_BYTES, HEAD_BYTES, Item, Layout};
 use crate::files::note::Community;
@@ -36,6 +37,7 @@ pub(super) struct Query {
     pub(super) community: Option<Community>,
     pub(super) hosts: Vec<Network>,
     pub(super) apps: Vec<u16>,
+    pub(super) alert: Option<Sought>,
     /// Do not use the indexes that there are.
     pub(super) no_index: bool,
 }
@@ -65,11 +67,19 @@ pub(super) trait Take {
 
 impl Query {
     /// Whether only flows are asked for, which an index knows.
-    const fn is_of_flows(&self) -> bool {
+    pub(super) fn is_of_flows(&self) -> bool {
         self.flow.is_some()
             || self.community.is_some()
             || !self.hosts.is_empty()
             || !self.apps.is_empty()
+            || self.alert.as_ref().is_some_and(|alert| !alert.is_of_devices())
+    }
+
+    /// The times of which there may be anything.
+    fn span(&self) -> [u64; 2] {
+        let alert = self.alert.as_ref().filter(|alert| alert.is_of_devices());
+        let [from_ns, to_ns] = alert.map_or([0, u64::MAX], Sought::whole_span);
+        [self.from_ns.max(from_ns), self.to_ns.min(to_ns)]
     }
 
     fn fits(&self, row: &Row) -> bool {
@@ -80,13 +90,20 @@ impl Query {
             && (self.apps.is_empty()
                 || self.apps.contains(&row.app)
                 || self.apps.contains(&row.master))
+            && self.alert.as_ref().is_none_or(|alert| alert.fits(row))
             && row.first_ns <= self.to_ns
             && row.last_ns >= self.from_ns
     }
 
-    /// Whether a packet of a fitting flow is asked for.
-    fn accepts(&mut self, packet: &Packet<'_>) -> bool {
+    /// Whether a packet is asked for that is of a fitting flow, or where no flows are asked for; if
+    /// the alert `names` its flow, the alert's time does not matter.
+    fn accepts(&mut self, packet: &Packet<'_>, names: bool) -> bool {
         (self.from_ns..=self.to_ns).contains(&packet.time_ns)
+            && self.alert.as_ref().is_none_or(|alert| {
+                names
+                    || (alert.is_then(packet.time_ns)
+                        && (!alert.is_of_devices() || alert.holds_packet(packet)))
+            })
             && self.filter.as_mut().is_none_or(|filter| filter.accepts(packet))
     }
 
@@ -97,6 +114,13 @@ impl Query {
             rows = index.by_id(flow)?;
         } else if let Some(community) = &self.community {
             rows = index.by_community(community)?;
+        } else if let Some((alert, hosts)) = self.alert.as_ref().and_then(Sought::with_hosts) {
+            for flow in alert.flows() {
+                rows.extend(index.by_id(flow)?);
+            }
+            for host in hosts {
+                rows.extend(index.by_host(host)?);
+            }
         } else if !self.hosts.is_empty() && self.hosts.iter().all(|host| host.single().is_some()) {
             for host in self.hosts.iter().filter_map(Network::single) {
                 rows.extend(index.by_host(host)?);
@@ -134,9 +158,9 @@ pub(super) fn search(
     let cannot = || format!("cannot read {}", path.display());
     progress.files += 1;
     let mut index = if query.no_index { None } else { Index::of(path) };
-    let is_outside = |index: &Index| {
-        index.packets > 0 && (index.newest_ns < query.from_ns || index.oldest_ns > query.to_ns)
-    };
+    let [from_ns, to_ns] = query.span();
+    let is_outside =
+        |index: &Index| index.packets > 0 && (index.newest_ns < from_ns || index.oldest_ns > to_ns);
     if index.as_ref().is_some_and(is_outside) {
         progress.skipped += 1;
         return Ok(true);
@@ -192,7 +216,7 @@ fn through(
             break;
         }
         let (packet, layout) = reader.current()?;
-        if query.accepts(&packet) && !to.take(&packet, layout)? {
+        if query.accepts(&packet, false) && !to.take(&packet, layout)? {
             return Ok(false);
         }
         reader.step();
@@ -210,8 +234,8 @@ fn parts(
     to: &mut impl Take,
 ) -> anyhow::Result<bool> {
     let segments = index.segments()?;
-    let fits =
-        |segment: &Segment| segment.oldest_ns <= query.to_ns && segment.newest_ns >= query.from_ns;
+    let [from_ns, to_ns] = query.span();
+    let fits = |segment: &Segment| segment.oldest_ns <= to_ns && segment.newest_ns >= from_ns;
     let mut runs: Vec<[u64; 2]> = Vec::new();
     for (at, segment) in segments.iter().enumerate().filter(|(_, segment)| fits(segment)) {
         let end = segments.get(at + 1).map_or(index.data_bytes, |next| next.offset);
@@ -254,9 +278,10 @@ fn places(
         let range = number * part..(number + 1) * part;
         offsets.clear();
         for row in &rows {
+            let names = query.alert.as_ref().is_some_and(|alert| alert.names(row));
             index.offsets(row, |offset| {
                 if range.contains(&offset) {
-                    offsets.push(offset);
+                    offsets.push((offset, names));
                 }
             })?;
         }
@@ -270,21 +295,21 @@ fn places(
 
 fn visit(
     blocks: &mut Blocks<'_>,
-    offsets: &[u64],
+    offsets: &[(u64, bool)],
     query: &mut Query,
     progress: &mut Progress,
     to: &mut impl Take,
 ) -> anyhow::Result<bool> {
-    for (at, offset) in offsets.iter().enumerate() {
-        let dense = offsets.get(at + 8).is_some_and(|later| later - offset < 1 << 18);
-        if !dense && let Some(later) = offsets.get(at + AHEAD) {
+    for (at, (offset, names)) in offsets.iter().enumerate() {
+        let dense = offsets.get(at + 8).is_some_and(|(later, _)| later - offset < 1 << 18);
+        if !dense && let Some((later, _)) = offsets.get(at + AHEAD) {
             let length = std::num::NonZeroU64::new(4096);
             // Advice that is not taken costs time only.
             fadvise(blocks.file, *later, length, Advice::WillNeed).ok();
         }
         let bytes = if dense { MANY_BYTES } else { FEW_BYTES };
         let (packet, layout) = blocks.packet(*offset, bytes, &mut progress.read_bytes)?;
-        if query.accepts(&packet) && !to.take(&packet, layout)? {
+        if query.accepts(&packet, *names) && !to.take(&packet, layout)? {
             return Ok(false);
         }
         if at % 1024 == 1023 && !to.progress(progress)? {

@@ -1,5 +1,6 @@
 //! `weir extract`: packets back out of what was recorded, by flow, host, application, time or filter.
 
+mod alert;
 mod find;
 mod out;
 pub(crate) mod time;
@@ -20,6 +21,7 @@ use crate::live::EngineArgs;
 use crate::packets;
 use crate::record::choice::{Filter, Network};
 use crate::units::Quantity;
+use alert::Sought;
 use find::{Progress, Query};
 use out::{Capture, Out, Pace, Way};
 
@@ -29,6 +31,7 @@ use out::{Capture, Out, Pace, Way};
 /// application is found through the index of each file; a file without one is read as a whole, twice
 /// (`weir index` makes it). Packets come in the order of the files' names, and within a file in its own.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub(crate) struct ExtractArgs {
     /// Capture files, or directories of them.
     #[arg(value_name = "PATH", required = true)]
@@ -62,6 +65,11 @@ pub(crate) struct ExtractArgs {
     #[arg(long = "app", value_name = "NAME", value_delimiter = ',')]
     apps: Vec<String>,
 
+    /// Only packets of this alert: of the host that it is about while it was active and the minute
+    /// before, or its window, and of the flows that it names. By its id, as `weir alerts --json` shows it.
+    #[arg(long, short = 'a', value_name = "ID", value_parser = alert::id)]
+    alert: Option<u64>,
+
     /// The file to write; standard output by default, for `| tcpdump -r -`.
     #[arg(long, short = 'w', value_name = "FILE")]
     write: Option<PathBuf>,
@@ -82,6 +90,10 @@ pub(crate) struct ExtractArgs {
     /// With --replay, times as fast: 10, 0.5, or `max`.
     #[arg(long, value_name = "TIMES", default_value = "1", value_parser = speed)]
     speed: Speed,
+
+    /// With --replay, begin once a program listens on the interface, as `tcpdump -i IF` does.
+    #[arg(long, requires = "replay")]
+    wait_for_reader: bool,
 
     /// Read whole files, though there may be indexes.
     #[arg(long)]
@@ -110,11 +122,18 @@ fn speed(text: &str) -> Result<Speed, String> {
 
 /// Runs the command.
 pub(crate) fn run(args: &ExtractArgs) -> anyhow::Result<ExitCode> {
-    let mut query = query(args)?;
     let files = index::files(&args.paths)?;
+    let mut query = query(args)?;
+    find_alert(args, &files, &mut query)?;
     let stop = packets::stop_on_signals()?;
     let way = match &args.replay {
-        Some(name) => Way::Interface { target: Target::open(name)?, pace: Pace::new(args.speed.0) },
+        Some(name) => {
+            let target = Target::open(name)?;
+            if args.wait_for_reader && !target.wait_for_reader(&stop)? {
+                return Ok(ExitCode::from(Code::Failed as u8));
+            }
+            Way::Interface { target, pace: Pace::new(args.speed.0) }
+        }
         None if args.wireshark => Way::Capture(Capture::wireshark(args.format)?),
         None => Way::Capture(Capture::to(args.write.as_deref(), args.format)?),
     };
@@ -144,6 +163,18 @@ pub(crate) fn run(args: &ExtractArgs) -> anyhow::Result<ExitCode> {
     Ok(if stop.is_set() { ExitCode::from(Code::Failed as u8) } else { ExitCode::SUCCESS })
 }
 
+fn find_alert(args: &ExtractArgs, files: &[PathBuf], query: &mut Query) -> anyhow::Result<()> {
+    let Some(id) = args.alert else { return Ok(()) };
+    let found = Sought::find(files, id, args.no_index)?;
+    if found.is_of_devices() && query.is_of_flows() {
+        let why =
+            "is about a device, whose packets need be of no flow; choose among them by --filter";
+        return Err(failure(Code::Usage, format!("alert {id:016x} {why}")));
+    }
+    query.alert = Some(found);
+    Ok(())
+}
+
 fn query(args: &ExtractArgs) -> anyhow::Result<Query> {
     let community = args.community_id.as_deref().map(|text| {
         community::digest(text.as_bytes()).ok_or_else(|| {
@@ -161,6 +192,7 @@ fn query(args: &ExtractArgs) -> anyhow::Result<Query> {
         community: community.transpose()?,
         hosts: args.hosts.clone(),
         apps: apps.collect::<anyhow::Result<_>>()?,
+        alert: None,
         no_index: args.no_index,
     })
 }

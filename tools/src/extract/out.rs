@@ -207,12 +207,7 @@ impl Out {
         }
         match self.way {
             Way::Capture(capture) => capture.end()?,
-            Way::Interface { target, .. } => {
-                // Who reads from one that goes now would lose what it has not taken yet.
-                if target.is_made() && !self.stop.is_set() {
-                    live::pause(Duration::from_secs(1));
-                }
-            }
+            Way::Interface { target, .. } => target.close(&self.stop),
         }
         Ok([self.packets, self.bytes, self.dropped])
     }
@@ -226,7 +221,8 @@ impl Take for Out {
                 if !pace.wait(packet.time_ns, &self.stop) {
                     return Ok(false);
                 }
-                packet.link_type == ETHERNET && send(target, packet.bytes)?
+                packet.link_type == ETHERNET
+                    && target.send_patiently(packet.bytes)? == Outcome::Sent
             }
         };
         if taken {
@@ -248,18 +244,6 @@ impl Take for Out {
         }
         Ok(!self.stop.is_set())
     }
-}
-
-/// Sends a frame, again while the queue is full, for a moment.
-fn send(target: &Target, frame: &[u8]) -> anyhow::Result<bool> {
-    for _ in 0..100 {
-        match target.send(frame)? {
-            Outcome::Sent => return Ok(true),
-            Outcome::QueueFull => live::pause(Duration::from_micros(100)),
-            Outcome::TooLong | Outcome::Down | Outcome::Refused => return Ok(false),
-        }
-    }
-    Ok(false)
 }
 
 fn monotonic_ns() -> u64 {

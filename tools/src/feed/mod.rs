@@ -9,7 +9,6 @@ pub(crate) mod target;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::ensure;
 use clap::Args;
@@ -41,10 +40,6 @@ pub(crate) struct FeedArgs {
     #[arg(long)]
     json: bool,
 }
-
-/// How long an interface that was made stays after the last packet: who reads from it would lose
-/// what it has not taken yet.
-const LINGER: Duration = Duration::from_secs(1);
 
 /// Packets by what became of them.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize)]
@@ -100,10 +95,7 @@ pub(crate) fn run(args: &FeedArgs) -> anyhow::Result<ExitCode> {
     writeln!(std::io::stderr(), "feeding {} from engine {name}", target.title())?;
     let mut counts = Counts::default();
     let died = feed(&mut reader, &target, &stop, &mut counts)?;
-    if target.is_made() && !stop.is_set() {
-        live::pause(LINGER);
-    }
-    drop(target);
+    target.close(&stop);
     let summary = if args.json { serde_json::to_string(&counts)? } else { text(&args.to, &counts) };
     exit::print(&summary)?;
     if died { live::ended(reader.attached()) } else { Ok(ExitCode::SUCCESS) }

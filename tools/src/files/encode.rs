@@ -1,7 +1,7 @@
 //! Packets as bytes of a file: pcapng, or pcap with nanoseconds.
 
-use super::Packet;
 use super::note::{Note, OPTION};
+use super::{Packet, alert};
 use crate::pcapng::{Interface, Statistics, Writer};
 
 /// What is written.
@@ -80,6 +80,10 @@ impl Framed {
             self.option(4, 8);
             self.tail.extend(packet.lost.to_le_bytes());
         }
+        if !packet.alerts.is_empty() {
+            self.option(OPTION, alert::bytes(packet.alerts.len()));
+            alert::write(packet.alerts, &mut self.tail);
+        }
         if let Some(note) = packet.note.as_ref().filter(|note| **note != Note::default()) {
             self.option(OPTION, note.bytes());
             note.write(&mut self.tail);
@@ -124,9 +128,13 @@ pub(crate) fn interface(interface: &Interface<'_>) -> Vec<u8> {
     block(|writer| writer.interface(interface).map(drop))
 }
 
-/// The block of what an interface counted.
-pub(crate) fn statistics(interface: u32, counts: &Statistics) -> Vec<u8> {
-    block(|writer| writer.statistics(interface, counts))
+/// The block of what an interface counted, with alerts of which no packet tells.
+pub(crate) fn statistics(interface: u32, counts: &Statistics, alerts: &[u8]) -> Vec<u8> {
+    let mut value = Vec::new();
+    alert::write(alerts, &mut value);
+    let more = [(OPTION, value.as_slice())];
+    let more = more.get(usize::from(alerts.is_empty())..).unwrap_or_default();
+    block(|writer| writer.statistics(interface, counts, more))
 }
 
 fn block(write: impl FnOnce(&mut Writer<&mut Vec<u8>>) -> std::io::Result<()>) -> Vec<u8> {
@@ -173,6 +181,7 @@ mod tests {
             note: Some(Note { flow_id: 5, identity, ..Note::default() }),
             lost,
             comment,
+            alerts: &[],
         };
         let packets = [packet(b"abcde", 0, ""), packet(b"fghi", 3, "äh")];
         for format in [Format::Pcapng, Format::Pcap] {

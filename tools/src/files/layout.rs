@@ -4,7 +4,7 @@
 //! after draft-ietf-opsawg-pcapng, pcap after draft-ietf-opsawg-pcap.
 
 use super::note::{self, Note};
-use super::{Packet, RECORD_BYTES, half, word};
+use super::{Packet, RECORD_BYTES, alert, half, word};
 
 /// Bytes of a file that [`Layout::begin`] wants to see, as far as it has them.
 pub(crate) const BEGIN_BYTES: usize = 28;
@@ -12,6 +12,7 @@ pub(crate) const BEGIN_BYTES: usize = 28;
 pub(crate) const HEAD_BYTES: usize = 16;
 
 const SECTION: u32 = 0x0a0d_0d0a;
+const STATISTICS: u32 = 5;
 const PCAP_HEADER_BYTES: usize = 24;
 
 /// How a file is to be read.
@@ -56,6 +57,8 @@ pub(crate) enum Item<'a> {
     Packet(Packet<'a>),
     /// A section or an interface: packets after it cannot be read without it.
     Layout,
+    /// Alerts of which no packet tells, as [`alert::all`] reads them.
+    Alerts(&'a [u8]),
     Other,
 }
 
@@ -166,6 +169,7 @@ impl Layout {
             note: None,
             lost: 0,
             comment: "",
+            alerts: &[],
         })
     }
 
@@ -186,7 +190,11 @@ impl Layout {
             let interface = self.interface(block.get(8..end)?);
             self.interfaces.push(interface);
         }
-        Some(if matches!(kind, SECTION | 1) { Item::Layout } else { Item::Other })
+        Some(match kind {
+            SECTION | 1 => Item::Layout,
+            STATISTICS => self.statistics(block.get(8..end)?),
+            _ => Item::Other,
+        })
     }
 
     fn interface(&self, body: &[u8]) -> Interface {
@@ -232,6 +240,7 @@ impl Layout {
             note: None,
             lost: 0,
             comment: "",
+            alerts: &[],
         };
         let rest = body.get(20 + kept.next_multiple_of(4)..).unwrap_or_default();
         for (code, value) in options(rest, self.big) {
@@ -245,11 +254,25 @@ impl Layout {
                         u64::from_le_bytes(count)
                     };
                 }
-                note::OPTION => packet.note = packet.note.or_else(|| Note::read(value)),
+                note::OPTION => match alert::read(value) {
+                    Some(alerts) => packet.alerts = alerts,
+                    None => packet.note = packet.note.or_else(|| Note::read(value)),
+                },
                 _ => {}
             }
         }
         Some(Item::Packet(packet))
+    }
+
+    /// What an interface counted; here it matters whether alerts are told of, too.
+    fn statistics<'a>(&self, body: &'a [u8]) -> Item<'a> {
+        let mut options = options(body.get(12..).unwrap_or_default(), self.big);
+        let alerts = options.find_map(
+            |(code, value)| {
+                if code == note::OPTION { alert::read(value) } else { None }
+            },
+        );
+        alerts.map_or(Item::Other, Item::Alerts)
     }
 
     /// A packet without a time, of the section's first interface.
@@ -269,6 +292,7 @@ impl Layout {
             note: None,
             lost: 0,
             comment: "",
+            alerts: &[],
         }))
     }
 }

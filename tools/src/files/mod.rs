@@ -4,6 +4,7 @@
 //! Nothing here knows an engine. What is read may be damaged: a length or a type that cannot be is an
 //! end, never a panic.
 
+pub(crate) mod alert;
 pub(crate) mod encode;
 pub(crate) mod layout;
 pub(crate) mod note;
@@ -29,6 +30,8 @@ pub(crate) struct Packet<'a> {
     pub(crate) lost: u64,
     /// Empty: none.
     pub(crate) comment: &'a str,
+    /// Alerts that began, went on or ended about then, as [`alert::all`] reads them.
+    pub(crate) alerts: &'a [u8],
 }
 
 /// Bytes of a record at most; what claims to be longer is damage.

@@ -23,7 +23,7 @@ pub(crate) const ENTERPRISE: u32 = 32473;
 /// A custom option in binary that may be copied.
 pub(crate) const OPTION: u16 = 2989;
 
-const MAGIC: &[u8; 4] = b"WEIR";
+pub(super) const MAGIC: &[u8; 4] = b"WEIR";
 const SHORT_BYTES: usize = 28;
 const LONG_BYTES: usize = 88;
 

@@ -45,6 +45,18 @@ pub(crate) fn parse(link_type: u32, frame: &[u8]) -> Option<Found> {
     Some(found)
 }
 
+/// The addresses at both ends of a packet of IP, and those that one of ARP is about.
+pub(crate) fn ends(link_type: u32, frame: &[u8]) -> Option<[[u8; 16]; 2]> {
+    let (kind, at, _) = network(link_type, frame)?;
+    if kind != 0x0806 {
+        return parse(link_type, frame).map(|found| found.key.addresses);
+    }
+    let message = frame.get(at..)?;
+    // Ethernet, IPv4, and the lengths of their addresses.
+    message.starts_with(&[0, 1, 8, 0, 6, 4]).then_some(())?;
+    Some([mapped(message, 14)?, mapped(message, 24)?])
+}
+
 /// The kind of what lies above the link, where it begins, and the innermost VLAN.
 fn network(link_type: u32, frame: &[u8]) -> Option<(u16, usize, u16)> {
     let by_version = |at: usize| match frame.get(at)? >> 4 {
@@ -83,12 +95,8 @@ fn v4(packet: &[u8]) -> Option<Found> {
     if packet.first()? >> 4 != 4 || header < 20 {
         return None;
     }
-    let address = |at: usize| {
-        let octets: [u8; 4] = packet.get(at..at + 4)?.try_into().ok()?;
-        Some(std::net::Ipv4Addr::from(octets).to_ipv6_mapped().octets())
-    };
     let l4 = *packet.get(9)?;
-    let key = Key { addresses: [address(12)?, address(16)?], l4, ..Key::default() };
+    let key = Key { addresses: [mapped(packet, 12)?, mapped(packet, 16)?], l4, ..Key::default() };
     let place = half(packet, 6, true);
     let is_first = place.trailing_zeros() >= 13;
     let fragment = (place & 0x3fff != 0).then(|| (u32::from(half(packet, 4, true)), is_first));
@@ -97,6 +105,12 @@ fn v4(packet: &[u8]) -> Option<Found> {
         ports(&mut found.key, packet.get(header..).unwrap_or_default());
     }
     Some(found)
+}
+
+/// An IPv4 address, as mapped to IPv6.
+fn mapped(bytes: &[u8], at: usize) -> Option<[u8; 16]> {
+    let octets: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
+    Some(std::net::Ipv4Addr::from(octets).to_ipv6_mapped().octets())
 }
 
 fn v6(packet: &[u8]) -> Option<Found> {
@@ -192,6 +206,16 @@ mod tests {
     }
 
     #[test]
+    fn arp_is_about_two_addresses() {
+        let mut frame = vec![0; 12];
+        frame.extend([0x81, 0, 0, 5, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
+        frame.extend([2, 0, 0, 0, 0, 1, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2]);
+        let address = |text: &str| crate::flow::from_ip(text.parse().unwrap());
+        assert_eq!(ends(1, &frame), Some([address("10.0.0.1"), address("10.0.0.2")]));
+        assert_eq!((parse(1, &frame), ends(1, &frame[..40])), (None, None));
+    }
+
+    #[test]
     fn later_pieces_have_the_ports_of_the_first() {
         let mut first = frame();
         first[22 + 6] = 0x20;
@@ -209,6 +233,7 @@ mod tests {
         #[test]
         fn any_frame_is_survived(link_type in 0_u32..300, frame: Vec<u8>) {
             let _ = (parse(link_type, &frame), vlans(link_type, &frame).count());
+            let _ = ends(link_type, &frame);
         }
     }
 }

@@ -11,6 +11,7 @@ use std::path::Path;
 use super::format::{Builder, Row};
 use super::lookup::path_of;
 use crate::files::Packet;
+use crate::files::alert;
 use crate::files::layout::Item;
 use crate::files::note::{Key, Note};
 use crate::files::reader::{Ended, Reader};
@@ -97,8 +98,10 @@ pub(crate) fn scan(path: &Path) -> io::Result<Option<(Builder, Scanned)>> {
                     builder.learn(row, note);
                 }
                 builder.packet(block.offset, packet.time_ns, packet.wire_bytes, row);
+                alert::all(packet.alerts).for_each(|alert| builder.alert(alert));
             }
             Item::Layout => builder.layout(block.offset),
+            Item::Alerts(told) => alert::all(told).for_each(|alert| builder.alert(alert)),
             Item::Other => {}
         }
     }

@@ -10,9 +10,13 @@
 //! | rows | one a flow, in the order of their community ids ([`ROW_BYTES`]) |
 //! | by id, by host, by application, by master | numbers of rows in that order (4); a row is there twice by host: number times 2, plus 1 for the second address |
 //! | lists | the places of each row's packets: differences, in units, as LEB128 |
+//! | alerts | those that the file tells of, each once, in its newest state ([`alert::ALERT_BYTES`]) |
 //!
 //! Flows of several rows are fine: what is looked up are all rows that match.
 
+use std::collections::BTreeMap;
+
+use crate::files::alert::{self, Named};
 use crate::files::note::{Community, Key, Note};
 
 /// What an index's name ends with, after the file's whole name.
@@ -27,6 +31,8 @@ pub(crate) const ROW_BYTES: usize = 128;
 pub(crate) const SEGMENT_BYTES: usize = 24;
 /// Bytes of a file that one segment is of, at least.
 const SEGMENT: u64 = 1 << 18;
+/// Alerts of one file at most; of more the later ones are not known to the index.
+const ALERTS: usize = 1 << 16;
 
 /// A flow in a file.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -132,6 +138,7 @@ pub(crate) struct Builder {
     lists: Vec<List>,
     packets: u64,
     list_bytes: usize,
+    alerts: BTreeMap<u64, Named>,
 }
 
 impl Builder {
@@ -145,6 +152,14 @@ impl Builder {
             lists: Vec::new(),
             packets: 0,
             list_bytes: 0,
+            alerts: BTreeMap::new(),
+        }
+    }
+
+    /// The file tells of this alert.
+    pub(crate) fn alert(&mut self, alert: Named) {
+        if self.alerts.len() < ALERTS || self.alerts.contains_key(&alert.id) {
+            self.alerts.insert(alert.id, alert);
         }
     }
 
@@ -200,6 +215,7 @@ impl Builder {
         self.rows.len() * (ROW_BYTES + size_of::<List>() + 32)
             + 2 * self.list_bytes
             + self.segments.len() * SEGMENT_BYTES
+            + self.alerts.len() * 2 * alert::ALERT_BYTES
     }
 
     /// Packets so far.
@@ -244,7 +260,8 @@ impl Builder {
         }
         let oldest = self.segments.iter().map(|segment| segment.oldest_ns).min().unwrap_or(0);
         let newest = self.segments.iter().map(|segment| segment.newest_ns).max().unwrap_or(0);
-        let counts = [self.layout.len(), self.segments.len(), rows.len(), lists.len()];
+        let alerts = self.alerts.len();
+        let counts = [self.layout.len(), self.segments.len(), rows.len(), lists.len(), alerts];
         let counts = counts.map(|count| u64::try_from(count).unwrap_or(0));
         let mut out = Vec::with_capacity(HEAD_BYTES + lists.len() + rows.len() * 160);
         out.extend(MAGIC);
@@ -265,6 +282,9 @@ impl Builder {
         }
         orders(&rows, &mut out);
         out.extend(lists);
+        for alert in self.alerts.values() {
+            alert.write(&mut out);
+        }
         out
     }
 }

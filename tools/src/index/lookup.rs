@@ -10,6 +10,7 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use super::format::{
     ENDING, HEAD_BYTES, MAGIC, ROW_BYTES, Row, SEGMENT_BYTES, Segment, long, pull,
 };
+use crate::files::alert::{self, ALERT_BYTES, Named};
 use crate::files::note::Community;
 
 /// See the module.
@@ -25,6 +26,7 @@ pub(crate) struct Index {
     rows: u64,
     places: Places,
     list_bytes: u64,
+    alert_bytes: u64,
 }
 
 /// Where its sections begin.
@@ -75,9 +77,11 @@ impl Index {
             return Ok(None);
         }
         let word = |number: usize| long(&head, 8 * number);
-        let [layout, segments, rows, list_bytes] = [6, 7, 8, 9].map(word);
+        let [layout, segments, rows, list_bytes, alerts] = [6, 7, 8, 9, 10].map(word);
         let Some(places) = Places::new(layout, segments, rows) else { return Ok(None) };
-        if places.lists.checked_add(list_bytes) != Some(size) || word(5) == 0 {
+        let alert_bytes = alerts.saturating_mul(ALERT_BYTES as u64);
+        let end = places.lists.checked_add(list_bytes);
+        if end.and_then(|end| end.checked_add(alert_bytes)) != Some(size) || word(5) == 0 {
             return Ok(None);
         }
         Ok(Some(Index {
@@ -90,12 +94,13 @@ impl Index {
             rows,
             places,
             list_bytes,
+            alert_bytes,
         }))
     }
 
     /// Bytes of the index.
     pub(crate) const fn bytes(&self) -> u64 {
-        self.places.lists + self.list_bytes
+        self.places.lists + self.list_bytes + self.alert_bytes
     }
 
     /// Flows in it.
@@ -168,6 +173,12 @@ impl Index {
         })?;
         found.extend(masters.into_iter().filter(|row| row.app != wanted));
         Ok(found)
+    }
+
+    /// Alerts that the file tells of.
+    pub(crate) fn alerts(&self) -> io::Result<Vec<Named>> {
+        let bytes = self.section([self.places.lists + self.list_bytes, self.alert_bytes])?;
+        Ok(alert::all(&bytes).collect())
     }
 
     /// Shows the places of a row's packets to `each`, in their order.

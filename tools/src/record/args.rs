@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use weir_shm::alerts::Severity;
 
 use super::choice::{CutOff, Network};
 use super::trigger::TriggerArgs;
+use crate::alerts::severity;
 use crate::exit::{Code, failure};
 use crate::files::encode::Format;
 use crate::index;
@@ -40,6 +42,10 @@ pub(crate) struct RecordArgs {
     /// pair.
     #[arg(long, value_name = "IF")]
     pub(super) tap: Option<String>,
+
+    /// With --tap, begin once a program listens on the interface, as `tcpdump -i IF` does.
+    #[arg(long, requires = "tap")]
+    pub(super) wait_for_reader: bool,
 
     /// What files are named after.
     #[arg(long, value_name = "TEXT", default_value = "weir", value_parser = prefix)]
@@ -77,6 +83,11 @@ pub(crate) struct RecordArgs {
     #[arg(long)]
     pub(super) risk: bool,
 
+    /// Only packets of hosts and flows that an alert names, of this severity at least (low, medium,
+    /// high, severe), while it is active and --after it; with --pretrigger those before it, too.
+    #[arg(long, value_name = "SEVERITY", num_args = 0..=1, require_equals = true, default_missing_value = "low", value_parser = severity)]
+    pub(super) alert: Option<Severity>,
+
     /// Only one of N flows, the same ones in every run; and packets of no flow.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) sample: Option<u64>,
@@ -93,7 +104,8 @@ pub(crate) struct RecordArgs {
     #[arg(long = "snap-app", value_name = "NAME=BYTES", value_delimiter = ',', value_parser = snap)]
     pub(super) snap_apps: Vec<(String, u64)>,
 
-    /// Keep the last SECONDS in memory and write them, and what comes then, only when triggered.
+    /// Keep the last SECONDS in memory and write them, and what comes then, only when triggered; with
+    /// --alert also what an alert names, once it does.
     #[arg(long, value_name = "SECONDS", value_parser = time)]
     pub(super) pretrigger: Option<u64>,
 
@@ -101,7 +113,7 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_name = "BYTES", default_value = "256MiB", value_parser = size)]
     pub(super) pretrigger_memory: u64,
 
-    /// How long is written after a trigger.
+    /// How long is written after a trigger, and after the end of an alert.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = time)]
     pub(super) after: u64,
 

@@ -7,7 +7,7 @@ use weir_shm::bpf::Program;
 
 use super::flows::FlowState;
 use crate::files::Packet;
-use crate::files::note::{Community, Key};
+use crate::files::note::Community;
 use crate::files::wire;
 use crate::flow::from_ip;
 use crate::packets;
@@ -35,6 +35,11 @@ impl Network {
             return Err(wrong());
         }
         Ok(Network { address: from_ip(address), bits: bits + 128 - whole })
+    }
+
+    /// So many first bits of an address, as mapped to IPv6.
+    pub(crate) const fn new(address: [u8; 16], bits: u32) -> Network {
+        Network { address, bits }
     }
 
     /// The address, where it is one only.
@@ -119,7 +124,7 @@ impl Choice {
         let snap = if self.snap_apps.is_empty() {
             self.snap
         } else {
-            of_app(flow.note.app).or_else(|| of_app(flow.note.master)).or(self.snap)
+            of_app(flow.app).or_else(|| of_app(flow.master)).or(self.snap)
         };
         Verdict::Keep(snap.unwrap_or(usize::MAX))
     }
@@ -130,13 +135,12 @@ impl Choice {
         {
             return false;
         }
-        let is_app = |note: &FlowState| {
-            self.apps.contains(&note.note.app) || self.apps.contains(&note.note.master)
-        };
+        let is_app =
+            |flow: &FlowState| self.apps.contains(&flow.app) || self.apps.contains(&flow.master);
         if !self.apps.is_empty() && !flow.is_some_and(is_app) {
             return false;
         }
-        if self.unknown && flow.is_none_or(|flow| (flow.note.app, flow.note.master) != (0, 0)) {
+        if self.unknown && flow.is_none_or(|flow| flow.apps() != (0, 0)) {
             return false;
         }
         if self.risk && !flow.is_some_and(|flow| flow.has_risk) {
@@ -150,12 +154,11 @@ impl Choice {
         if self.hosts.is_empty() {
             return true;
         }
-        let within = |key: &Key| {
-            key.addresses.iter().any(|address| self.hosts.iter().any(|host| host.holds(address)))
+        let within = |ends: [[u8; 16]; 2]| {
+            ends.iter().any(|address| self.hosts.iter().any(|host| host.holds(address)))
         };
-        let known = flow.and_then(|flow| flow.identity.as_ref()).map(|(key, _)| key);
-        known.is_some_and(within)
-            || wire::parse(packet.link_type, packet.bytes).is_some_and(|found| within(&found.key))
+        let known = flow.and_then(|flow| flow.identity.as_ref()).map(|(key, _)| key.addresses);
+        known.is_some_and(within) || wire::ends(packet.link_type, packet.bytes).is_some_and(within)
     }
 }
 
@@ -164,7 +167,7 @@ fn number(flow: &FlowState) -> u64 {
     let of = |digest: &Community| {
         digest.first_chunk().map_or(0, |chunk: &[u8; 8]| u64::from_le_bytes(*chunk))
     };
-    flow.identity.as_ref().map_or(flow.note.flow_id, |(_, community)| of(community))
+    flow.identity.as_ref().map_or(flow.flow_id, |(_, community)| of(community))
 }
 
 /// A capture filter for packets of any link type.

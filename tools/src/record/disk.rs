@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 
 use rustix::fs::{FallocateFlags, OFlags, fallocate};
 
@@ -101,7 +101,7 @@ impl Disk {
 
     /// Obeys until nobody can order any more.
     pub(super) fn run(&mut self, orders: &Receiver<Order>) {
-        for order in orders {
+        while let Some(order) = self.next(orders) {
             match order {
                 Order::Open(name) => self.begin(name),
                 Order::Write { block, length, offset, whole, packets } => {
@@ -112,6 +112,22 @@ impl Disk {
             }
         }
         self.land_all();
+    }
+
+    /// The next order. While none is there, what is being written lands: who orders may wait for the
+    /// memory. None once nobody can order any more.
+    fn next(&mut self, orders: &Receiver<Order>) -> Option<Order> {
+        loop {
+            match orders.try_recv() {
+                Ok(order) => return Some(order),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => {}
+            }
+            let flies = self.ring.as_ref().is_some_and(|ring| ring.flying() > 0);
+            if !flies || !self.land(true) {
+                return orders.recv().ok();
+            }
+        }
     }
 
     fn begin(&mut self, name: PathBuf) {

@@ -1,17 +1,21 @@
 //! Packets become files: when one ends and the next begins, which interfaces it tells of, its index.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::flows::FlowState;
 use super::retain;
 use super::sink::Sink;
 use crate::files::Packet;
+use crate::files::alert::{self, Named};
 use crate::files::encode::{self, Format, Framed};
 use crate::index::format::{Builder, Row};
 use crate::pcapng::{Interface, Statistics};
 
 /// Between two tries to begin a file after one failed.
 const AGAIN_NS: u64 = 1_000_000_000;
+/// Alerts of which one file tells when it begins, and that wait to be told of, at most.
+const ALERTS: usize = 1 << 12;
 
 /// What files are to be like.
 #[derive(Clone, Debug)]
@@ -72,6 +76,11 @@ pub(super) struct Files {
     /// Dropped here since the last packet that was written.
     lost: u64,
     lost_in_file: u64,
+    /// Alerts of which the file is to tell yet, and those that are active, of which every file tells.
+    alerts: BTreeMap<u64, Named>,
+    active: BTreeMap<u64, Named>,
+    /// The next ones of the former, as bytes.
+    alert_bytes: Vec<u8>,
     first_packet_ns: u64,
     last_packet_ns: u64,
 }
@@ -95,6 +104,9 @@ impl Files {
             failed_ns: None,
             lost: 0,
             lost_in_file: 0,
+            alerts: BTreeMap::new(),
+            active: BTreeMap::new(),
+            alert_bytes: Vec::new(),
             first_packet_ns: 0,
             last_packet_ns: 0,
         }
@@ -108,6 +120,18 @@ impl Files {
     /// Packets were lost before they came here.
     pub(super) const fn missed(&mut self, packets: u64) {
         self.lost += packets;
+    }
+
+    /// An alert began, goes on or ended: the file tells of it. Beyond a number, of no more.
+    pub(super) fn alert(&mut self, alert: &Named) {
+        if alert.end_ns != 0 {
+            self.active.remove(&alert.id);
+        } else if self.active.len() < ALERTS {
+            self.active.insert(alert.id, *alert);
+        }
+        if self.alerts.len() < ALERTS || self.alerts.contains_key(&alert.id) {
+            self.alerts.insert(alert.id, *alert);
+        }
     }
 
     /// Has a file ready for a packet; `now_ns` is a clock that never goes back. Else what becomes of
@@ -145,8 +169,9 @@ impl Files {
                 Outcome::DiskSlow
             };
         };
-        let packet = Packet { lost: self.lost, ..*packet };
-        self.framed.frame(self.shape.format, &packet, interface);
+        let told = self.next_alerts();
+        let whole = Packet { lost: self.lost, alerts: &self.alert_bytes, ..*packet };
+        self.framed.frame(self.shape.format, &whole, interface);
         let bytes = self.framed.head().len() + packet.bytes.len() + self.framed.tail().len();
         if bytes >= super::sink::BLOCK_BYTES {
             return Outcome::TooLong;
@@ -165,19 +190,34 @@ impl Files {
             let row = flow.map(|flow| self.row(flow));
             self.builder.packet(offset, packet.time_ns, packet.wire_bytes, row);
         }
+        self.told(told);
         Outcome::Written
+    }
+
+    /// Puts the next alerts of which the file is to tell into `alert_bytes`; how many.
+    fn next_alerts(&mut self) -> usize {
+        self.alert_bytes.clear();
+        let next = self.alerts.values().take(alert::MOST);
+        next.for_each(|alert| alert.write(&mut self.alert_bytes));
+        self.alerts.len().min(alert::MOST)
+    }
+
+    /// The file tells of the first of the alerts.
+    fn told(&mut self, alerts: usize) {
+        let told = std::iter::from_fn(|| self.alerts.pop_first()).take(alerts);
+        told.for_each(|(_, alert)| self.builder.alert(alert));
     }
 
     /// The flow's row in the index of the file.
     fn row(&mut self, flow: &mut FlowState) -> u32 {
         if flow.row_serial != self.serial {
             let (key, community) = flow.identity.unwrap_or_default();
-            flow.row = self.builder.row(Row::new(&flow.note, key, community));
+            flow.row = self.builder.row(Row::new(&flow.as_note(), key, community));
             flow.row_serial = self.serial;
-            flow.row_app = (flow.note.app, flow.note.master);
-        } else if flow.row_app != (flow.note.app, flow.note.master) {
-            self.builder.learn(flow.row, &flow.note);
-            flow.row_app = (flow.note.app, flow.note.master);
+            flow.row_app = flow.apps();
+        } else if flow.row_app != flow.apps() {
+            self.builder.learn(flow.row, &flow.as_note());
+            flow.row_app = flow.apps();
         }
         flow.row
     }
@@ -233,6 +273,9 @@ impl Files {
         self.builder = Builder::new(unit(*format));
         self.first_packet_ns = packet.time_ns;
         self.lost_in_file = 0;
+        for (id, alert) in &self.active {
+            self.alerts.entry(*id).or_insert(*alert);
+        }
         if *format == Format::Pcapng {
             self.builder.layout(0);
         } else {
@@ -291,12 +334,15 @@ impl Files {
                 accepted: self.sink.packets(),
                 delivered: self.sink.packets(),
             };
-            let block = encode::statistics(0, &counts);
+            self.next_alerts();
+            let block = encode::statistics(0, &counts, &self.alert_bytes);
             if self.sink.has_room(block.len()) {
                 self.sink.put(&block);
                 self.sink.whole(false);
             }
         }
+        // What does not fit there, the index knows.
+        self.told(usize::MAX);
         let builder = std::mem::replace(&mut self.builder, Builder::new(1));
         self.sink.close(self.shape.index.then(|| Box::new(builder)));
     }

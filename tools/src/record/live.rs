@@ -5,6 +5,7 @@ use weir_dpi::risk::Risks;
 use weir_shm::packets::{Held, Next, PacketReader};
 use weir_shm::{FlowRead, FlowView};
 
+use super::alerts::Watch;
 use super::flows::FlowState;
 use super::recorder::Recorder;
 use super::trigger::Trigger;
@@ -27,6 +28,7 @@ pub(super) fn run(
     recorder: &mut Recorder,
     stop: &Stop,
     trigger: &Trigger,
+    watch: &mut Watch,
 ) -> anyhow::Result<bool> {
     let source = or_ethernet(reader.link_type());
     let mut view = FlowView::default();
@@ -37,6 +39,7 @@ pub(super) fn run(
             if let Some(wanted) = trigger.take() {
                 recorder.trigger(wanted);
             }
+            watch.look(reader.attached(), recorder);
             if stop.is_set() {
                 return Ok(false);
             }
@@ -55,12 +58,16 @@ pub(super) fn run(
             Next::Missed(packets) => recorder.missed(packets),
             Next::Empty => {
                 recorder.now_ns = super::monotonic_ns();
-                recorder.idle()?;
-                reader.wait(Some(LOOK));
+                if !recorder.idle()? {
+                    reader.wait(Some(LOOK));
+                }
                 left = 0;
             }
-            Next::Ended => return Ok(false),
-            Next::Died => return Ok(true),
+            end @ (Next::Ended | Next::Died) => {
+                // Those that ended with the engine.
+                watch.look(reader.attached(), recorder);
+                return Ok(matches!(end, Next::Died));
+            }
         }
     }
 }
@@ -85,6 +92,7 @@ fn packet<'a>(reader: &'a PacketReader, held: &'a Held, source: u32) -> Packet<'
         note,
         lost: 0,
         comment: "",
+        alerts: &[],
     }
 }
 

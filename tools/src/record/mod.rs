@@ -4,7 +4,9 @@
 //! the engine never waits. One thread takes packets from the rings and fills blocks of memory
 //! (`sink`), another writes them (`disk`).
 
+mod alerts;
 mod args;
+mod asked;
 pub(crate) mod choice;
 mod disk;
 mod files;
@@ -30,6 +32,7 @@ use crate::files::encode::Format;
 use crate::packets::{self, ETHERNET, PacketArgs, link_title, or_ethernet, sources};
 use crate::{exit, live as engines};
 
+use alerts::Watch;
 pub(crate) use args::RecordArgs;
 use choice::{Choice, Filter};
 use flows::Flows;
@@ -103,10 +106,13 @@ fn record_live(
         anyhow::ensure!(source == ETHERNET, "packets are {title}, and an interface takes Ethernet");
     }
     let choice = choice(args, false)?;
-    let mut recorder = recorder(args, choice, (name, description), Some(TICK_NS))?;
+    let tick_ns = args.sync.every_ns().map_or(TICK_NS, |every| every.min(TICK_NS));
+    let mut recorder = recorder(args, choice, (name, description), Some(tick_ns))?;
     say(&format!("recording engine {}: {}", reader.attached().info().name, title(args, &recorder)));
-    let died = live::run(&mut reader, &mut recorder, stop, trigger);
-    let died = finish(&mut recorder, died)?;
+    wait_for_reader(args, &recorder, stop)?;
+    let mut watch = Watch::new(reader.attached(), args.alert);
+    let died = live::run(&mut reader, &mut recorder, stop, trigger, &mut watch);
+    let died = finish(&mut recorder, stop, died)?;
     let summary = Summary::new(&recorder, Some(&reader));
     print(args, &summary)?;
     if died {
@@ -124,8 +130,10 @@ fn record_files(
     let description = format!("{} files", files.len());
     let choice = choice(args, true)?;
     let mut recorder = recorder(args, choice, ("files".to_owned(), description), None)?;
-    let done = offline::run(&files, &mut recorder, stop, trigger);
-    finish(&mut recorder, done)?;
+    say(&format!("recording {} files: {}", files.len(), title(args, &recorder)));
+    wait_for_reader(args, &recorder, stop)?;
+    let done = offline::run(&files, &mut recorder, stop, trigger, args.alert);
+    finish(&mut recorder, stop, done)?;
     let summary = Summary::new(&recorder, None);
     print(args, &summary)?;
     if summary.lost() > 0 {
@@ -135,9 +143,27 @@ fn record_files(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Ends the files, also where it did not go well.
-fn finish<T>(recorder: &mut Recorder, result: anyhow::Result<T>) -> anyhow::Result<T> {
+fn wait_for_reader(
+    args: &RecordArgs,
+    recorder: &Recorder,
+    stop: &packets::Stop,
+) -> anyhow::Result<()> {
+    if let Some(target) = recorder.target.as_ref().filter(|_| args.wait_for_reader) {
+        target.wait_for_reader(stop)?;
+    }
+    Ok(())
+}
+
+/// Ends the files and the interface, also where it did not go well.
+fn finish<T>(
+    recorder: &mut Recorder,
+    stop: &packets::Stop,
+    result: anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let ended = recorder.finish();
+    if let Some(target) = recorder.target.take() {
+        target.close(stop);
+    }
     let value = result?;
     ended?;
     Ok(value)
@@ -224,12 +250,17 @@ fn recorder(
     let target = args.tap.as_deref().map(Target::open).transpose()?;
     let memory = match args.pretrigger {
         None => None,
-        Some(span_ns) => {
-            Some(Memory::new(span_ns, args.after, usize::try_from(args.pretrigger_memory)?))
-        }
+        Some(span_ns) => Some(Memory::new(span_ns, usize::try_from(args.pretrigger_memory)?)),
     };
     let flows = Flows::new(usize::try_from(args.flows)?);
-    let ways = Ways { files, target, memory };
+    let ways = Ways {
+        files,
+        target,
+        memory,
+        waits: !args.sources.is_empty(),
+        by_alert: args.alert.is_some(),
+        after_ns: args.after,
+    };
     Ok(Recorder::new(choice, flows, ways, args.comments && args.format == Format::Pcapng))
 }
 

@@ -7,11 +7,13 @@ use std::path::PathBuf;
 
 use ahash::RandomState;
 use anyhow::Context;
+use weir_shm::alerts::Severity;
 
 use super::flows::{FlowId, hasher};
 use super::recorder::Recorder;
 use super::trigger::Trigger;
 use crate::files::Packet;
+use crate::files::alert;
 use crate::files::note::{Community, Key, Note};
 use crate::files::reader::{Ended, Reader};
 use crate::files::wire::{self, Fragments};
@@ -78,6 +80,7 @@ pub(super) fn run(
     recorder: &mut Recorder,
     stop: &Stop,
     trigger: &Trigger,
+    by_alert: Option<Severity>,
 ) -> anyhow::Result<()> {
     let mut numbers = Numbers::new();
     let mut identities: HashMap<FlowId, (Key, Community), _> = HashMap::with_hasher(hasher());
@@ -111,6 +114,10 @@ pub(super) fn run(
             };
             if let Some(note) = &mut packet.note {
                 note.identity = None;
+            }
+            for alert in alert::all(packet.alerts) {
+                recorder.alert(&alert, by_alert.is_some_and(|least| alert.severity >= least as u8));
+                recorder.settle();
             }
             recorder.packet(packet, |state| {
                 state.identity = state.identity.or(identity);

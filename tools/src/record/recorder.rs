@@ -3,17 +3,21 @@
 
 use serde::Serialize;
 
+use super::asked::{Asked, Wanted};
 use super::choice::{Choice, Verdict};
 use super::files::{Files, Outcome};
 use super::flows::{FlowId, FlowState, Flows};
-use super::memory::{Memory, Wanted};
-use crate::feed::target::{self, Target};
+use super::memory::Memory;
+use crate::feed::target::{Outcome as Fed, Target};
 use crate::files::Packet;
+use crate::files::alert::Named;
 use crate::files::note::Note;
+use crate::packets::ETHERNET;
 use crate::{community, names};
 
-/// Packets of memory that are written while one more comes.
+/// Packets of memory that are looked at while one more comes, and while none does.
 const CATCH_UP: usize = 4;
+const CATCH_UP_IDLE: usize = 1 << 13;
 
 /// Packets by what became of them.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize)]
@@ -46,9 +50,16 @@ pub(super) struct Recorder {
     pub(super) files: Option<Files>,
     pub(super) target: Option<Target>,
     pub(super) memory: Option<Memory>,
+    asked: Asked,
+    /// Only what is asked for is recorded, though there be no memory.
+    by_alert: bool,
+    /// Times of the first packet and of the newest.
+    began_ns: u64,
+    newest_ns: u64,
     pub(super) comments: bool,
     pub(super) counts: Counts,
     pub(super) now_ns: u64,
+    waits: bool,
     comment: String,
     scratch: Vec<u8>,
 }
@@ -59,20 +70,30 @@ pub(super) struct Ways {
     pub(super) files: Option<Files>,
     pub(super) target: Option<Target>,
     pub(super) memory: Option<Memory>,
+    /// What comes can wait for the interface.
+    pub(super) waits: bool,
+    /// Packets that alerts name alone are recorded, for so long after an alert's end.
+    pub(super) by_alert: bool,
+    pub(super) after_ns: u64,
 }
 
 impl Recorder {
     pub(super) fn new(choice: Choice, flows: Flows, ways: Ways, comments: bool) -> Recorder {
-        let Ways { files, target, memory } = ways;
+        let Ways { files, target, memory, waits, by_alert, after_ns } = ways;
         Recorder {
             choice,
             flows,
             files,
             target,
             memory,
+            asked: Asked::new(after_ns),
+            by_alert,
+            began_ns: 0,
+            newest_ns: 0,
             comments,
             counts: Counts::default(),
             now_ns: 0,
+            waits,
             comment: String::new(),
             scratch: Vec::new(),
         }
@@ -87,27 +108,36 @@ impl Recorder {
         mut packet: Packet<'_>,
         look: impl FnOnce(&mut FlowState),
     ) -> anyhow::Result<()> {
+        if self.counts.seen == 0 {
+            self.began_ns = packet.time_ns;
+        }
         self.counts.seen += 1;
+        self.newest_ns = self.newest_ns.max(packet.time_ns);
         let id =
             packet.note.filter(|note| note.flow_id != 0).map(|note| (note.shard, note.flow_id));
-        let mut state = id.map(|id| self.flows.state(id));
+        let place = id.map(|id| self.flows.place(id));
+        let mut state = place.and_then(|place| self.flows.at(place));
         if let (Some(state), Some(note)) = (&mut state, packet.note) {
-            let more = (state.note.app, state.note.master) != (note.app, note.master);
-            state.note = Note { identity: None, ..note };
+            let more = state.apps() != (note.app, note.master);
+            state.note(&note);
             // Risks come to be known at any time: looked for at the packets 1, 2, 4, 8 …
             state.looks += 1;
             if more || state.looks.is_power_of_two() {
                 look(state);
             }
         }
+        let alone = self.by_alert && self.memory.is_none();
         match self.choice.decide(&packet, state.as_deref()) {
+            Verdict::Keep(_) if alone && !self.asked.wants(&packet, state.as_deref()) => {
+                Self::count(&mut self.counts.not_chosen)
+            }
             Verdict::Keep(snap) => {
                 packet.bytes = packet.bytes.get(..snap).unwrap_or(packet.bytes);
                 if let Some(state) = state {
                     state.packets += 1;
                     state.bytes += u64::try_from(packet.bytes.len()).unwrap_or(0);
                 }
-                self.keep(&packet, id)
+                self.keep(&packet, id, place)
             }
             Verdict::NotChosen => Self::count(&mut self.counts.not_chosen),
             Verdict::NotSampled => Self::count(&mut self.counts.not_sampled),
@@ -133,23 +163,63 @@ impl Recorder {
     pub(super) fn trigger(&mut self, wanted: Wanted) {
         match &mut self.memory {
             Some(memory) => {
-                super::say(&format!("triggered: {} packets in memory", memory.packets()));
-                memory.trigger(wanted);
+                super::say(&format!("triggered: {} packets in memory", memory.waiting()));
+                self.asked.trigger(wanted, self.newest_ns);
+                memory.look();
             }
             None => super::say("triggered, but there is no --pretrigger: everything is recorded"),
         }
     }
 
-    /// Does what is due when nothing comes.
+    /// An alert began, goes on or ended; if it `chooses`, what it names is asked for.
+    pub(super) fn alert(&mut self, alert: &Named, chooses: bool) {
+        if alert.end_ns != 0 && alert.end_ns < self.began_ns {
+            return;
+        }
+        if chooses {
+            self.asked.alert(alert);
+        }
+        if let Some(files) = &mut self.files {
+            files.alert(alert);
+        }
+    }
+
+    /// Alerts but these are over.
+    pub(super) fn only_alerts(&mut self, active: &[u64]) {
+        self.asked.only(active, self.newest_ns);
+    }
+
+    /// Has what alerts name written, from the oldest packet in memory on, if they name more than before.
+    pub(super) fn settle(&mut self) {
+        let more = self.asked.settle(self.oldest_ns());
+        if let Some(memory) = &mut self.memory {
+            if more {
+                memory.look();
+            } else if self.asked.is_nothing() {
+                memory.rest();
+            }
+        }
+    }
+
+    /// Of the packets that may still be written.
+    fn oldest_ns(&self) -> u64 {
+        let waiting = self.memory.as_ref().and_then(Memory::oldest_ns);
+        waiting.unwrap_or(self.newest_ns).min(self.newest_ns)
+    }
+
+    /// Does what is due when nothing comes. Whether there is more to do.
     ///
     /// # Errors
     /// As [`Recorder::packet`].
-    pub(super) fn idle(&mut self) -> anyhow::Result<()> {
-        while self.catch_up()? {}
+    pub(super) fn idle(&mut self) -> anyhow::Result<bool> {
+        let mut left = CATCH_UP_IDLE;
+        while left > 0 && self.catch_up()? {
+            left -= 1;
+        }
         if let Some(files) = &mut self.files {
             files.look(self.now_ns);
         }
-        Ok(())
+        Ok(left == 0)
     }
 
     /// Waits for the disk, where what comes can wait.
@@ -166,7 +236,7 @@ impl Recorder {
     pub(super) fn finish(&mut self) -> anyhow::Result<()> {
         while self.catch_up()? {}
         if let Some(memory) = &self.memory {
-            self.counts.not_asked_for += memory.packets();
+            self.counts.not_asked_for += memory.waiting();
         }
         if let Some(files) = &mut self.files {
             files.close();
@@ -175,8 +245,13 @@ impl Recorder {
         Ok(())
     }
 
-    fn keep(&mut self, packet: &Packet<'_>, id: Option<FlowId>) -> anyhow::Result<()> {
-        let Some(memory) = &mut self.memory else { return self.write(packet, id) };
+    fn keep(
+        &mut self,
+        packet: &Packet<'_>,
+        id: Option<FlowId>,
+        place: Option<usize>,
+    ) -> anyhow::Result<()> {
+        let Some(memory) = &mut self.memory else { return self.write(packet, place) };
         self.counts.not_asked_for += memory.push(packet, id);
         for _ in 0..CATCH_UP {
             if !self.catch_up()? {
@@ -186,42 +261,42 @@ impl Recorder {
         Ok(())
     }
 
-    /// Writes a packet of the memory, if that was asked for; whether it was.
+    /// Writes a packet of the memory, if it is asked for; whether there was one to look at.
     fn catch_up(&mut self) -> anyhow::Result<bool> {
         let mut bytes = std::mem::take(&mut self.scratch);
-        let next = self.memory.as_mut().and_then(|memory| memory.pop(&mut bytes));
+        let next = self.memory.as_mut().and_then(|memory| memory.next(&mut bytes));
         let any = next.is_some();
-        if let Some((kept, wanted)) = next {
-            if self.is_asked_for(kept.flow, &wanted) {
-                self.write(&kept.packet(&bytes), kept.flow)?;
-            } else {
-                self.counts.not_asked_for += 1;
+        if let Some((kept, number)) = next {
+            let packet = kept.packet(&bytes);
+            let place = kept.flow.map(|id| self.flows.place(id));
+            let state = place.and_then(|place| self.flows.at(place));
+            if self.asked.wants(&packet, state.as_deref()) {
+                self.write(&packet, place)?;
+                if let Some(memory) = &mut self.memory {
+                    memory.written(number);
+                }
             }
         }
         self.scratch = bytes;
         Ok(any)
     }
 
-    fn is_asked_for(&mut self, flow: Option<FlowId>, wanted: &Wanted) -> bool {
-        if *wanted == Wanted::default() {
-            return true;
-        }
-        let identity = flow.and_then(|id| self.flows.state(id).identity);
-        identity.is_some_and(|(key, community)| {
-            wanted.host.is_none_or(|host| key.addresses.contains(&host))
-                && wanted.community.is_none_or(|wanted| wanted == community)
-        })
+    /// Sends a frame to the interface; whether it took it.
+    fn send(&self, target: &Target, frame: &[u8]) -> anyhow::Result<bool> {
+        let fed = if self.waits { target.send_patiently(frame)? } else { target.send(frame)? };
+        Ok(fed == Fed::Sent)
     }
 
-    fn write(&mut self, packet: &Packet<'_>, id: Option<FlowId>) -> anyhow::Result<()> {
+    /// Writes a packet of the flow at a place.
+    fn write(&mut self, packet: &Packet<'_>, place: Option<usize>) -> anyhow::Result<()> {
         let bytes = u64::try_from(packet.bytes.len()).unwrap_or(0);
         let mut recorded = true;
         if let Some(target) = &self.target {
-            recorded = target.send(packet.bytes)? == target::Outcome::Sent;
+            recorded = packet.link_type == ETHERNET && self.send(target, packet.bytes)?;
             self.counts.dropped_interface += u64::from(!recorded && self.files.is_none());
         }
         if self.files.is_some() {
-            recorded = self.write_file(packet, id);
+            recorded = self.write_file(packet, place);
         }
         if recorded {
             self.counts.recorded += 1;
@@ -233,10 +308,10 @@ impl Recorder {
 
 impl Recorder {
     /// Writes a packet to the files; whether it is there.
-    fn write_file(&mut self, packet: &Packet<'_>, id: Option<FlowId>) -> bool {
+    fn write_file(&mut self, packet: &Packet<'_>, place: Option<usize>) -> bool {
         let Some(files) = &mut self.files else { return false };
         let mut packet = *packet;
-        let mut state = id.map(|id| self.flows.state(id));
+        let mut state = place.and_then(|place| self.flows.at(place));
         let outcome = files.prepare(&packet, self.now_ns).err().unwrap_or_else(|| {
             self.comment.clear();
             if let (Some(state), Some(note)) = (&state, &mut packet.note) {
@@ -251,7 +326,7 @@ impl Recorder {
         let told = packet.note.is_some_and(|note| note.identity.is_some());
         if let (Some(state), true) = (state, told && outcome == Outcome::Written) {
             state.told_serial = files.serial();
-            state.told_app = (state.note.app, state.note.master);
+            state.told_app = state.apps();
         }
         let counts = &mut self.counts;
         match outcome {
@@ -270,7 +345,7 @@ impl Recorder {
 /// application became known.
 fn tell(state: &FlowState, note: &mut Note, serial: u32) {
     let told = (state.told_serial, state.told_app);
-    if told != (serial, (state.note.app, state.note.master)) {
+    if told != (serial, state.apps()) {
         note.identity = state.identity;
     }
 }

@@ -146,12 +146,17 @@ pub(super) fn repair(folder: &Path, prefix: &str) -> io::Result<Repaired> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(repaired),
         Err(error) => return Err(error),
     };
+    let is_data = |file: &Ours| {
+        let path = file.path.to_string_lossy();
+        PARTS.iter().any(|ending| path.ends_with(ending))
+    };
+    let (left, indexes): (Vec<_>, Vec<_>) = left.into_iter().partition(is_data);
+    // First, as a new one is made under the same name.
+    for index in indexes {
+        fs::remove_file(&index.path)?;
+    }
     for file in left {
         let name = file.path.with_extension("");
-        if !PARTS.iter().any(|ending| file.path.to_string_lossy().ends_with(ending)) {
-            fs::remove_file(&file.path)?;
-            continue;
-        }
         // What was asked for beforehand and never written is a hole, and packets behind one are not
         // to be trusted.
         let data = File::options().read(true).write(true).open(&file.path)?;
@@ -182,6 +187,22 @@ pub(super) fn repair(folder: &Path, prefix: &str) -> io::Result<Repaired> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A recorder that was killed while it wrote a file's index.
+    #[test]
+    fn an_index_that_was_being_written_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join(name("weir", 3, 0, Format::Pcap));
+        let mut file = crate::files::encode::begin(Format::Pcap, 1);
+        file.extend([1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0, 9, 9, 9]);
+        let part = |path: &Path| PathBuf::from(format!("{}.part", path.display()));
+        fs::write(part(&path_of(&data)), b"WEIR").unwrap();
+        fs::write(part(&data), file).unwrap();
+        let repaired = repair(folder.path(), "weir").unwrap();
+        assert_eq!((repaired.files, repaired.packets, repaired.cut_bytes), (1, 1, 0));
+        assert!(crate::index::lookup::Index::of(&data).is_some());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
 
     #[test]
     fn names_are_in_the_order_of_writing() {

@@ -15,7 +15,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::SIGUSR1;
 
-use super::memory::Wanted;
+use super::asked::Wanted;
 use crate::community;
 use crate::exit::{Code, failure};
 use crate::flow::from_ip;

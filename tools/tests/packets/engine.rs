@@ -19,12 +19,16 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// `weir run SOURCE --name …` with these arguments, once it can be attached to.
+    /// `weir run SOURCE --name …` with these arguments, once it can be attached to; flows do not time
+    /// out unless these say so.
     pub(crate) fn start(source: &str, arguments: &[&str]) -> Engine {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("test-{}-{number}", std::process::id());
-        let mut command = weir(&["run", source, "--name", &name, "--timeouts", "off"]);
+        let mut command = weir(&["run", source, "--name", &name]);
+        if !arguments.iter().any(|argument| argument.starts_with("--timeouts")) {
+            command.arg("--timeouts=off");
+        }
         let mut running = Running::start(command.args(arguments)).unwrap();
         let attach = || weir_shm::Attached::open(&name).is_ok();
         running.until(WITHIN, |_| attach()).unwrap();

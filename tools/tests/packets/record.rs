@@ -11,7 +11,7 @@ use weir_tests::programs::{self, Running};
 use crate::engine::{Engine, WITHIN, capture, output, source, weir};
 
 /// Times and frames of a little-endian pcap file.
-fn packets(file: &Path) -> Vec<(u64, Vec<u8>)> {
+pub(crate) fn packets(file: &Path) -> Vec<(u64, Vec<u8>)> {
     let bytes = std::fs::read(file).unwrap();
     let word = |bytes: &[u8], at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
     let scale = if word(&bytes, 0) == 0xa1b2_3c4d { 1 } else { 1000 };
@@ -38,7 +38,7 @@ pub(crate) fn files(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// `weir record pcap:FILE` to a directory; what it says.
-fn record(file: &Path, dir: &Path, arguments: &[&str]) -> String {
+pub(crate) fn record(file: &Path, dir: &Path, arguments: &[&str]) -> String {
     let source = source(file);
     let mut command = weir(&["record", &source, "--dir", dir.to_str().unwrap()]);
     output(command.args(arguments))
@@ -54,7 +54,7 @@ pub(crate) fn extract(dir: &Path, arguments: &[&str]) -> Vec<(u64, Vec<u8>)> {
 }
 
 /// What tcpdump finds in a file.
-fn tcpdump(file: &Path, filter: &str) -> Vec<(u64, Vec<u8>)> {
+pub(crate) fn tcpdump(file: &Path, filter: &str) -> Vec<(u64, Vec<u8>)> {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out.pcap");
     let mut command = Command::new("tcpdump");

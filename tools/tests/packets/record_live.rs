@@ -12,7 +12,7 @@ use crate::engine::{Engine, WITHIN, output, weir};
 use crate::record::{extract, files};
 
 /// Starts a recorder of an engine.
-fn start(engine: &Engine, dir: &Path, arguments: &[&str]) -> Running {
+pub(crate) fn start(engine: &Engine, dir: &Path, arguments: &[&str]) -> Running {
     let mut command = engine.command(&[&["record"], arguments].concat());
     let mut recorder = Running::start(command.arg("--dir").arg(dir)).unwrap();
     recorder.until(WITHIN, |recorder| recorder.errors().contains("recording")).unwrap();
@@ -20,13 +20,13 @@ fn start(engine: &Engine, dir: &Path, arguments: &[&str]) -> Running {
 }
 
 /// Sends so many frames and gives the engine and the recorder time to take them.
-fn send(frames: &[Vec<u8>]) {
+pub(crate) fn send(frames: &[Vec<u8>]) {
     let sent = player::play(frames.iter().map(Vec::as_slice), FAR, 4000, 60).unwrap();
     assert_eq!(sent, frames.len() as u64);
     clock::rest(Duration::from_millis(500));
 }
 
-fn bytes(found: Vec<(u64, Vec<u8>)>) -> Vec<Vec<u8>> {
+pub(crate) fn bytes(found: Vec<(u64, Vec<u8>)>) -> Vec<Vec<u8>> {
     found.into_iter().map(|(_, bytes)| bytes).collect()
 }
 
