@@ -71,7 +71,7 @@ job = json.load(open(sys.argv[1]))["jobs"][0]
 print(f"| fio, direct, 1 MiB, 8 at a time | {job['write']['bw_bytes'] / 1e6:.0f} | {job['write']['runtime'] / 1e3:.1f} | | |")
 PYTHON
 rm -f "$dir"/write.*
-for way in "" "--no-uring" "--no-direct" "--format pcap"; do
+for way in "" "--no-uring" "--no-direct" "--format pcap" "--compress lz4" "--compress zstd" "--compress zstd:3"; do
     # shellcheck disable=SC2086
     turn "weir record, file to file $way" "$weir" record "pcap:$big" --dir "$dir/recorded" $way
     [ -z "$way" ] || rm -rf "$dir/recorded"

@@ -10,10 +10,14 @@
 //! | rows | one a flow, in the order of their community ids ([`ROW_BYTES`]) |
 //! | by id, by host, by application, by master | numbers of rows in that order (4); a row is there twice by host: number times 2, plus 1 for the second address |
 //! | lists | the places of each row's packets: differences, in units, as LEB128 |
+//! | points | of a compressed file: where reading may begin, in the capture file and in the compressed one (16) |
+//!
+//! All places are those of the capture file as it is when it is not compressed.
 //!
 //! Flows of several rows are fine: what is looked up are all rows that match.
 
 use crate::files::note::{Community, Key, Note};
+use crate::files::packed::Point;
 
 /// What an index's name ends with, after the file's whole name.
 pub(crate) const ENDING: &str = "widx";
@@ -25,6 +29,8 @@ pub(crate) const HEAD_BYTES: usize = 96;
 pub(crate) const ROW_BYTES: usize = 128;
 /// Bytes of a segment's entry.
 pub(crate) const SEGMENT_BYTES: usize = 24;
+/// Bytes of a point's entry.
+pub(crate) const POINT_BYTES: usize = 16;
 /// Bytes of a file that one segment is of, at least.
 const SEGMENT: u64 = 1 << 18;
 
@@ -132,6 +138,9 @@ pub(crate) struct Builder {
     lists: Vec<List>,
     packets: u64,
     list_bytes: usize,
+    /// Of a compressed file: where reading may begin, and what it is when it is not compressed.
+    points: Vec<Point>,
+    stream_bytes: u64,
 }
 
 impl Builder {
@@ -145,7 +154,14 @@ impl Builder {
             lists: Vec::new(),
             packets: 0,
             list_bytes: 0,
+            points: Vec::new(),
+            stream_bytes: 0,
         }
+    }
+
+    /// The file is compressed: places at which reading may begin, and its bytes when it is not.
+    pub(crate) fn packed(&mut self, points: Vec<Point>, stream_bytes: u64) {
+        (self.points, self.stream_bytes) = (points, stream_bytes);
     }
 
     /// A block at this place is needed to read packets.
@@ -212,6 +228,8 @@ impl Builder {
         self.packets = packets;
         self.layout.retain(|offset| *offset < end);
         self.segments.retain(|segment| segment.offset < end);
+        self.points.retain(|point| point.stream < end);
+        self.stream_bytes = self.stream_bytes.min(end);
         for (row, list) in self.rows.iter_mut().zip(&mut self.lists) {
             let (mut place, mut kept, mut rest) = (0, 0, list.bytes.as_slice());
             let mut whole = 0;
@@ -246,9 +264,14 @@ impl Builder {
         let newest = self.segments.iter().map(|segment| segment.newest_ns).max().unwrap_or(0);
         let counts = [self.layout.len(), self.segments.len(), rows.len(), lists.len()];
         let counts = counts.map(|count| u64::try_from(count).unwrap_or(0));
+        let packed = [self.stream_bytes, u64::try_from(self.points.len()).unwrap_or(0)];
         let mut out = Vec::with_capacity(HEAD_BYTES + lists.len() + rows.len() * 160);
         out.extend(MAGIC);
-        for word in [data_bytes, oldest, newest, self.packets, self.unit].iter().chain(&counts) {
+        for word in [data_bytes, oldest, newest, self.packets, self.unit]
+            .iter()
+            .chain(&counts)
+            .chain(&packed)
+        {
             out.extend(word.to_le_bytes());
         }
         out.resize(HEAD_BYTES, 0);
@@ -265,6 +288,9 @@ impl Builder {
         }
         orders(&rows, &mut out);
         out.extend(lists);
+        for word in self.points.iter().flat_map(|point| [point.stream, point.file]) {
+            out.extend(word.to_le_bytes());
+        }
         out
     }
 }

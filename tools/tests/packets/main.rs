@@ -10,6 +10,7 @@ mod feed;
 mod hosts;
 mod record;
 mod record_live;
+mod record_packed;
 mod replay;
 mod rules;
 mod shunt;
