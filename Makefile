@@ -46,7 +46,7 @@ flood: packages
 
 ## make record-faults a recorder that is killed at 100 random moments, and what it left
 record-faults: packages programs
-	WEIR_FAULT_LOOPS=100 $(CARGO) test --release --locked -p weir --test packets -- record::a_recorder --nocapture
+	WEIR_FAULT_LOOPS=100 $(CARGO) test --release --locked -p weir --test packets -- a_recorder --nocapture
 
 ## make lab            true zero-copy, queues, NUMA nodes, cards that go: in a guest; LAB=../shared/lab
 lab: packages build

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes sure that the programs are there which the tests run Weir with: tcpdump, tshark and
-# Suricata 7. What cannot be had is named, and the tests that need it are skipped, visibly.
+# Makes sure that the programs are there which the tests run Weir with: tcpdump, tshark, Suricata 7,
+# zstd and lz4. What cannot be had is named, and the tests that need it are skipped, visibly.
 #
 # Debian 12 has Suricata 6; 7 is in its backports. Where apt does not know those, a source is added
 # for them: the same mirror and the same keyring as the machine has for Debian itself. Backports
@@ -22,6 +22,8 @@ missing() {
     command -v tcpdump >/dev/null || echo tcpdump
     command -v tshark >/dev/null && command -v dumpcap >/dev/null || echo tshark
     has_suricata || echo suricata
+    command -v zstd >/dev/null || echo zstd
+    command -v lz4 >/dev/null || echo lz4
 }
 
 give_up() {

@@ -246,15 +246,17 @@ impl Connection {
         sent.map(drop).map_err(|error| Error::os("telling the engine about a flow", error))
     }
 
-    /// Takes in all wake-ups. Whether the other end is still open.
-    pub(crate) fn take_wakeups(&self) -> bool {
+    /// Takes in all wake-ups. Whether there were any, and whether the other end is still open.
+    pub(crate) fn take_wakeups(&self) -> (bool, bool) {
         let mut bytes = [0_u8; 16];
+        let mut any = false;
         loop {
             match rustix::net::recv(&self.socket, &mut bytes, RecvFlags::DONTWAIT) {
-                Ok((_, 0)) => return false,
-                Ok(_) | Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return true,
-                Err(_) => return false,
+                Ok((_, 0)) => return (any, false),
+                Ok(_) => any = true,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return (any, true),
+                Err(_) => return (any, false),
             }
         }
     }

@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -105,6 +106,8 @@ struct Engine {
     shards: Vec<Shard>,
     server: Server,
     asked: Vec<What>,
+    /// Of the last reader that came.
+    bell: Option<Arc<OwnedFd>>,
 }
 
 const CHUNKS: u64 = 4096;
@@ -159,7 +162,7 @@ impl Engine {
             .collect();
         let offer = Offer { segments, ..Offer::default() };
         let server = Server::bind(path, offer).unwrap();
-        Engine { control, shards, server, asked: Vec::new() }
+        Engine { control, shards, server, asked: Vec::new(), bell: None }
     }
 
     /// What an engine's control thread does.
@@ -167,6 +170,7 @@ impl Engine {
         for event in self.server.serve() {
             match event {
                 Event::Joined(joined) => {
+                    self.bell = Some(Arc::clone(&joined.bell));
                     for shard in &mut self.shards {
                         let page = joined.page(shard_number(shard));
                         shard.shared.packets.join(Join {
@@ -209,6 +213,19 @@ impl Engine {
 
     fn open(&mut self, path: &Path, options: &PacketOptions) -> PacketReader {
         self.while_serving(|| PacketReader::open(path.to_str().unwrap(), options).unwrap())
+    }
+
+    /// Wakes the last reader that came for each of its shards that asked for it.
+    fn wake(&mut self) {
+        let asked = self.shards.iter_mut().filter_map(|shard| {
+            let sleepers = shard.shared.packets.sleepers();
+            (sleepers != 0).then_some(())
+        });
+        for () in asked {
+            let bell = self.bell.as_ref().unwrap();
+            let flags = rustix::net::SendFlags::DONTWAIT | rustix::net::SendFlags::NOSIGNAL;
+            rustix::net::send(bell, &[1], flags).unwrap();
+        }
     }
 
     fn end(&mut self) {
@@ -455,6 +472,50 @@ fn shards_come_in_time_order() {
     seen.extend(drain(&mut reader).0);
     assert_eq!(seen, (0..3000).collect::<Vec<_>>());
     assert!(matches!(reader.hold(), Next::Ended));
+}
+
+/// A reader a shard, on a thread of its own: all is read, in order, and nobody sleeps through a
+/// wake-up that another took from the connection that they share.
+#[test]
+fn a_reader_for_each_shard() {
+    let (_directory, path) = place();
+    let mut engine = Engine::start(&path, 3, SLOTS / 2);
+    let readers = engine.open(&path, &lease()).by_shard().unwrap();
+    let shards: Vec<_> = readers.iter().map(PacketReader::only_shard).collect();
+    assert_eq!(shards, [Some(0), Some(1), Some(2)]);
+    let seen: Vec<Vec<u64>> = thread::scope(|scope| {
+        let read = |mut reader: PacketReader| {
+            let mut seen = Vec::new();
+            loop {
+                seen.extend(drain(&mut reader).0);
+                let woken = reader.wait(Some(Duration::from_secs(20)));
+                assert_ne!(woken, Woken::Timeout, "it slept through a wake-up");
+                if woken == Woken::Over {
+                    seen.extend(drain(&mut reader).0);
+                    assert!(matches!(reader.hold(), Next::Ended));
+                    assert!(reader.is_leased());
+                    return seen;
+                }
+            }
+        };
+        let threads: Vec<_> =
+            readers.into_iter().map(|reader| scope.spawn(move || read(reader))).collect();
+        for number in 0..3000_u64 {
+            let shard = usize::try_from(hash(number) % 3).unwrap();
+            engine.shards[shard].push(number, 1, |_| {});
+            engine.wake();
+            if number % 50 == 0 {
+                rest(Duration::from_millis(1));
+            }
+        }
+        engine.end();
+        engine.wake();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    for (shard, seen) in (0..).zip(&seen) {
+        let expected: Vec<u64> = (0..3000).filter(|number| hash(*number) % 3 == shard).collect();
+        assert!(*seen == expected, "{} of {}", seen.len(), expected.len());
+    }
 }
 
 #[test]

@@ -97,7 +97,7 @@ struct Shard {
 /// See the module.
 #[derive(Debug)]
 pub struct PacketReader {
-    attached: Attached,
+    attached: Arc<Attached>,
     shards: Vec<Shard>,
     id: u64,
     group: Option<u8>,
@@ -118,6 +118,8 @@ pub struct PacketReader {
     /// Some source is no file: its shards come by the clock, and one may be stuck.
     live: bool,
     spare: Vec<Vec<u8>>,
+    /// Of the readers of other shards, which share the connection.
+    siblings: Vec<Waker>,
 }
 
 /// A packet of a live source waits for other shards so long at most.
@@ -182,7 +184,7 @@ impl PacketReader {
         let epoll = watch(&bell, &attached)?;
         let live = is_live(&attached);
         let mut reader = Self {
-            attached,
+            attached: Arc::new(attached),
             shards,
             id: next_id(),
             group,
@@ -197,9 +199,59 @@ impl PacketReader {
             waits_since: None,
             live,
             spare: Vec::new(),
+            siblings: Vec::new(),
         };
         reader.start()?;
         Ok(reader)
+    }
+
+    /// A reader for each shard, in the order of their numbers, instead of one for all: for a thread a
+    /// shard. Each gives its shard's packets as they come; nothing is merged. To the engine they are
+    /// still one reader.
+    ///
+    /// # Errors
+    /// If the kernel gives no descriptors.
+    pub fn by_shard(self) -> Result<Vec<Self>, Error> {
+        let Self { attached, shards, group, link_type, filter, live, gone, .. } = self;
+        let mut readers = Vec::new();
+        for shard in shards {
+            let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
+                .map_err(|e| Error::os("making an eventfd", e))?;
+            readers.push(Self {
+                epoll: watch(&bell, &attached)?,
+                attached: Arc::clone(&attached),
+                shards: vec![shard],
+                id: next_id(),
+                group,
+                link_type,
+                filter: filter.clone(),
+                bell: Arc::new(bell),
+                woken: false,
+                gone,
+                idle: 0,
+                spin: SPIN_LEAST,
+                waits_since: None,
+                live,
+                spare: Vec::new(),
+                siblings: Vec::new(),
+            });
+        }
+        let wakers: Vec<Waker> = readers.iter().map(Self::waker).collect();
+        for (at, reader) in readers.iter_mut().enumerate() {
+            let others = wakers.iter().enumerate().filter(|(other, _)| *other != at);
+            reader.siblings = others.map(|(_, waker)| waker.clone()).collect();
+        }
+        Ok(readers)
+    }
+
+    /// The shard that this reader is of, if it is of one only.
+    pub fn only_shard(&self) -> Option<u16> {
+        if let [only] = self.shards.as_slice() { Some(only.number) } else { None }
+    }
+
+    /// The engine, for longer than the reader.
+    pub fn share_attached(&self) -> Arc<Attached> {
+        Arc::clone(&self.attached)
     }
 
     /// Waits until every shard has let this reader in.
@@ -207,7 +259,7 @@ impl PacketReader {
         let deadline = monotonic_ns() + nanoseconds(JOIN_TIMEOUT);
         for index in 0..self.shards.len() {
             while !self.shards[index].cursor.start() {
-                if !self.attached.connection().take_wakeups() {
+                if self.hear() {
                     return Err(Error::Ended { path: self.attached.info().path.clone() });
                 }
                 if monotonic_ns() > deadline {
@@ -518,7 +570,7 @@ impl PacketReader {
     fn nothing(&mut self) -> Next {
         self.idle += 1;
         if self.idle.is_multiple_of(1024) {
-            self.gone |= !self.attached.connection().take_wakeups();
+            self.hear();
         }
         if !self.is_over() {
             return Next::Empty;
@@ -558,7 +610,19 @@ impl PacketReader {
         let mut rung = [0; 8];
         rustix::io::read(&self.bell, &mut rung).ok();
         self.woken |= u64::from_ne_bytes(rung) >= BY_WAKER;
-        self.gone |= !self.attached.connection().take_wakeups();
+        self.hear();
+    }
+
+    /// Takes in what the engine told, and tells those whose it may have been. Whether it is gone.
+    fn hear(&mut self) -> bool {
+        let (any, open) = self.attached.connection().take_wakeups();
+        self.gone |= !open;
+        if any {
+            for sibling in &self.siblings {
+                sibling.ring(1);
+            }
+        }
+        self.gone
     }
 
     /// Sleeps for so many nanoseconds at most. What woke it, if not a packet.

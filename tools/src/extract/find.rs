@@ -1,31 +1,34 @@
 //! Which packets of a file are asked for, and the way to them: over the places that its index names, or
 //! through the parts of it that are of the right time.
 
-use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::collections::VecDeque;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use rustix::fs::{Advice, fadvise};
 
 use super::alert::Sought;
+use super::blocks::{Blocks, FEW_BYTES};
 use crate::files::Packet;
-use crate::files::layout::{BEGIN_BYTES, HEAD_BYTES, Item, Layout};
+use crate::files::layout::Layout;
 use crate::files::note::Community;
 use crate::files::reader::Reader;
+use crate::files::source::Source;
 use crate::index::build;
 use crate::index::format::{Row, Segment};
 use crate::index::lookup::Index;
 use crate::record::choice::{Filter, Network};
 
 /// Places that are looked for at once: beyond, a file is gone through part by part.
-const PLACES: usize = 4 << 20;
-/// A read that may be of one packet only, and one that is of many.
-const FEW_BYTES: usize = 1 << 14;
+pub(super) const PLACES: usize = 4 << 20;
+/// A read that is of many packets.
 const MANY_BYTES: usize = 1 << 20;
 /// So many places ahead the kernel is told.
 const AHEAD: usize = 32;
+/// Bytes of a file, and packets by their places, between two looks at who asks.
+const PAUSE_BYTES: u64 = 1 << 22;
+const PAUSE_PLACES: usize = 1024;
 
 /// What is asked for. What is not said does not matter.
 #[derive(Clone, Debug)]
@@ -40,6 +43,8 @@ pub(super) struct Query {
     pub(super) alert: Option<Sought>,
     /// Do not use the indexes that there are.
     pub(super) no_index: bool,
+    /// Places of packets in memory at most, of each file that is open.
+    pub(super) places: usize,
 }
 
 /// How far it is.
@@ -49,20 +54,6 @@ pub(super) struct Progress {
     pub(super) files: u64,
     pub(super) skipped: u64,
     pub(super) without_index: u64,
-}
-
-/// Takes what was found; false ends the search.
-pub(super) trait Take {
-    /// A packet, and how its file is laid out.
-    ///
-    /// # Errors
-    /// It cannot be passed on.
-    fn take(&mut self, packet: &Packet<'_>, layout: &Layout) -> anyhow::Result<bool>;
-    /// Told now and then.
-    ///
-    /// # Errors
-    /// As [`Take::take`].
-    fn progress(&mut self, progress: &Progress) -> anyhow::Result<bool>;
 }
 
 impl Query {
@@ -145,275 +136,257 @@ impl Query {
     }
 }
 
-/// Goes through one file. Whether to go on.
-///
-/// # Errors
-/// It cannot be read, or `to` takes no more.
-pub(super) fn search(
-    path: &Path,
-    query: &mut Query,
-    progress: &mut Progress,
-    to: &mut impl Take,
-) -> anyhow::Result<bool> {
-    let cannot = || format!("cannot read {}", path.display());
-    progress.files += 1;
-    let mut index = if query.no_index { None } else { Index::of(path) };
-    let [from_ns, to_ns] = query.span();
-    let is_outside =
-        |index: &Index| index.packets > 0 && (index.newest_ns < from_ns || index.oldest_ns > to_ns);
-    if index.as_ref().is_some_and(is_outside) {
-        progress.skipped += 1;
-        return Ok(true);
-    }
-    progress.without_index += u64::from(index.is_none());
-    if index.is_none() && query.is_of_flows() {
-        let (builder, scanned) = build::scan(path)
-            .with_context(cannot)?
-            .with_context(|| format!("{} is no capture file", path.display()))?;
-        progress.read_bytes += scanned.whole_bytes;
-        let bytes = builder.finish(scanned.whole_bytes);
-        index = Index::in_memory(&bytes).context("cannot make an index")?;
-    }
-    let file = File::open(path).with_context(cannot)?;
-    match &index {
-        Some(index) if query.is_of_flows() => {
-            places(&file, index, query, progress, to).with_context(cannot)
-        }
-        Some(index) => parts(&file, index, query, progress, to).with_context(cannot),
-        None => whole(file, query, progress, to).with_context(cannot),
-    }
+/// What a step found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Found {
+    /// A packet, which [`Search::current`] lends.
+    Packet,
+    /// Nothing yet.
+    Pause,
+    /// The end.
+    End,
 }
 
-/// All of a file.
-fn whole(
-    file: File,
-    query: &mut Query,
-    progress: &mut Progress,
-    to: &mut impl Take,
-) -> anyhow::Result<bool> {
-    let reader = Reader::new(file)?.context("it is no capture file")?;
-    through(reader, u64::MAX, query, progress, to)
+/// The way through one file.
+#[derive(Debug)]
+pub(super) struct Search {
+    path: PathBuf,
+    way: Way,
+    /// Of the file, that were told of.
+    told_bytes: u64,
 }
 
-/// Up to a place.
-fn through(
-    mut reader: Reader<impl io::Read>,
+#[derive(Debug)]
+enum Way {
+    Nothing,
+    /// From its beginning to its end, or by parts.
+    Through(Box<Through>),
+    /// By the places of packets.
+    Places(Box<Places>),
+}
+
+#[derive(Debug)]
+struct Through {
+    reader: Option<Reader<Source>>,
+    /// Where the present part ends.
     end: u64,
-    query: &mut Query,
-    progress: &mut Progress,
-    to: &mut impl Take,
-) -> anyhow::Result<bool> {
-    let mut told = reader.offset();
-    while reader.offset() < end {
-        if reader.offset() - told >= 1 << 22 {
-            progress.read_bytes += reader.offset() - told;
-            told = reader.offset();
-            if !to.progress(progress)? {
-                return Ok(false);
-            }
-        }
-        if !reader.advance_to_packet()? {
-            break;
-        }
-        let (packet, layout) = reader.current()?;
-        if query.accepts(&packet, false) && !to.take(&packet, layout)? {
-            return Ok(false);
-        }
-        reader.step();
+    /// Parts that are yet to come, and what tells the layout at their beginnings.
+    runs: VecDeque<Range<u64>>,
+    blocks: Option<Blocks>,
+}
+
+#[derive(Debug)]
+struct Places {
+    blocks: Blocks,
+    index: Index,
+    rows: Vec<Row>,
+    /// Parts of the file that are yet to come, so long each.
+    from: u64,
+    part: u64,
+    /// Places, and whether the alert that is asked for names the flow.
+    offsets: Vec<(u64, bool)>,
+    next: usize,
+}
+
+impl Search {
+    /// Begins to go through a file.
+    ///
+    /// # Errors
+    /// It cannot be read; the same below.
+    pub(super) fn new(
+        path: &Path,
+        query: &Query,
+        progress: &mut Progress,
+    ) -> anyhow::Result<Search> {
+        let way = Way::new(path, query, progress);
+        let way = way.with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(Search { path: path.to_owned(), way, told_bytes: 0 })
     }
-    progress.read_bytes += reader.offset() - told;
-    Ok(true)
+
+    /// Goes on to the next packet that is asked for, or for a while.
+    pub(super) fn advance(
+        &mut self,
+        query: &mut Query,
+        progress: &mut Progress,
+    ) -> anyhow::Result<Found> {
+        let found = match &mut self.way {
+            Way::Nothing => Ok(Found::End),
+            Way::Through(through) => through.advance(query),
+            Way::Places(places) => places.advance(query),
+        };
+        let bytes = self.way.file_bytes();
+        progress.read_bytes += bytes.saturating_sub(self.told_bytes);
+        self.told_bytes = bytes;
+        found.with_context(|| format!("cannot read {}", self.path.display()))
+    }
+
+    /// The packet that was found, and how its file is laid out.
+    pub(super) fn current(&self) -> anyhow::Result<(Packet<'_>, &Layout)> {
+        match &self.way {
+            Way::Nothing => anyhow::bail!("no packet is at hand"),
+            Way::Through(through) => through.current(),
+            Way::Places(places) => places.current(),
+        }
+    }
+}
+
+impl Way {
+    fn new(path: &Path, query: &Query, progress: &mut Progress) -> anyhow::Result<Way> {
+        progress.files += 1;
+        let mut index = if query.no_index { None } else { Index::of(path) };
+        let [from_ns, to_ns] = query.span();
+        let is_outside = |index: &Index| {
+            index.packets > 0 && (index.newest_ns < from_ns || index.oldest_ns > to_ns)
+        };
+        if index.as_ref().is_some_and(is_outside) {
+            progress.skipped += 1;
+            return Ok(Way::Nothing);
+        }
+        progress.without_index += u64::from(index.is_none());
+        if index.is_none() && query.is_of_flows() {
+            let scanned = build::scan(path)?.context("it is no capture file")?;
+            let (builder, scanned) = scanned;
+            progress.read_bytes += std::fs::metadata(path)?.len();
+            let bytes = builder.finish(scanned.whole_bytes);
+            index = Index::in_memory(&bytes).context("cannot make an index")?;
+        }
+        let Some(index) = index else {
+            let reader = Reader::new(Source::open(path)?)?.context("it is no capture file")?;
+            return Ok(Way::Through(Box::new(Through {
+                reader: Some(reader),
+                end: u64::MAX,
+                runs: VecDeque::new(),
+                blocks: None,
+            })));
+        };
+        let source = || -> anyhow::Result<Source> {
+            let mut source = Source::open(path)?;
+            source.set_points(index.points()?);
+            Ok(source)
+        };
+        let blocks = Blocks::new(source()?, &index)?;
+        if query.is_of_flows() {
+            return Ok(Way::Places(Box::new(Places::new(blocks, index, query)?)));
+        }
+        let runs = runs(&index, query)?;
+        // Its places are of no meaning yet: each run brings it to its beginning.
+        let reader = Some(Reader::resume(source()?, Layout::default(), u64::MAX));
+        Ok(Way::Through(Box::new(Through { reader, end: 0, runs, blocks: Some(blocks) })))
+    }
+
+    fn file_bytes(&self) -> u64 {
+        match self {
+            Way::Nothing => 0,
+            Way::Through(through) => {
+                let read = through.reader.as_ref().map_or(0, |reader| reader.source().file_bytes());
+                through.blocks.as_ref().map_or(0, Blocks::file_bytes) + read
+            }
+            Way::Places(places) => places.blocks.file_bytes(),
+        }
+    }
 }
 
 /// The parts of a file that are of the right time.
-fn parts(
-    file: &File,
-    index: &Index,
-    query: &mut Query,
-    progress: &mut Progress,
-    to: &mut impl Take,
-) -> anyhow::Result<bool> {
+fn runs(index: &Index, query: &Query) -> io::Result<VecDeque<Range<u64>>> {
     let segments = index.segments()?;
     let [from_ns, to_ns] = query.span();
     let fits = |segment: &Segment| segment.oldest_ns <= to_ns && segment.newest_ns >= from_ns;
-    let mut runs: Vec<[u64; 2]> = Vec::new();
+    let mut runs: VecDeque<Range<u64>> = VecDeque::new();
     for (at, segment) in segments.iter().enumerate().filter(|(_, segment)| fits(segment)) {
-        let end = segments.get(at + 1).map_or(index.data_bytes, |next| next.offset);
-        match runs.last_mut().filter(|run| run[1] == segment.offset) {
-            Some(run) => run[1] = end,
-            None => runs.push([segment.offset, end]),
+        let end = segments.get(at + 1).map_or(index.stream_bytes, |next| next.offset);
+        match runs.back_mut().filter(|run| run.end == segment.offset) {
+            Some(run) => run.end = end,
+            None => runs.push_back(segment.offset..end),
         }
     }
-    let mut blocks = Blocks::new(file, index)?;
-    for [start, end] in runs {
-        let layout = blocks.layout_at(start)?.clone();
-        let mut from = file;
-        from.seek(SeekFrom::Start(start))?;
-        if !through(Reader::resume(from, layout, start), end, query, progress, to)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    Ok(runs)
 }
 
-/// The packets of flows, by their places.
-fn places(
-    file: &File,
-    index: &Index,
-    query: &mut Query,
-    progress: &mut Progress,
-    to: &mut impl Take,
-) -> anyhow::Result<bool> {
-    let rows = query.rows(index)?;
-    let packets: u64 = rows.iter().map(|row| row.packets).sum();
-    let mut blocks = Blocks::new(file, index)?;
-    if let Err(error) = fadvise(file, 0, None, Advice::Random) {
-        return Err(error).context("cannot advise the kernel");
+impl Through {
+    fn advance(&mut self, query: &mut Query) -> anyhow::Result<Found> {
+        let Some(reader) = &mut self.reader else { return Ok(Found::End) };
+        reader.step();
+        let begun = reader.offset();
+        while reader.offset() < self.end && reader.advance_to_packet()? {
+            if query.accepts(&reader.current()?.0, false) {
+                return Ok(Found::Packet);
+            }
+            reader.step();
+            if reader.offset() - begun >= PAUSE_BYTES {
+                return Ok(Found::Pause);
+            }
+        }
+        let next = self.blocks.as_mut().zip(self.runs.pop_front());
+        let Some((blocks, run)) = next else { return Ok(Found::End) };
+        let layout = blocks.layout_at(run.start)?.clone();
+        if let Some(used) = self.reader.take() {
+            let mut source = used.into_source();
+            source.seek(run.start)?;
+            self.reader = Some(Reader::resume(source, layout, run.start));
+            self.end = run.end;
+        }
+        Ok(Found::Pause)
     }
-    // As many parts as it takes for the places of one to fit into memory.
-    let parts = packets.div_ceil(u64::try_from(PLACES)?).max(1);
-    let part = index.data_bytes.div_ceil(parts).max(1);
-    let mut offsets = Vec::new();
-    for number in 0..parts {
-        let range = number * part..(number + 1) * part;
+
+    fn current(&self) -> anyhow::Result<(Packet<'_>, &Layout)> {
+        let reader = self.reader.as_ref().context("no packet is at hand")?;
+        Ok(reader.current()?)
+    }
+}
+
+impl Places {
+    fn new(blocks: Blocks, index: Index, query: &Query) -> anyhow::Result<Places> {
+        let rows = query.rows(&index)?;
+        let packets: u64 = rows.iter().map(|row| row.packets).sum();
+        blocks.advise(None);
+        // As many parts as it takes for the places of one to fit into memory.
+        let parts = packets.div_ceil(u64::try_from(query.places)?.max(1)).max(1);
+        let part = index.stream_bytes.div_ceil(parts).max(1);
+        Ok(Places { blocks, index, rows, from: 0, part, offsets: Vec::new(), next: 0 })
+    }
+
+    fn advance(&mut self, query: &mut Query) -> anyhow::Result<Found> {
+        for _ in 0..PAUSE_PLACES {
+            let Some((offset, names)) = self.offsets.get(self.next).copied() else {
+                return self.refill(query);
+            };
+            let later = |by: usize| self.offsets.get(self.next + by).map(|(later, _)| *later);
+            let dense = later(8).is_some_and(|later| later - offset < 1 << 18);
+            if !dense && let Some(later) = later(AHEAD) {
+                self.blocks.advise(Some(later));
+            }
+            self.next += 1;
+            self.blocks.find(offset, if dense { MANY_BYTES } else { FEW_BYTES })?;
+            if query.accepts(&self.blocks.packet(offset)?.0, names) {
+                return Ok(Found::Packet);
+            }
+        }
+        Ok(Found::Pause)
+    }
+
+    /// The places in the next part of the file.
+    fn refill(&mut self, query: &Query) -> anyhow::Result<Found> {
+        if self.from >= self.index.stream_bytes {
+            return Ok(Found::End);
+        }
+        let to = self.from.saturating_add(self.part);
+        let (range, offsets) = (self.from..to, &mut self.offsets);
         offsets.clear();
-        for row in &rows {
+        for row in &self.rows {
             let names = query.alert.as_ref().is_some_and(|alert| alert.names(row));
-            index.offsets(row, |offset| {
+            self.index.offsets(row, |offset| {
                 if range.contains(&offset) {
                     offsets.push((offset, names));
                 }
             })?;
         }
         offsets.sort_unstable();
-        if !visit(&mut blocks, &offsets, query, progress, to)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-fn visit(
-    blocks: &mut Blocks<'_>,
-    offsets: &[(u64, bool)],
-    query: &mut Query,
-    progress: &mut Progress,
-    to: &mut impl Take,
-) -> anyhow::Result<bool> {
-    for (at, (offset, names)) in offsets.iter().enumerate() {
-        let dense = offsets.get(at + 8).is_some_and(|(later, _)| later - offset < 1 << 18);
-        if !dense && let Some((later, _)) = offsets.get(at + AHEAD) {
-            let length = std::num::NonZeroU64::new(4096);
-            // Advice that is not taken costs time only.
-            fadvise(blocks.file, *later, length, Advice::WillNeed).ok();
-        }
-        let bytes = if dense { MANY_BYTES } else { FEW_BYTES };
-        let (packet, layout) = blocks.packet(*offset, bytes, &mut progress.read_bytes)?;
-        if query.accepts(&packet, *names) && !to.take(&packet, layout)? {
-            return Ok(false);
-        }
-        if at % 1024 == 1023 && !to.progress(progress)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Blocks of a file, at any place.
-#[derive(Debug)]
-struct Blocks<'a> {
-    file: &'a File,
-    layout: Layout,
-    /// Places of blocks that the layout does not know yet, the next one last.
-    ahead: Vec<u64>,
-    buffer: Vec<u8>,
-    /// What the buffer holds: from here, so many bytes.
-    start: u64,
-    held: usize,
-}
-
-impl<'a> Blocks<'a> {
-    fn new(file: &'a File, index: &Index) -> anyhow::Result<Blocks<'a>> {
-        let mut head = [0; BEGIN_BYTES];
-        let bytes = file.read_at(&mut head, 0)?;
-        let begun = Layout::begin(head.get(..bytes).unwrap_or_default());
-        let (layout, _) = begun.context("it is no capture file")?;
-        let mut ahead = index.layout()?;
-        ahead.reverse();
-        Ok(Blocks { file, layout, ahead, buffer: Vec::new(), start: 0, held: 0 })
+        (self.from, self.next) = (to, 0);
+        Ok(Found::Pause)
     }
 
-    /// The layout of what comes at a place.
-    fn layout_at(&mut self, offset: u64) -> anyhow::Result<&Layout> {
-        while let Some(next) = self.ahead.pop_if(|next| *next < offset) {
-            let mut none = 0;
-            let length = self.hold(next, FEW_BYTES, &mut none)?;
-            let block = block(&self.buffer, self.start, next, length);
-            self.layout.read(block).context("the index is of another file")?;
-        }
-        Ok(&self.layout)
+    fn current(&self) -> anyhow::Result<(Packet<'_>, &Layout)> {
+        let place = self.next.checked_sub(1).and_then(|at| self.offsets.get(at));
+        self.blocks.packet(place.context("no packet is at hand")?.0)
     }
-
-    fn packet(
-        &mut self,
-        offset: u64,
-        bytes: usize,
-        read: &mut u64,
-    ) -> anyhow::Result<(Packet<'_>, &Layout)> {
-        self.layout_at(offset)?;
-        let length = self.hold(offset, bytes, read)?;
-        let block = block(&self.buffer, self.start, offset, length);
-        // A packet does not change the layout: what was read of it stays.
-        let item = self.layout.peek(block);
-        let Some(Item::Packet(packet)) = item else {
-            anyhow::bail!("the index is of another file; `weir index --force` makes it anew");
-        };
-        Ok((packet, &self.layout))
-    }
-
-    /// Has the block at a place in the buffer; its length.
-    fn hold(&mut self, offset: u64, bytes: usize, read: &mut u64) -> anyhow::Result<usize> {
-        if !self.has(offset, HEAD_BYTES) {
-            self.fill(offset, bytes, read)?;
-        }
-        let head = block(&self.buffer, self.start, offset, HEAD_BYTES.min(self.rest(offset)));
-        let length = self.layout.length(head);
-        let length = length.context("the index is of another file, or the file is damaged")?;
-        if !self.has(offset, length) {
-            self.fill(offset, bytes.max(length), read)?;
-        }
-        anyhow::ensure!(self.has(offset, length), "the file ends in the middle of a packet");
-        Ok(length)
-    }
-
-    fn rest(&self, offset: u64) -> usize {
-        let at = offset.checked_sub(self.start).and_then(|at| usize::try_from(at).ok());
-        at.map_or(0, |at| self.held.saturating_sub(at))
-    }
-
-    fn has(&self, offset: u64, bytes: usize) -> bool {
-        self.rest(offset) >= bytes
-    }
-
-    fn fill(&mut self, offset: u64, bytes: usize, read: &mut u64) -> io::Result<()> {
-        self.buffer.resize(bytes.max(self.buffer.len()), 0);
-        (self.start, self.held) = (offset, 0);
-        while self.held < bytes {
-            let room = self.buffer.get_mut(self.held..bytes).unwrap_or_default();
-            let at = offset + u64::try_from(self.held).unwrap_or(0);
-            match self.file.read_at(room, at) {
-                Ok(0) => break,
-                Ok(more) => self.held += more,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        *read += u64::try_from(self.held).unwrap_or(0);
-        Ok(())
-    }
-}
-
-fn block(buffer: &[u8], start: u64, offset: u64, length: usize) -> &[u8] {
-    let at = offset.checked_sub(start).and_then(|at| usize::try_from(at).ok());
-    at.and_then(|at| buffer.get(at..at.checked_add(length)?)).unwrap_or_default()
 }

@@ -1,7 +1,9 @@
 //! `weir extract`: packets back out of what was recorded, by flow, host, application, time or filter.
 
 mod alert;
+mod blocks;
 mod find;
+mod merge;
 mod out;
 pub(crate) mod time;
 
@@ -22,14 +24,16 @@ use crate::packets;
 use crate::record::choice::{Filter, Network};
 use crate::units::Quantity;
 use alert::Sought;
-use find::{Progress, Query};
+use find::{PLACES, Progress, Query};
 use out::{Capture, Out, Pace, Way};
 
 /// Take packets out of recorded files: of a flow, a host, an application, a time, or by a filter.
 ///
-/// Reads files of `weir record` and any pcap or pcapng files. What is asked for by flow, host or
-/// application is found through the index of each file; a file without one is read as a whole, twice
-/// (`weir index` makes it). Packets come in the order of the files' names, and within a file in its own.
+/// Reads files of `weir record` and any pcap or pcapng files, also compressed by zstd or lz4. What is
+/// asked for by flow, host or application is found through the index of each file; a file without one is
+/// read as a whole, twice (`weir index` makes it). Packets come in the order of the files' names, and
+/// within a file in its own; files of several writers of one recorder (`--writers shard`) are merged by
+/// time.
 #[derive(Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub(crate) struct ExtractArgs {
@@ -138,12 +142,7 @@ pub(crate) fn run(args: &ExtractArgs) -> anyhow::Result<ExitCode> {
         None => Way::Capture(Capture::to(args.write.as_deref(), args.format)?),
     };
     let mut out = Out::new(way, stop.clone(), args.quiet);
-    let mut progress = Progress::default();
-    for path in &files {
-        if !find::search(path, &mut query, &mut progress, &mut out)? || stop.is_set() {
-            break;
-        }
-    }
+    let progress = merge::search(files, &mut query, &mut out)?;
     let [packets, bytes, dropped] = out.end()?;
     if !args.quiet {
         let Progress { read_bytes, files, skipped, without_index } = progress;
@@ -194,5 +193,6 @@ fn query(args: &ExtractArgs) -> anyhow::Result<Query> {
         apps: apps.collect::<anyhow::Result<_>>()?,
         alert: None,
         no_index: args.no_index,
+        places: PLACES,
     })
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::find::{Progress, Take};
+use super::find::Progress;
+use super::merge::Take;
 use crate::feed::target::{Outcome, Target};
 use crate::files::Packet;
 use crate::files::encode::{self, Format, Framed};

@@ -1,5 +1,6 @@
 //! Capture files as the recorder, the index and the extraction see them: pcapng and pcap of any byte
 //! order and resolution are read, with the place of every packet; both are written with nanoseconds.
+//! Compressed ones are read and written as well ([`packed`]).
 //!
 //! Nothing here knows an engine. What is read may be damaged: a length or a type that cannot be is an
 //! end, never a panic.
@@ -8,7 +9,9 @@ pub(crate) mod alert;
 pub(crate) mod encode;
 pub(crate) mod layout;
 pub(crate) mod note;
+pub(crate) mod packed;
 pub(crate) mod reader;
+pub(crate) mod source;
 pub(crate) mod wire;
 
 use note::Note;

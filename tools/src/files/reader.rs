@@ -152,6 +152,16 @@ impl<R: Read> Reader<R> {
         self.offset
     }
 
+    /// Where it reads from.
+    pub(crate) const fn source(&self) -> &R {
+        &self.from
+    }
+
+    /// Gives that back, wherever it stands.
+    pub(crate) fn into_source(self) -> R {
+        self.from
+    }
+
     /// Whether and how the file ended.
     pub(crate) const fn ended(&self) -> Ended {
         self.ended

@@ -3,7 +3,7 @@
 //! Files that Weir wrote say of each packet which flow it is of. Of others' the packets' own bytes do
 //! ([`crate::files::wire`]).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
@@ -14,7 +14,9 @@ use crate::files::Packet;
 use crate::files::alert;
 use crate::files::layout::Item;
 use crate::files::note::{Key, Note};
+use crate::files::packed::{Point, Unpacker};
 use crate::files::reader::{Ended, Reader};
+use crate::files::source::Source;
 use crate::files::wire::{self, Fragments};
 
 /// Flows remembered at once; beyond, all are forgotten and get rows anew.
@@ -27,6 +29,17 @@ pub(crate) struct Scanned {
     pub(crate) whole_bytes: u64,
     pub(crate) packets: u64,
     pub(crate) ended: Ended,
+    pub(crate) packed: Option<Packed>,
+}
+
+/// Of a compressed file: the end of its last section that is whole.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packed {
+    pub(crate) whole: Point,
+    /// Packets up to there.
+    pub(crate) packets: u64,
+    /// Whether the file ends there, as it should.
+    pub(crate) closed: bool,
 }
 
 /// Tells the flows of packets from what they say, or from their bytes.
@@ -84,13 +97,16 @@ impl Tracker {
 /// # Errors
 /// It cannot be read.
 pub(crate) fn scan(path: &Path) -> io::Result<Option<(Builder, Scanned)>> {
-    let Some(mut reader) = Reader::new(File::open(path)?)? else { return Ok(None) };
+    let Some(mut reader) = Reader::new(Source::open(path)?)? else { return Ok(None) };
     let unit = if reader.offset() == 0 { 4 } else { 1 };
     let mut builder = Builder::new(unit);
     let mut tracker = Tracker::default();
+    // Places of packets that may lie behind the last whole section of a compressed file.
+    let mut late = VecDeque::new();
     while let Some(block) = reader.block()? {
         match block.item {
             Item::Packet(packet) => {
+                late.push_back(block.offset);
                 let row = tracker.row(&packet, |row| builder.row(row));
                 if let (Some(row), Some(note)) = (row, &packet.note)
                     && note.identity.is_some()
@@ -104,10 +120,25 @@ pub(crate) fn scan(path: &Path) -> io::Result<Option<(Builder, Scanned)>> {
             Item::Alerts(told) => alert::all(told).for_each(|alert| builder.alert(alert)),
             Item::Other => {}
         }
+        let whole = reader.source().packed().map_or(u64::MAX, |unpacker| unpacker.whole().0.stream);
+        while late.front().is_some_and(|place| *place < whole) {
+            late.pop_front();
+        }
     }
-    let (whole_bytes, ended) = (reader.offset(), reader.ended());
-    let scanned = Scanned { whole_bytes, packets: builder.packets(), ended };
+    let (whole_bytes, packets) = (reader.offset(), builder.packets());
+    let mut scanned = Scanned { whole_bytes, packets, ended: reader.ended(), packed: None };
+    if let Some(unpacker) = reader.source().packed() {
+        builder.packed(unpacker.points().to_vec(), whole_bytes);
+        scanned.packed = Some(packed(unpacker, packets, &late));
+    }
     Ok(Some((builder, scanned)))
+}
+
+fn packed(unpacker: &Unpacker, packets: u64, late: &VecDeque<u64>) -> Packed {
+    let (whole, closed) = unpacker.whole();
+    let late = late.iter().filter(|place| **place >= whole.stream).count();
+    let packets = packets.saturating_sub(u64::try_from(late).unwrap_or(0));
+    Packed { whole, packets, closed: closed && !unpacker.is_torn() }
 }
 
 /// Writes an index beside its file, whole or not at all.

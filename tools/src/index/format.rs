@@ -11,6 +11,9 @@
 //! | by id, by host, by application, by master | numbers of rows in that order (4); a row is there twice by host: number times 2, plus 1 for the second address |
 //! | lists | the places of each row's packets: differences, in units, as LEB128 |
 //! | alerts | those that the file tells of, each once, in its newest state ([`alert::ALERT_BYTES`]) |
+//! | points | of a compressed file: where reading may begin, in the capture file and in the compressed one (16) |
+//!
+//! All places are those of the capture file as it is when it is not compressed.
 //!
 //! Flows of several rows are fine: what is looked up are all rows that match.
 
@@ -18,17 +21,20 @@ use std::collections::BTreeMap;
 
 use crate::files::alert::{self, Named};
 use crate::files::note::{Community, Key, Note};
+use crate::files::packed::Point;
 
 /// What an index's name ends with, after the file's whole name.
 pub(crate) const ENDING: &str = "widx";
 /// The first bytes.
 pub(crate) const MAGIC: &[u8; 8] = b"WEIRIDX\x01";
 /// Bytes of the head.
-pub(crate) const HEAD_BYTES: usize = 96;
+pub(crate) const HEAD_BYTES: usize = 112;
 /// Bytes of a row.
 pub(crate) const ROW_BYTES: usize = 128;
 /// Bytes of a segment's entry.
 pub(crate) const SEGMENT_BYTES: usize = 24;
+/// Bytes of a point's entry.
+pub(crate) const POINT_BYTES: usize = 16;
 /// Bytes of a file that one segment is of, at least.
 const SEGMENT: u64 = 1 << 18;
 /// Alerts of one file at most; of more the later ones are not known to the index.
@@ -139,6 +145,9 @@ pub(crate) struct Builder {
     packets: u64,
     list_bytes: usize,
     alerts: BTreeMap<u64, Named>,
+    /// Of a compressed file: where reading may begin, and what it is when it is not compressed.
+    points: Vec<Point>,
+    stream_bytes: u64,
 }
 
 impl Builder {
@@ -153,6 +162,8 @@ impl Builder {
             packets: 0,
             list_bytes: 0,
             alerts: BTreeMap::new(),
+            points: Vec::new(),
+            stream_bytes: 0,
         }
     }
 
@@ -161,6 +172,11 @@ impl Builder {
         if self.alerts.len() < ALERTS || self.alerts.contains_key(&alert.id) {
             self.alerts.insert(alert.id, alert);
         }
+    }
+
+    /// The file is compressed: places at which reading may begin, and its bytes when it is not.
+    pub(crate) fn packed(&mut self, points: Vec<Point>, stream_bytes: u64) {
+        (self.points, self.stream_bytes) = (points, stream_bytes);
     }
 
     /// A block at this place is needed to read packets.
@@ -228,6 +244,8 @@ impl Builder {
         self.packets = packets;
         self.layout.retain(|offset| *offset < end);
         self.segments.retain(|segment| segment.offset < end);
+        self.points.retain(|point| point.stream < end);
+        self.stream_bytes = self.stream_bytes.min(end);
         for (row, list) in self.rows.iter_mut().zip(&mut self.lists) {
             let (mut place, mut kept, mut rest) = (0, 0, list.bytes.as_slice());
             let mut whole = 0;
@@ -263,9 +281,14 @@ impl Builder {
         let alerts = self.alerts.len();
         let counts = [self.layout.len(), self.segments.len(), rows.len(), lists.len(), alerts];
         let counts = counts.map(|count| u64::try_from(count).unwrap_or(0));
+        let packed = [self.stream_bytes, u64::try_from(self.points.len()).unwrap_or(0)];
         let mut out = Vec::with_capacity(HEAD_BYTES + lists.len() + rows.len() * 160);
         out.extend(MAGIC);
-        for word in [data_bytes, oldest, newest, self.packets, self.unit].iter().chain(&counts) {
+        for word in [data_bytes, oldest, newest, self.packets, self.unit]
+            .iter()
+            .chain(&counts)
+            .chain(&packed)
+        {
             out.extend(word.to_le_bytes());
         }
         out.resize(HEAD_BYTES, 0);
@@ -284,6 +307,9 @@ impl Builder {
         out.extend(lists);
         for alert in self.alerts.values() {
             alert.write(&mut out);
+        }
+        for word in self.points.iter().flat_map(|point| [point.stream, point.file]) {
+            out.extend(word.to_le_bytes());
         }
         out
     }

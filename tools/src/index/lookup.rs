@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::format::{
-    ENDING, HEAD_BYTES, MAGIC, ROW_BYTES, Row, SEGMENT_BYTES, Segment, long, pull,
+    ENDING, HEAD_BYTES, MAGIC, POINT_BYTES, ROW_BYTES, Row, SEGMENT_BYTES, Segment, long, pull,
 };
 use crate::files::alert::{self, ALERT_BYTES, Named};
 use crate::files::note::Community;
+use crate::files::packed::Point;
 
 /// See the module.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct Index {
     file: File,
     /// Bytes of the file that it is of.
     pub(crate) data_bytes: u64,
+    /// Bytes of the capture file; more, where that is compressed.
+    pub(crate) stream_bytes: u64,
     pub(crate) oldest_ns: u64,
     pub(crate) newest_ns: u64,
     pub(crate) packets: u64,
@@ -27,6 +30,7 @@ pub(crate) struct Index {
     places: Places,
     list_bytes: u64,
     alert_bytes: u64,
+    points: u64,
 }
 
 /// Where its sections begin.
@@ -80,13 +84,17 @@ impl Index {
         let [layout, segments, rows, list_bytes, alerts] = [6, 7, 8, 9, 10].map(word);
         let Some(places) = Places::new(layout, segments, rows) else { return Ok(None) };
         let alert_bytes = alerts.saturating_mul(ALERT_BYTES as u64);
+        let points = word(12);
         let end = places.lists.checked_add(list_bytes);
-        if end.and_then(|end| end.checked_add(alert_bytes)) != Some(size) || word(5) == 0 {
+        let end = end.and_then(|end| end.checked_add(alert_bytes));
+        let end = end.and_then(|end| end.checked_add(points.checked_mul(POINT_BYTES as u64)?));
+        if end != Some(size) || word(5) == 0 {
             return Ok(None);
         }
         Ok(Some(Index {
             file,
             data_bytes: word(1),
+            stream_bytes: if points == 0 { word(1) } else { word(11) },
             oldest_ns: word(2),
             newest_ns: word(3),
             packets: word(4),
@@ -95,12 +103,28 @@ impl Index {
             places,
             list_bytes,
             alert_bytes,
+            points,
         }))
     }
 
     /// Bytes of the index.
     pub(crate) const fn bytes(&self) -> u64 {
+        self.points_at() + self.points * POINT_BYTES as u64
+    }
+
+    /// Where its section of points begins.
+    const fn points_at(&self) -> u64 {
         self.places.lists + self.list_bytes + self.alert_bytes
+    }
+
+    /// Of a compressed file: where reading may begin.
+    ///
+    /// # Errors
+    /// The index cannot be read; the same below.
+    pub(crate) fn points(&self) -> io::Result<Vec<Point>> {
+        let bytes = self.section([self.points_at(), self.points * POINT_BYTES as u64])?;
+        let point = |entry: &[u8]| Point { stream: long(entry, 0), file: long(entry, 8) };
+        Ok(bytes.chunks_exact(POINT_BYTES).map(point).collect())
     }
 
     /// Flows in it.
@@ -109,9 +133,6 @@ impl Index {
     }
 
     /// Places of the blocks without which packets cannot be read.
-    ///
-    /// # Errors
-    /// The index cannot be read; the same below.
     pub(crate) fn layout(&self) -> io::Result<Vec<u64>> {
         let bytes = self.section(self.places.layout)?;
         Ok(bytes.chunks_exact(8).map(|entry| long(entry, 0)).collect())

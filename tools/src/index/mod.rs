@@ -12,7 +12,7 @@ use anyhow::Context;
 use clap::Args;
 
 use crate::exit;
-use crate::files::layout::{BEGIN_BYTES, Layout};
+use crate::files::source::Source;
 use crate::units::Quantity;
 use lookup::Index;
 
@@ -57,15 +57,11 @@ pub(crate) fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Whether a file begins as a capture file does, and is not one that is being written.
+/// Whether a file begins as a capture file does, compressed or not, and is not one that is being
+/// written.
 fn is_capture(path: &Path) -> bool {
-    let mut head = [0; BEGIN_BYTES];
-    let read = std::fs::File::open(path).and_then(|file| {
-        use std::os::unix::fs::FileExt;
-        file.read_at(&mut head, 0)
-    });
     let whole = path.extension().is_none_or(|ending| ending != "part");
-    whole && read.is_ok_and(|bytes| Layout::begin(head.get(..bytes).unwrap_or_default()).is_some())
+    whole && Source::is_capture(path).is_ok_and(|is| is)
 }
 
 /// Runs the command.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use weir_shm::alerts::Severity;
 
 use super::choice::{CutOff, Network};
@@ -10,6 +10,7 @@ use super::trigger::TriggerArgs;
 use crate::alerts::severity;
 use crate::exit::{Code, failure};
 use crate::files::encode::Format;
+use crate::files::packed::Method;
 use crate::index;
 use crate::live::EngineArgs;
 use crate::units::{self, Quantity};
@@ -54,6 +55,20 @@ pub(crate) struct RecordArgs {
     /// The format of files.
     #[arg(long, short = 'F', value_enum, default_value_t)]
     pub(super) format: Format,
+
+    /// Compress files: `zstd`, `zstd:LEVEL` (1 to 19; 1 by default) or `lz4`. Any place of them is still
+    /// found at once. Plain pcap is compressed by lz4 alone.
+    #[arg(long, value_name = "HOW", value_parser = Method::parse)]
+    pub(super) compress: Option<Method>,
+
+    /// Threads that compress.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u64).range(1..=64))]
+    pub(super) compress_threads: u64,
+
+    /// Files of all shards together, in the order of time, or of each shard by itself, written by a
+    /// thread of its own; `weir extract` merges those.
+    #[arg(long, value_enum, default_value_t, conflicts_with_all = ["sources", "pretrigger", "tap"])]
+    pub(super) writers: Writers,
 
     /// Only packets that this capture filter accepts; the language of tcpdump, which compiles it.
     #[arg(long, short = 'f', value_name = "BPF")]
@@ -117,7 +132,7 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = time)]
     pub(super) after: u64,
 
-    /// Begin another file at this size.
+    /// Begin another file at this size, on the disk.
     #[arg(long, value_name = "BYTES", default_value = "1GB", value_parser = size)]
     pub(super) file_size: u64,
 
@@ -181,6 +196,16 @@ pub(crate) struct RecordArgs {
     /// Print the summary as one JSON object.
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Whose packets are in a file.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, ValueEnum)]
+pub(super) enum Writers {
+    /// All shards', in the order of time.
+    #[default]
+    Merged,
+    /// One shard's.
+    Shard,
 }
 
 /// What else there is.

@@ -5,12 +5,12 @@
 //! wrong ends the file where it is still good, is counted, and said once.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{FallocateFlags, OFlags, fallocate};
 
@@ -31,12 +31,28 @@ const RESERVE: u64 = 64 << 20;
 pub(super) enum Order {
     /// Begin the file that is to have this name in the end.
     Open(PathBuf),
-    /// Write a block's first bytes; after them so many of the file are whole packets, so many packets.
-    Write { block: Block, length: usize, offset: u64, whole: u64, packets: u64 },
+    /// Write a block's first bytes; up to where all is whole after them, and which sections end.
+    Write { block: Block, used: usize, offset: u64, whole: Mark, cuts: Vec<Cut> },
     /// The file ends here.
-    Close { end: u64, packets: u64, index: Option<Box<Builder>> },
+    Close { end: Mark, index: Option<Box<Builder>> },
     /// Once in a while: look whether the file is still there; have it reach the disk if `sync`.
     Tick { sync: bool },
+}
+
+/// A place of a file up to which it has whole packets.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Mark {
+    pub(super) end: u64,
+    /// The same before it was compressed.
+    pub(super) stream: u64,
+    pub(super) packets: u64,
+}
+
+/// The end of what is compressed by itself: where, before it was compressed, and packets so far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cut {
+    pub(super) stream: u64,
+    pub(super) packets: u64,
 }
 
 /// How to write.
@@ -46,6 +62,8 @@ pub(super) struct Way {
     pub(super) uring: bool,
     /// A file reaches the disk before it gets its name.
     pub(super) sync_files: bool,
+    /// What is added where a compressed file has to end before its end.
+    pub(super) tail: &'static [u8],
 }
 
 /// What it tells others. It alone writes these, but for `failed`, which a new file takes back.
@@ -57,6 +75,8 @@ pub(super) struct Told {
     pub(super) full: AtomicBool,
     pub(super) files: AtomicU64,
     pub(super) bytes: AtomicU64,
+    /// The same before they were compressed.
+    pub(super) stream_bytes: AtomicU64,
     pub(super) index_bytes: AtomicU64,
     /// Packets that were handed over and are in no file.
     pub(super) lost_full: AtomicU64,
@@ -65,6 +85,22 @@ pub(super) struct Told {
     /// The ways that are in use.
     pub(super) direct: AtomicBool,
     pub(super) uring: AtomicBool,
+    /// Of the file that is being compressed: its number, bytes that were, and what became of them.
+    pressed: Mutex<[u64; 3]>,
+}
+
+impl Told {
+    /// Packets that were handed over are in no file.
+    pub(super) fn lose(&self, packets: u64) {
+        let full = self.full.load(Ordering::Relaxed);
+        let count = if full { &self.lost_full } else { &self.lost_error };
+        count.fetch_add(packets, Ordering::Relaxed);
+    }
+
+    /// What was compressed of the present file. Held for a moment only, by either side.
+    pub(super) fn pressed(&self) -> MutexGuard<'_, [u64; 3]> {
+        self.pressed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A file that is being written.
@@ -74,8 +110,8 @@ struct Open {
     name: PathBuf,
     part: PathBuf,
     reserved: u64,
-    /// What is whole after each block: (where the block begins, end of whole packets, packets).
-    marks: Vec<[u64; 3]>,
+    /// Where each block begins, and what is whole after it.
+    marks: Vec<(u64, Mark)>,
     /// The end of what was handed over.
     end: u64,
     /// The first write that failed.
@@ -104,10 +140,10 @@ impl Disk {
         while let Some(order) = self.next(orders) {
             match order {
                 Order::Open(name) => self.begin(name),
-                Order::Write { block, length, offset, whole, packets } => {
-                    self.write(block, length, offset, [offset, whole, packets]);
+                Order::Write { block, used, offset, whole, .. } => {
+                    self.write(block, used.next_multiple_of(ALIGN), offset, whole);
                 }
-                Order::Close { end, packets, index } => self.close(end, packets, index),
+                Order::Close { end, index } => self.close(end, index),
                 Order::Tick { sync } => self.tick(sync),
             }
         }
@@ -123,8 +159,8 @@ impl Disk {
                 Err(TryRecvError::Disconnected) => return None,
                 Err(TryRecvError::Empty) => {}
             }
-            let flies = self.ring.as_ref().is_some_and(|ring| ring.flying() > 0);
-            if !flies || !self.land(true) {
+            let flying = self.ring.as_ref().is_some_and(|ring| ring.flying() > 0);
+            if !flying || !self.land(true) {
                 return orders.recv().ok();
             }
         }
@@ -170,9 +206,9 @@ impl Disk {
         options.open(part)
     }
 
-    fn write(&mut self, block: Block, length: usize, offset: u64, mark: [u64; 3]) {
+    fn write(&mut self, block: Block, length: usize, offset: u64, whole: Mark) {
         let Some(open) = self.open.as_mut() else { return self.give_back(block) };
-        open.marks.push(mark);
+        open.marks.push((offset, whole));
         if open.failed_at.is_some() {
             return self.give_back(block);
         }
@@ -263,25 +299,31 @@ impl Disk {
         }
     }
 
-    fn close(&mut self, end: u64, packets: u64, index: Option<Box<Builder>>) {
+    fn close(&mut self, end: Mark, index: Option<Box<Builder>>) {
         self.land_all();
-        let Some(open) = self.open.take() else { return self.lose(packets) };
-        let (mut end, mut kept) = (end, packets);
+        let packets = end.packets;
+        let Some(open) = self.open.take() else { return self.told.lose(packets) };
+        let mut end = end;
         if let Some(failed_at) = open.failed_at {
-            let before = open.marks.iter().rev().find(|[offset, ..]| *offset < failed_at);
-            [_, end, kept] = before.copied().unwrap_or_default();
+            let before = open.marks.iter().rev().find(|(offset, _)| *offset < failed_at);
+            end = before.map(|(_, whole)| *whole).unwrap_or_default();
         }
-        if kept == 0 {
+        if end.packets == 0 {
             std::fs::remove_file(&open.part).ok();
-            return self.lose(packets);
+            return self.told.lose(packets);
         }
-        match self.finish(&open, end, kept, index) {
-            Ok(index_bytes) => {
-                let Told { files, bytes, index_bytes: indexes, .. } = &*self.told;
-                for (count, more) in [(files, 1), (bytes, end), (indexes, index_bytes)] {
+        match self.finish(&open, end, index) {
+            Ok([file_bytes, index_bytes]) => {
+                let Told { files, bytes, stream_bytes, index_bytes: indexes, .. } = &*self.told;
+                for (count, more) in [
+                    (files, 1),
+                    (bytes, file_bytes),
+                    (stream_bytes, end.stream),
+                    (indexes, index_bytes),
+                ] {
                     count.fetch_add(more, Ordering::Relaxed);
                 }
-                self.lose(packets - kept);
+                self.told.lose(packets - end.packets);
                 if open.failed_at.is_none() && !self.said.is_empty() {
                     super::say("writing again");
                     self.said.clear();
@@ -289,27 +331,31 @@ impl Disk {
             }
             Err(error) => {
                 self.fail(&format!("cannot finish {}", open.name.display()), &error);
-                self.lose(packets);
+                self.told.lose(packets);
             }
         }
         self.retain(open.name.parent());
     }
 
-    /// Gives a file its length, its index and its name. Bytes of the index.
-    fn finish(
-        &self,
-        open: &Open,
-        end: u64,
-        kept: u64,
-        index: Option<Box<Builder>>,
-    ) -> io::Result<u64> {
+    /// Gives a file its length, its index and its name. Bytes of the file and of the index.
+    fn finish(&self, open: &Open, end: Mark, index: Option<Box<Builder>>) -> io::Result<[u64; 2]> {
+        let Mark { end, stream, packets } = end;
         open.file.set_len(end)?;
+        let mut file_bytes = end;
+        if open.failed_at.is_some() && !self.way.tail.is_empty() {
+            // Not by the descriptor of direct writes, which takes whole pages only.
+            let mut file = OpenOptions::new().append(true).open(&open.part)?;
+            // Without it the file is read as well, and found to be torn.
+            if file.write_all(self.way.tail).is_ok() {
+                file_bytes += u64::try_from(self.way.tail.len()).unwrap_or(0);
+            }
+        }
         let mut index_bytes = 0;
         if let Some(mut builder) = index {
             if open.failed_at.is_some() {
-                builder.cut(end, kept);
+                builder.cut(stream, packets);
             }
-            let bytes = builder.finish(end);
+            let bytes = builder.finish(file_bytes);
             index_bytes = u64::try_from(bytes.len()).unwrap_or(0);
             // Without it all is found as well, more slowly, and `weir index` makes it anew.
             if let Err(error) = build::write(&open.name, &bytes, self.way.sync_files) {
@@ -326,13 +372,7 @@ impl Disk {
         {
             File::open(folder)?.sync_all()?;
         }
-        Ok(index_bytes)
-    }
-
-    fn lose(&self, packets: u64) {
-        let full = self.told.full.load(Ordering::Relaxed);
-        let count = if full { &self.told.lost_full } else { &self.told.lost_error };
-        count.fetch_add(packets, Ordering::Relaxed);
+        Ok([file_bytes, index_bytes])
     }
 
     fn tick(&mut self, sync: bool) {

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::flows::FlowState;
 use super::retain;
-use super::sink::Sink;
+use super::sink::{BLOCK_BYTES, Sink};
 use crate::files::Packet;
 use crate::files::alert::{self, Named};
 use crate::files::encode::{self, Format, Framed};
@@ -17,12 +19,17 @@ const AGAIN_NS: u64 = 1_000_000_000;
 /// Alerts of which one file tells when it begins, and that wait to be told of, at most.
 const ALERTS: usize = 1 << 12;
 
+/// Bytes of a packet with its frame, less than a block: what is told of an interface fits after it.
+const MOST_BYTES: usize = BLOCK_BYTES - 4096;
+
 /// What files are to be like.
 #[derive(Clone, Debug)]
 pub(super) struct Shape {
     pub(super) folder: PathBuf,
     pub(super) prefix: String,
     pub(super) format: Format,
+    /// What names end with: the writer, the format, how it is compressed.
+    pub(super) ending: String,
     pub(super) file_bytes: u64,
     pub(super) file_ns: Option<u64>,
     pub(super) file_packets: Option<u64>,
@@ -64,8 +71,8 @@ pub(super) struct Files {
     builder: Builder,
     /// (number within the source, link type), in the file's order.
     interfaces: Vec<(u32, u32)>,
-    /// Of the file: its number, and whether there is one.
-    number: u64,
+    /// Of the next file, of whichever writer.
+    number: Arc<AtomicU64>,
     is_open: bool,
     /// Grows with every file; 0: none yet.
     serial: u32,
@@ -86,8 +93,8 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) fn new(shape: Shape, sink: Sink) -> Files {
-        let number = retain::next_number(&shape.folder, &shape.prefix);
+    /// Files by this shape, with numbers of `number`, which other writers may share.
+    pub(super) fn new(shape: Shape, sink: Sink, number: Arc<AtomicU64>) -> Files {
         let builder = Builder::new(unit(shape.format));
         Files {
             shape,
@@ -173,12 +180,14 @@ impl Files {
         let whole = Packet { lost: self.lost, alerts: &self.alert_bytes, ..*packet };
         self.framed.frame(self.shape.format, &whole, interface);
         let bytes = self.framed.head().len() + packet.bytes.len() + self.framed.tail().len();
-        if bytes >= super::sink::BLOCK_BYTES {
+        let room = bytes + self.sink.filler_bytes();
+        if room >= MOST_BYTES {
             return Outcome::TooLong;
         }
-        if !self.sink.has_room(bytes) {
+        if !self.sink.has_room(room) {
             return Outcome::DiskSlow;
         }
+        self.sink.section(bytes);
         let offset = self.sink.end();
         self.sink.put(self.framed.head());
         self.sink.put(packet.bytes);
@@ -230,7 +239,7 @@ impl Files {
         }
         if let Some(failed_ns) = self.failed_ns {
             if now_ns.saturating_sub(failed_ns) < AGAIN_NS {
-                let full = self.sink.told().full.load(std::sync::atomic::Ordering::Relaxed);
+                let full = self.sink.told().full.load(Ordering::Relaxed);
                 return Some(if full { Outcome::DiskFull } else { Outcome::DiskError });
             }
             self.failed_ns = None;
@@ -241,6 +250,10 @@ impl Files {
             let sync = self.shape.sync_ns.is_some_and(|every| is_due(self.synced_ns, every));
             if sync {
                 self.synced_ns = now_ns;
+            }
+            if self.sink.has_room(self.sink.filler_bytes()) {
+                // What is compressed is on its way to the disk by whole sections only.
+                self.sink.section(usize::MAX);
             }
             self.sink.tick(sync);
             if self.shape.file_ns.is_some_and(|most| is_due(self.begun_ns, most)) {
@@ -254,17 +267,16 @@ impl Files {
         let Shape { file_bytes, file_ns, file_packets, index_bytes, .. } = self.shape;
         let bytes = u64::try_from(packet.bytes.len()).unwrap_or(0) + 64;
         self.sink.packets() > 0
-            && (self.sink.end() + bytes > file_bytes
+            && (self.sink.file_bytes() + bytes > file_bytes
                 || file_packets.is_some_and(|most| self.sink.packets() >= most)
                 || file_ns.is_some_and(|most| now_ns.saturating_sub(self.begun_ns) >= most)
                 || self.builder.memory() > index_bytes)
     }
 
     fn open(&mut self, packet: &Packet<'_>, now_ns: u64) {
-        let Shape { folder, prefix, format, .. } = &self.shape;
-        let name = retain::name(prefix, self.number, packet.time_ns, *format);
-        self.sink.open(folder.join(name));
-        self.number += 1;
+        let Shape { folder, prefix, format, ending, .. } = &self.shape;
+        let number = self.number.fetch_add(1, Ordering::Relaxed);
+        self.sink.open(folder.join(retain::name(prefix, number, packet.time_ns, ending)));
         self.serial = self.serial.wrapping_add(1).max(1);
         self.is_open = true;
         self.begun_ns = now_ns;

@@ -2,7 +2,8 @@
 //!
 //! Out of process, a reader like every other: what the disk does not take is dropped here, by name, and
 //! the engine never waits. One thread takes packets from the rings and fills blocks of memory
-//! (`sink`), another writes them (`disk`).
+//! (`sink`), another writes them (`disk`); between them others compress them, if asked to (`press`). That
+//! is so for all shards together, or once for each.
 
 mod alerts;
 mod args;
@@ -14,29 +15,36 @@ mod flows;
 mod live;
 mod memory;
 mod offline;
+mod press;
 mod recorder;
 mod report;
-mod retain;
+pub(crate) mod retain;
 mod sink;
 mod trigger;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use anyhow::Context;
 use rustix::time::{ClockId, clock_gettime};
+use weir_shm::packets::PacketReader;
 
 use crate::exit::{Code, failure};
 use crate::feed::target::Target;
 use crate::files::encode::Format;
+use crate::files::packed::Method;
 use crate::packets::{self, ETHERNET, PacketArgs, link_title, or_ethernet, sources};
 use crate::{exit, live as engines};
 
 use alerts::Watch;
 pub(crate) use args::RecordArgs;
+use args::Writers;
 use choice::{Choice, Filter};
 use flows::Flows;
 use memory::Memory;
+use press::Pack;
 use recorder::{Recorder, Ways};
 use report::Summary;
 use retain::Limits;
@@ -96,7 +104,7 @@ fn record_live(
         group: args.group.clone(),
         lease: !args.window,
     };
-    let mut reader = wanted.open("weir record")?;
+    let reader = wanted.open("weir record")?;
     let info = reader.attached().info();
     let (name, description) = (format!("weir:{}", info.name), sources(reader.attached()));
     if let Some(tap) = &args.tap {
@@ -105,20 +113,66 @@ fn record_live(
         let title = link_title(source).unwrap_or("of another kind");
         anyhow::ensure!(source == ETHERNET, "packets are {title}, and an interface takes Ethernet");
     }
-    let choice = choice(args, false)?;
     let tick_ns = args.sync.every_ns().map_or(TICK_NS, |every| every.min(TICK_NS));
-    let mut recorder = recorder(args, choice, (name, description), Some(tick_ns))?;
-    say(&format!("recording engine {}: {}", reader.attached().info().name, title(args, &recorder)));
-    wait_for_reader(args, &recorder, stop)?;
-    let mut watch = Watch::new(reader.attached(), args.alert);
-    let died = live::run(&mut reader, &mut recorder, stop, trigger, &mut watch);
-    let died = finish(&mut recorder, stop, died)?;
-    let summary = Summary::new(&recorder, Some(&reader));
-    print(args, &summary)?;
-    if died {
-        return engines::ended(reader.attached());
+    let readers = match args.writers {
+        Writers::Merged => vec![reader],
+        Writers::Shard => reader.by_shard()?,
+    };
+    let number = number(args);
+    let recorders = readers.iter().map(|reader| {
+        let part = Part {
+            shard: reader.only_shard().filter(|_| args.writers == Writers::Shard),
+            of: readers.len(),
+            number: Arc::clone(&number),
+        };
+        let names = (name.clone(), description.clone());
+        recorder(args, choice(args, false)?, names, Some(tick_ns), &part)
+    });
+    let recorders = recorders.collect::<anyhow::Result<Vec<_>>>()?;
+    if let (Some(reader), Some(recorder)) = (readers.first(), recorders.first()) {
+        let name = &reader.attached().info().name;
+        say(&format!("recording engine {name}: {}", title(args, recorder, recorders.len())));
+        wait_for_reader(args, recorder, stop)?;
     }
-    Ok(ExitCode::SUCCESS)
+    let attached = readers.first().map(PacketReader::share_attached);
+    let one = |(mut reader, mut recorder): (PacketReader, Recorder)| {
+        let mut watch = Watch::new(reader.attached(), args.alert);
+        let died = live::run(&mut reader, &mut recorder, stop, trigger, &mut watch);
+        let died = finish(&mut recorder, stop, died)?;
+        anyhow::Ok((died, Summary::new(&recorder, Some(&reader))))
+    };
+    let ended = all(readers.into_iter().zip(recorders).collect(), one)?;
+    let died = ended.iter().any(|(died, _)| *died);
+    let summaries = ended.into_iter().map(|(_, summary)| summary).collect();
+    if let Some(summary) = Summary::sum(summaries) {
+        print(args, &summary)?;
+    }
+    match attached.filter(|_| died) {
+        Some(attached) => engines::ended(&attached),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Does something with each, on a thread of its own where there are several. All are waited for.
+fn all<T: Send, U: Send>(
+    mut each: Vec<T>,
+    does: impl Fn(T) -> anyhow::Result<U> + Sync,
+) -> anyhow::Result<Vec<U>> {
+    let Some(last) = each.pop() else { return Ok(Vec::new()) };
+    let does = &does;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = each.into_iter().map(|one| scope.spawn(move || does(one))).collect();
+        let last = does(last);
+        let panicked = || Err(anyhow::anyhow!("a thread that records has panicked"));
+        let joined = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| panicked()));
+        joined.chain([last]).collect()
+    })
+}
+
+/// The number of the next file, for all writers.
+fn number(args: &RecordArgs) -> Arc<AtomicU64> {
+    let next = args.dir.as_deref().map_or(0, |dir| retain::next_number(dir, &args.prefix));
+    Arc::new(AtomicU64::new(next))
 }
 
 fn record_files(
@@ -129,8 +183,9 @@ fn record_files(
     let files = args.files()?;
     let description = format!("{} files", files.len());
     let choice = choice(args, true)?;
-    let mut recorder = recorder(args, choice, ("files".to_owned(), description), None)?;
-    say(&format!("recording {} files: {}", files.len(), title(args, &recorder)));
+    let part = Part { shard: None, of: 1, number: number(args) };
+    let mut recorder = recorder(args, choice, ("files".to_owned(), description), None, &part)?;
+    say(&format!("recording {} files: {}", files.len(), title(args, &recorder, 1)));
     wait_for_reader(args, &recorder, stop)?;
     let done = offline::run(&files, &mut recorder, stop, trigger, args.alert);
     finish(&mut recorder, stop, done)?;
@@ -175,11 +230,12 @@ fn print(args: &RecordArgs, summary: &Summary) -> anyhow::Result<()> {
 }
 
 /// Where to and how, for people.
-fn title(args: &RecordArgs, recorder: &Recorder) -> String {
+fn title(args: &RecordArgs, recorder: &Recorder, writers: usize) -> String {
     let mut ways = Vec::new();
     if let (Some(dir), Some(files)) = (&args.dir, &recorder.files) {
         let way = report::way(files.sink.told(), args.direct());
-        ways.push(format!("to {} ({way})", dir.display()));
+        let each = if writers > 1 { format!(", {writers} writers") } else { String::new() };
+        ways.push(format!("to {} ({way}{each})", dir.display()));
     }
     if let Some(target) = &recorder.target {
         ways.push(format!("to {}", target.title()));
@@ -210,23 +266,40 @@ fn choice(args: &RecordArgs, offline: bool) -> anyhow::Result<Choice> {
     Ok(choice)
 }
 
+/// Which part of the packets a recorder has.
+#[derive(Debug)]
+struct Part {
+    /// One shard's alone.
+    shard: Option<u16>,
+    /// One of so many, which share the memory.
+    of: usize,
+    number: Arc<AtomicU64>,
+}
+
 fn recorder(
     args: &RecordArgs,
     choice: Choice,
     (name, description): (String, String),
     tick_ns: Option<u64>,
+    part: &Part,
 ) -> anyhow::Result<Recorder> {
+    if args.format == Format::Pcap && matches!(args.compress, Some(Method::Zstd(_))) {
+        let advice = "--compress lz4, or --format pcapng";
+        return Err(failure(Code::Usage, format!("zstd compresses pcapng alone: {advice}")));
+    }
+    let of = u64::try_from(part.of)?.max(1);
     let mut files = None;
     if let Some(dir) = &args.dir {
         let shape = files::Shape {
             folder: dir.clone(),
             prefix: args.prefix.clone(),
             format: args.format,
+            ending: retain::ending(args.format, part.shard, args.compress),
             file_bytes: args.file_size,
             file_ns: args.file_time,
             file_packets: args.file_packets,
             index: !args.no_index,
-            index_bytes: usize::try_from(args.index_memory)?,
+            index_bytes: usize::try_from(args.index_memory / of)?,
             tick_ns,
             sync_ns: args.sync.every_ns(),
             name,
@@ -238,21 +311,27 @@ fn recorder(
             direct: args.direct(),
             uring: !args.no_uring,
             sync_files: args.sync.files(),
+            tail: args.compress.map_or(&[], Method::tail),
         };
         let limits = Limits {
             prefix: args.prefix.clone(),
-            total_bytes: args.total_size.map(|most| most.saturating_sub(args.file_size)),
+            total_bytes: args
+                .total_size
+                .map(|most| most.saturating_sub(args.file_size.saturating_mul(of))),
             age_ns: args.max_age,
         };
-        let sink = Sink::start(way, limits, args.buffers).context("cannot start to write")?;
-        files = Some(files::Files::new(shape, sink));
+        let threads = usize::try_from(args.compress_threads)?;
+        let pack = args.compress.map(|method| Pack { method, threads });
+        let sink = Sink::start(way, limits, args.buffers / of, pack);
+        let sink = sink.context("cannot start to write")?;
+        files = Some(files::Files::new(shape, sink, Arc::clone(&part.number)));
     }
     let target = args.tap.as_deref().map(Target::open).transpose()?;
     let memory = match args.pretrigger {
         None => None,
         Some(span_ns) => Some(Memory::new(span_ns, usize::try_from(args.pretrigger_memory)?)),
     };
-    let flows = Flows::new(usize::try_from(args.flows)?);
+    let flows = Flows::new(usize::try_from(args.flows / of)?);
     let ways = Ways {
         files,
         target,

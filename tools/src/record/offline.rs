@@ -2,7 +2,6 @@
 //! Weir wrote, what is noted with it; applications are known of the latter alone.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::PathBuf;
 
 use ahash::RandomState;
@@ -15,7 +14,9 @@ use super::trigger::Trigger;
 use crate::files::Packet;
 use crate::files::alert;
 use crate::files::note::{Community, Key, Note};
+use crate::files::packed::Unpacker;
 use crate::files::reader::{Ended, Reader};
+use crate::files::source::Source;
 use crate::files::wire::{self, Fragments};
 use crate::packets::Stop;
 
@@ -86,8 +87,8 @@ pub(super) fn run(
     let mut identities: HashMap<FlowId, (Key, Community), _> = HashMap::with_hasher(hasher());
     for path in files {
         let cannot = || format!("cannot read {}", path.display());
-        let file = File::open(path).with_context(cannot)?;
-        let reader = Reader::new(file).with_context(cannot)?;
+        let source = Source::open(path).with_context(cannot)?;
+        let reader = Reader::new(source).with_context(cannot)?;
         let mut reader =
             reader.with_context(|| format!("{} is no capture file", path.display()))?;
         // Numbers of flows are those of one file only.
@@ -131,7 +132,8 @@ pub(super) fn run(
                 recorder.trigger(wanted);
             }
         }
-        if reader.ended() == Ended::Torn {
+        let is_torn = reader.source().packed().is_some_and(Unpacker::is_torn);
+        if reader.ended() == Ended::Torn || is_torn {
             super::say(&format!("{} ends in the middle of a packet", path.display()));
         }
     }

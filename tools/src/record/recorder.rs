@@ -42,6 +42,32 @@ pub(super) struct Counts {
     pub(super) missed: u64,
 }
 
+impl Counts {
+    /// Adds another recorder's.
+    pub(super) fn add(&mut self, more: &Counts) {
+        let Counts { seen, not_chosen, not_sampled, cut_off, recorded, recorded_bytes, .. } = self;
+        let counts = [
+            (seen, more.seen),
+            (not_chosen, more.not_chosen),
+            (not_sampled, more.not_sampled),
+            (cut_off, more.cut_off),
+            (recorded, more.recorded),
+            (recorded_bytes, more.recorded_bytes),
+            (&mut self.dropped_disk_slow, more.dropped_disk_slow),
+            (&mut self.dropped_disk_full, more.dropped_disk_full),
+            (&mut self.dropped_disk_error, more.dropped_disk_error),
+            (&mut self.dropped_link_type, more.dropped_link_type),
+            (&mut self.dropped_too_long, more.dropped_too_long),
+            (&mut self.dropped_interface, more.dropped_interface),
+            (&mut self.not_asked_for, more.not_asked_for),
+            (&mut self.missed, more.missed),
+        ];
+        for (sum, more) in counts {
+            *sum += more;
+        }
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Recorder {

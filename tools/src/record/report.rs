@@ -21,6 +21,8 @@ pub(super) struct Summary {
     lost_disk_error: u64,
     files: u64,
     file_bytes: u64,
+    /// The same before they were compressed.
+    uncompressed_bytes: u64,
     index_bytes: u64,
     files_removed: u64,
     flows_forgotten: u64,
@@ -46,6 +48,7 @@ impl Summary {
             lost_disk_error,
             files: read(|told| &told.files),
             file_bytes: read(|told| &told.bytes),
+            uncompressed_bytes: read(|told| &told.stream_bytes),
             index_bytes: read(|told| &told.index_bytes),
             files_removed: read(|told| &told.removed),
             flows_forgotten: recorder.flows.forgotten,
@@ -55,6 +58,28 @@ impl Summary {
                 .map(|told| way(told, told.direct.load(Ordering::Relaxed)))
                 .unwrap_or_default(),
         }
+    }
+
+    /// Of several recorders, together.
+    pub(super) fn sum(summaries: Vec<Summary>) -> Option<Summary> {
+        summaries.into_iter().reduce(|mut all, one| {
+            all.counts.add(&one.counts);
+            for (sum, more) in [
+                (&mut all.lost_disk_full, one.lost_disk_full),
+                (&mut all.lost_disk_error, one.lost_disk_error),
+                (&mut all.files, one.files),
+                (&mut all.file_bytes, one.file_bytes),
+                (&mut all.uncompressed_bytes, one.uncompressed_bytes),
+                (&mut all.index_bytes, one.index_bytes),
+                (&mut all.files_removed, one.files_removed),
+                (&mut all.flows_forgotten, one.flows_forgotten),
+                (&mut all.filtered, one.filtered),
+            ] {
+                *sum += more;
+            }
+            all.lease_lost |= one.lease_lost;
+            all
+        })
     }
 
     /// Packets that were chosen and are nowhere.
@@ -78,7 +103,13 @@ impl Summary {
         if self.files != 0 {
             let bytes = Quantity::Bytes.short(self.file_bytes);
             let index = share(self.index_bytes, self.file_bytes);
-            write!(text, ", {} files, {bytes}, indexes {index}; {}", self.files, self.way).ok();
+            write!(text, ", {} files, {bytes}", self.files).ok();
+            if self.uncompressed_bytes != self.file_bytes {
+                let whole = Quantity::Bytes.short(self.uncompressed_bytes);
+                let part = share(self.file_bytes, self.uncompressed_bytes);
+                write!(text, " of {whole} ({part})").ok();
+            }
+            write!(text, ", indexes {index}; {}", self.way).ok();
         }
         write!(text, "; {} lost here, {missed} missed", self.lost()).ok();
         let counts = &self.counts;

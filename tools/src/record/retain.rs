@@ -1,19 +1,23 @@
 //! The files of a directory: their names, which of them are the recorder's, which have to go, and what a
 //! crash left.
 //!
-//! A name is `PREFIX-NUMBER-TIME.ENDING`. The number grows by one a file, so that the order of names
-//! is that of writing, whatever the clock did.
+//! A name is `PREFIX-NUMBER-TIME.ENDING`, or `PREFIX-NUMBER-TIME-sSHARD.ENDING` where each shard has a
+//! writer. The number grows by one a file, of whichever writer, so that the order of names is that of
+//! writing, whatever the clock did.
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::SeekFrom;
 
 use crate::files::encode::Format;
+use crate::files::packed::Method;
 use crate::files::reader::Ended;
-use crate::index::build;
+use crate::index::build::{self, Scanned};
+use crate::index::format::Builder;
 use crate::index::lookup::path_of;
 
 /// What may stay.
@@ -35,14 +39,13 @@ struct Ours {
 }
 
 /// The name of file `number`, whose first packet is of `time_ns`.
-pub(super) fn name(prefix: &str, number: u64, time_ns: u64, format: Format) -> String {
+pub(super) fn name(prefix: &str, number: u64, time_ns: u64, ending: &str) -> String {
     let seconds = time_ns / 1_000_000_000;
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    let ending = format.ending();
     format!(
-        "{prefix}-{number:08}-{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z.{ending}"
+        "{prefix}-{number:08}-{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z{ending}"
     )
 }
 
@@ -61,11 +64,29 @@ const fn civil(days: u64) -> (u64, u64, u64) {
     (year, month, day)
 }
 
+/// What names end with.
+pub(super) fn ending(format: Format, shard: Option<u16>, method: Option<Method>) -> String {
+    let shard = shard.map_or(String::new(), |shard| format!("-s{shard}"));
+    let method = method.map_or(String::new(), |method| format!(".{}", method.ending()));
+    format!("{shard}.{}{method}", format.ending())
+}
+
 /// The recorder's number of a file; none if it is another's.
 fn number(prefix: &str, name: &str) -> Option<u64> {
     let rest = name.strip_prefix(prefix)?.strip_prefix('-')?;
     let (number, _) = rest.split_once('-')?;
     number.bytes().all(|byte| byte.is_ascii_digit()).then(|| number.parse().ok())?
+}
+
+/// Prefix and writer of a file's name, if a writer is part of it.
+pub(crate) fn writer(name: &str) -> Option<(&str, &str)> {
+    let (stem, _) = name.rsplit_once(".pcap")?;
+    let (rest, writer) = stem.rsplit_once("-s")?;
+    let mut parts = rest.rsplitn(3, '-');
+    let (time, number, prefix) = (parts.next()?, parts.next()?, parts.next()?);
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let fits = time.ends_with('Z') && digits(number) && digits(writer);
+    fits.then_some((prefix, writer))
 }
 
 /// Those whose names end so.
@@ -86,8 +107,9 @@ fn ours(folder: &Path, prefix: &str, endings: &[&str]) -> io::Result<Vec<Ours>> 
 }
 
 /// What names end with of files that are whole, and of those that are not yet.
-const WHOLE: &[&str] = &[".pcapng", ".pcap"];
-const PARTS: &[&str] = &[".pcapng.part", ".pcap.part"];
+const WHOLE: &[&str] = &[".pcapng", ".pcap", ".pcapng.zst", ".pcapng.lz4", ".pcap.lz4"];
+const PARTS: &[&str] =
+    &[".pcapng.part", ".pcap.part", ".pcapng.zst.part", ".pcapng.lz4.part", ".pcap.lz4.part"];
 
 /// The number of the next file.
 pub(super) fn next_number(folder: &Path, prefix: &str) -> u64 {
@@ -118,6 +140,8 @@ pub(super) fn remove_oldest(folder: &Path, limits: &Limits) -> u64 {
         fs::remove_file(path_of(&file.path)).ok();
         match fs::remove_file(&file.path) {
             Ok(()) => (removed, total) = (removed + 1, total - bytes),
+            // Another writer's thread was there first.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => total -= bytes,
             Err(error) => super::say(&format!("cannot remove {}: {error}", file.path.display())),
         }
     }
@@ -165,23 +189,51 @@ pub(super) fn repair(folder: &Path, prefix: &str) -> io::Result<Repaired> {
             data.set_len(hole)?;
             bytes = hole;
         }
-        let scanned = build::scan(&file.path)?.filter(|(_, scanned)| scanned.packets > 0);
-        let Some((builder, scanned)) = scanned else {
+        let scanned = build::scan(&file.path)?;
+        let whole = scanned.map(|(builder, scanned)| cut(&data, &name, builder, &scanned));
+        let whole = whole.transpose()?.filter(|whole| whole.packets > 0);
+        let Some(Whole { builder, packets, end }) = whole else {
             fs::remove_file(&file.path)?;
             repaired.empty += 1;
             continue;
         };
-        if scanned.ended == Ended::Torn {
-            data.set_len(scanned.whole_bytes)?;
-        }
-        build::write(&name, &builder.finish(scanned.whole_bytes), true)?;
+        build::write(&name, &builder.finish(end), true)?;
         data.sync_all()?;
         fs::rename(&file.path, &name)?;
         repaired.files += 1;
-        repaired.packets += scanned.packets;
-        repaired.cut_bytes += bytes - scanned.whole_bytes;
+        repaired.packets += packets;
+        repaired.cut_bytes += bytes.saturating_sub(end);
     }
     Ok(repaired)
+}
+
+/// A file that ends as it should.
+#[derive(Debug)]
+struct Whole {
+    builder: Builder,
+    packets: u64,
+    end: u64,
+}
+
+/// Has a file end after its last whole packet, or after its last whole section.
+fn cut(data: &File, name: &Path, mut builder: Builder, scanned: &Scanned) -> io::Result<Whole> {
+    let Scanned { whole_bytes, packets, ended, packed } = *scanned;
+    let Some(packed) = packed else {
+        if ended == Ended::Torn {
+            data.set_len(whole_bytes)?;
+        }
+        return Ok(Whole { builder, packets, end: whole_bytes });
+    };
+    if packed.closed {
+        return Ok(Whole { builder, packets, end: data.metadata()?.len() });
+    }
+    data.set_len(packed.whole.file)?;
+    let method = Method::of_name(&name.to_string_lossy());
+    let tail = method.map_or(&[][..], Method::tail);
+    data.write_all_at(tail, packed.whole.file)?;
+    builder.cut(packed.whole.stream, packed.packets);
+    let end = packed.whole.file + u64::try_from(tail.len()).unwrap_or(0);
+    Ok(Whole { builder, packets: packed.packets, end })
 }
 
 #[cfg(test)]
@@ -192,7 +244,8 @@ mod tests {
     #[test]
     fn an_index_that_was_being_written_is_made_anew() {
         let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join(name("weir", 3, 0, Format::Pcap));
+        let ending = ending(Format::Pcap, None, None);
+        let data = folder.path().join(name("weir", 3, 0, &ending));
         let mut file = crate::files::encode::begin(Format::Pcap, 1);
         file.extend([1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0, 9, 9, 9]);
         let part = |path: &Path| PathBuf::from(format!("{}.part", path.display()));
@@ -206,8 +259,14 @@ mod tests {
 
     #[test]
     fn names_are_in_the_order_of_writing() {
-        let name = name("weir", 7, 1_700_000_000_123_456_789, Format::Pcapng);
+        let time_ns = 1_700_000_000_123_456_789;
+        let sharded = ending(Format::Pcapng, Some(3), Some(Method::Lz4));
+        let sharded = name("a-b", 7, time_ns, &sharded);
+        assert_eq!(sharded, "a-b-00000007-20231114T221320Z-s3.pcapng.lz4");
+        assert_eq!((number("a-b", &sharded), writer(&sharded)), (Some(7), Some(("a-b", "3"))));
+        let name = name("weir", 7, time_ns, &ending(Format::Pcapng, None, None));
         assert_eq!(name, "weir-00000007-20231114T221320Z.pcapng");
+        assert_eq!(writer(&name), None);
         assert_eq!(number("weir", &name), Some(7));
         assert_eq!(number("other", &name), None);
         assert_eq!(number("weir", "weir-x-y.pcap"), None);
@@ -220,13 +279,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         for number in [3, 1, 2] {
-            fs::write(path(&name("a", number, 0, Format::Pcap)), [0; 100]).unwrap();
+            fs::write(path(&name("a", number, 0, ".pcap")), [0; 100]).unwrap();
         }
         fs::write(path("mine.pcap"), [0; 1000]).unwrap();
         assert_eq!(next_number(folder.path(), "a"), 4);
         let limits = Limits { prefix: "a".to_owned(), total_bytes: Some(250), ..Limits::default() };
         assert_eq!(remove_oldest(folder.path(), &limits), 1);
-        assert!(!path(&name("a", 1, 0, Format::Pcap)).exists());
-        assert!(path(&name("a", 2, 0, Format::Pcap)).exists() && path("mine.pcap").exists());
+        assert!(!path(&name("a", 1, 0, ".pcap")).exists());
+        assert!(path(&name("a", 2, 0, ".pcap")).exists() && path("mine.pcap").exists());
     }
 }

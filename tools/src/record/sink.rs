@@ -7,13 +7,16 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 
-use super::disk::{ALIGN, DEPTH, Disk, Order, Told, Way};
+use super::disk::{ALIGN, Cut, DEPTH, Disk, Mark, Order, Told, Way};
+use super::press::{Pack, Press};
 use super::retain::Limits;
+use crate::files::packed::SECTION_BYTES;
 use crate::index::format::Builder;
 use crate::sys::uring::{Block, Ring};
 
 /// Bytes of a block.
 pub(super) const BLOCK_BYTES: usize = 1 << 20;
+const MILLION: u64 = 1_000_000;
 
 /// See the module.
 #[derive(Debug)]
@@ -29,37 +32,94 @@ pub(super) struct Sink {
     flushed: usize,
     /// Place in the file of the current block.
     offset: u64,
-    /// The end of the last whole packet, and how many there are.
-    whole: u64,
-    packets: u64,
+    /// The end of the last whole packet, in the file and before it was compressed, and how many there
+    /// are.
+    whole: Mark,
+    /// Where what comes is compressed.
+    sections: Option<Sections>,
+    /// Files so far.
+    files: u64,
+}
+
+/// What is compressed is cut into sections of whole packets.
+#[derive(Debug)]
+struct Sections {
+    filler: &'static [u8],
+    /// Where the present one begins.
+    from: u64,
+    /// Ends of sections that are to be handed over.
+    cuts: Vec<Cut>,
+    /// What so many bytes have become, when it was looked at last, and millionths of what they were.
+    known: [u64; 2],
+    ratio: u64,
 }
 
 impl Sink {
-    /// Starts the thread, with so many bytes of memory between it and us.
+    /// Starts the threads, with so many bytes of memory between them and us.
     ///
     /// # Errors
     /// There is no memory, or no thread.
-    pub(super) fn start(way: Way, limits: Limits, memory: u64) -> io::Result<Sink> {
-        let count = memory.div_ceil(u64::try_from(BLOCK_BYTES).unwrap_or(u64::MAX));
-        let count = u16::try_from(count).unwrap_or(u16::MAX).max(4);
-        let blocks = Block::many(count, BLOCK_BYTES)?;
+    pub(super) fn start(
+        way: Way,
+        limits: Limits,
+        memory: u64,
+        pack: Option<Pack>,
+    ) -> io::Result<Sink> {
+        let Some(pack) = pack else { return Sink::to_disk(way, limits, memory) };
+        // What is compressed takes less room.
+        let disk = Sink::to_disk(way, limits, memory / 4)?;
+        Sink::to_press(disk, pack, memory - memory / 4)
+    }
+
+    fn to_disk(way: Way, limits: Limits, memory: u64) -> io::Result<Sink> {
+        let blocks = blocks(memory)?;
         let told = Arc::new(Told::default());
-        let (give, free) = mpsc::channel();
-        let (orders, take) = mpsc::channel();
         let ring = if way.uring {
             Ring::new(DEPTH, &blocks)
         } else {
             Err(io::Error::other("not asked for"))
         };
         told.uring.store(ring.is_ok(), Ordering::Relaxed);
+        let (give, free) = mpsc::channel();
         for block in blocks {
             give.send(block).map_err(io::Error::other)?;
         }
         let mut disk = Disk::new(way, limits, give, Arc::clone(&told));
         disk.ring = ring.ok();
+        let (orders, take) = mpsc::channel();
         let thread = std::thread::Builder::new().name("weir-disk".to_owned());
         let thread = thread.spawn(move || disk.run(&take))?;
-        Ok(Sink {
+        Ok(Sink::over(orders, free, thread, told))
+    }
+
+    fn to_press(disk: Sink, pack: Pack, memory: u64) -> io::Result<Sink> {
+        let told = Arc::clone(&disk.told);
+        let (give, free) = mpsc::channel();
+        for block in blocks(memory)? {
+            give.send(block).map_err(io::Error::other)?;
+        }
+        let mut press = Press::new(pack, disk, give)?;
+        let (orders, take) = mpsc::channel();
+        let thread = std::thread::Builder::new().name("weir-press".to_owned());
+        let thread = thread.spawn(move || press.run(&take))?;
+        let mut sink = Sink::over(orders, free, thread, told);
+        sink.sections = Some(Sections {
+            filler: pack.method.filler(),
+            from: 0,
+            cuts: Vec::new(),
+            known: [0; 2],
+            ratio: MILLION,
+        });
+        Ok(sink)
+    }
+
+    fn over(
+        orders: Sender<Order>,
+        free: Receiver<Block>,
+        thread: JoinHandle<()>,
+        told: Arc<Told>,
+    ) -> Sink {
+        Sink {
             orders: Some(orders),
             free,
             thread: Some(thread),
@@ -69,9 +129,10 @@ impl Sink {
             used: 0,
             flushed: 0,
             offset: 0,
-            whole: 0,
-            packets: 0,
-        })
+            whole: Mark::default(),
+            sections: None,
+            files: 0,
+        }
     }
 
     /// What the thread says.
@@ -87,7 +148,12 @@ impl Sink {
     /// Begins a file.
     pub(super) fn open(&mut self, name: PathBuf) {
         self.told.failed.store(false, Ordering::Release);
-        (self.used, self.flushed, self.offset, self.whole, self.packets) = (0, 0, 0, 0, 0);
+        (self.used, self.flushed, self.offset, self.whole) = (0, 0, 0, Mark::default());
+        self.files += 1;
+        if let Some(sections) = &mut self.sections {
+            (sections.from, sections.known) = (0, [0; 2]);
+            sections.cuts.clear();
+        }
         self.order(Order::Open(name));
     }
 
@@ -138,8 +204,60 @@ impl Sink {
 
     /// What was put so far is whole; it ends with a packet if `packet`.
     pub(super) fn whole(&mut self, packet: bool) {
-        self.whole = self.end();
-        self.packets += u64::from(packet);
+        let end = self.end();
+        let packets = self.whole.packets + u64::from(packet);
+        self.whole = Mark { end, stream: end, packets };
+    }
+
+    /// What was put so far is whole, and is so much when it is not compressed.
+    pub(super) fn whole_of(&mut self, stream: u64, packets: u64) {
+        self.whole = Mark { end: self.end(), stream, packets };
+    }
+
+    /// Up to where all is whole.
+    pub(super) const fn mark(&self) -> Mark {
+        self.whole
+    }
+
+    /// Bytes that a section may end with.
+    pub(super) fn filler_bytes(&self) -> usize {
+        self.sections.as_ref().map_or(0, |sections| sections.filler.len())
+    }
+
+    /// Begins another section, where one is that would be too long with so many bytes more. All is
+    /// whole, and there must be room for the filler.
+    pub(super) fn section(&mut self, bytes: usize) {
+        let end = self.end();
+        let Some(sections) = &mut self.sections else { return };
+        let with = (end - sections.from).saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        if end == sections.from || with <= SECTION_BYTES {
+            return;
+        }
+        let filler = sections.filler;
+        self.put(filler);
+        self.whole(false);
+        let Mark { end: stream, packets, .. } = self.whole;
+        let pressed = *self.told.pressed();
+        let Some(sections) = &mut self.sections else { return };
+        sections.from = stream;
+        sections.cuts.push(Cut { stream, packets });
+        let [file, stream, bytes] = pressed;
+        if stream > 0 {
+            let ratio = u128::from(bytes) * u128::from(MILLION) / u128::from(stream);
+            sections.ratio = u64::try_from(ratio).unwrap_or(MILLION);
+        }
+        if file == self.files {
+            sections.known = [stream, bytes];
+        }
+    }
+
+    /// Bytes that the file has, or will have when what was put is compressed: about so many.
+    pub(super) fn file_bytes(&self) -> u64 {
+        let Some(Sections { known: [stream, bytes], ratio, .. }) = &self.sections else {
+            return self.end();
+        };
+        let more = u128::from(self.end().saturating_sub(*stream)) * u128::from(*ratio);
+        bytes + u64::try_from(more / u128::from(MILLION)).unwrap_or(u64::MAX / 2)
     }
 
     /// Bytes of the file so far.
@@ -149,7 +267,7 @@ impl Sink {
 
     /// Packets of the file so far.
     pub(super) const fn packets(&self) -> u64 {
-        self.packets
+        self.whole.packets
     }
 
     /// Hands over what is there, if the memory allows it, and looks that the file is; has it reach
@@ -179,7 +297,7 @@ impl Sink {
             self.hand_over(self.used);
         }
         (self.used, self.flushed) = (0, 0);
-        self.order(Order::Close { end: self.whole, packets: self.packets, index });
+        self.order(Order::Close { end: self.whole, index });
     }
 
     /// Ends the thread, after all that was ordered.
@@ -199,8 +317,9 @@ impl Sink {
         if let Some(rest) = block.bytes_mut().get_mut(used..length) {
             rest.fill(0);
         }
-        let Sink { offset, whole, packets, .. } = *self;
-        self.order(Order::Write { block, length, offset, whole, packets });
+        let cuts = self.sections.as_mut().map(|sections| std::mem::take(&mut sections.cuts));
+        let (offset, whole, cuts) = (self.offset, self.whole, cuts.unwrap_or_default());
+        self.order(Order::Write { block, used, offset, whole, cuts });
     }
 
     fn order(&self, order: Order) {
@@ -210,4 +329,10 @@ impl Sink {
             self.told.failed.store(true, Ordering::Release);
         }
     }
+}
+
+/// Blocks of so much memory.
+fn blocks(memory: u64) -> io::Result<Vec<Block>> {
+    let count = memory.div_ceil(u64::try_from(BLOCK_BYTES).unwrap_or(u64::MAX));
+    Block::many(u16::try_from(count).unwrap_or(u16::MAX).max(4), BLOCK_BYTES)
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use weir_shm::flow as slot;
 use weir_shm::hosts::{
-    HostKind, HostsSpec, HostsWriter, Identity, NameSource, Share, Top, TotalKey,
+    HostKind, HostsSpec, HostsWriter, Identity, NameSource, Share, Top, TotalKey, Wait,
 };
 
 use super::{FIRST_NS, FakeFlow};
@@ -44,7 +44,7 @@ pub(super) fn put(hosts: &HostsWriter, flows: &[FakeFlow]) {
                 host.set_detail(Some(place));
                 let detail = hosts.detail(place);
                 detail.add(Top::Apps, u64::from(flow.app.0) + 1, &share, 2);
-                detail.latency(is_server, 3_000_000);
+                detail.answers(is_server, 3_000_000, 1);
                 let peer = if is_server { flow.client.0 } else { flow.server.0 };
                 let (at, _) = detail.add(Top::Peers, u64::from(next) + 1, &share, 2);
                 detail.set_peer(at, address(peer));
@@ -65,7 +65,7 @@ pub(super) fn put(hosts: &HostsWriter, flows: &[FakeFlow]) {
             total.begin();
             total.flows(2, 1);
             total.account(&there, last_ns);
-            total.latency(3_000_000);
+            total.latency(Wait::Answer, 3_000_000, 1);
             total.commit();
         }
     }

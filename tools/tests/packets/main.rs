@@ -12,6 +12,7 @@ mod record;
 mod record_alert;
 mod record_live;
 mod record_options;
+mod record_packed;
 mod record_tap;
 mod replay;
 mod rules;

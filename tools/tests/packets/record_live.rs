@@ -1,6 +1,7 @@
 //! The recorder beside an engine that takes packets from an interface.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use weir_engine::sys::clock;
@@ -84,4 +85,50 @@ fn a_directory_that_is_removed() {
     let there = bytes(extract(&dir, &[]));
     assert_eq!(there.len() as u64, count("recorded"));
     assert!(there.ends_with(frames));
+}
+
+/// What was handed over a second ago is on the disk, compressed or not, though little came and the
+/// recorder is killed.
+#[test]
+fn what_is_compressed_reaches_the_disk_each_second() {
+    let test = "what_is_compressed_reaches_the_disk_each_second";
+    let Some(_cable) = Cable::new(test).unwrap() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(&format!("packet:{NEAR}"), &["--shards", "2"]);
+    for (number, arguments) in [
+        &["--compress", "zstd", "--sync", "1s"][..],
+        &["--compress", "lz4", "--sync", "1s", "--no-direct"],
+        &["--compress", "zstd", "--sync", "1s", "--writers", "shard"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let dir = folder.path().join(format!("killed{number}"));
+        let mut recorder = start(&engine, &dir, arguments);
+        let frames = &faults::frames()[..200];
+        send(frames);
+        clock::rest(Duration::from_millis(1200));
+        send(frames);
+        clock::rest(Duration::from_millis(2500));
+        recorder.signal(rustix::process::Signal::KILL);
+        assert!(!recorder.finish(WITHIN).unwrap().status.success());
+        let none = folder.path().join("none.pcap");
+        std::fs::write(&none, [&[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0][..], &[0; 16]].concat())
+            .unwrap();
+        let source = format!("pcap:{}", none.display());
+        let said = Command::new(env!("CARGO_BIN_EXE_weir"))
+            .args(["record", &source, "--dir"])
+            .arg(&dir)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(said.contains("finished with"), "{said}");
+        let there = extract(&dir, &[]);
+        assert!(there.is_sorted_by_key(|(time, _)| *time));
+        let (mut found, mut sent) = (bytes(there), [frames, frames].concat());
+        found.sort();
+        sent.sort();
+        assert!(found == sent, "{arguments:?}: {} of {}", found.len(), sent.len());
+    }
+    assert!(engine.end(true).status.success());
 }
