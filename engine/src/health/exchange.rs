@@ -4,7 +4,7 @@ use weir_shm::flow::FlowSlot;
 use weir_shm::health::{CLOSED, HealthSlot, OWN, low, mark, seen, with_low};
 
 use super::sequence::{self, Half, Segment, found, since};
-use super::{ANSWERED, Arrival, SETUP, count_events, events, latency, note_offer, options, state};
+use super::{ANSWERED, Arrival, SETUP, count_events, latency, note_offer, options, state};
 use crate::flow::record;
 use crate::wire::TcpHead;
 
@@ -20,6 +20,7 @@ pub(super) struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
+    #[inline(always)]
     pub(super) fn new(
         halves: &'a mut [Half; 2],
         slot: Option<&'a HealthSlot>,
@@ -89,10 +90,11 @@ impl<'a> Exchange<'a> {
 
     /// Ends a measurement of the other direction.
     fn acknowledges(&mut self, arrival: &Arrival<'_>) {
-        let other = 1 - self.lane;
-        if let Some(took) = latency::acknowledged(self.to, self.slot, other, arrival)
-            && let Some(slot) = self.slot
-        {
+        let (slot, other) = (self.slot, 1 - self.lane);
+        let took = latency::acknowledged(self.to, &arrival.packet.tcp, arrival.now, || {
+            slot.is_some_and(|slot| latency::is_first_time(slot, other, arrival))
+        });
+        if let (Some(took), Some(slot)) = (took, slot) {
             latency::round_trip(slot, other, took);
         }
     }
@@ -122,7 +124,7 @@ impl<'a> Exchange<'a> {
     /// Where what a side sent ends, without a gap.
     fn reach(&self, half: &Half, lane: usize) -> u32 {
         match self.slot {
-            Some(slot) if half.has(sequence::GAP) => low(slot.load(events(slot, lane) + OWN)),
+            Some(slot) if half.has(sequence::GAP) => low(slot.load(slot.events(lane) + OWN)),
             _ => half.next,
         }
     }
@@ -131,7 +133,7 @@ impl<'a> Exchange<'a> {
         if self.from.has(sequence::GAP)
             && let Some(slot) = self.slot
         {
-            let own = events(slot, self.lane) + OWN;
+            let own = slot.events(self.lane) + OWN;
             slot.store(own, with_low(slot.load(own), reach));
         }
     }
@@ -200,24 +202,29 @@ impl<'a> Exchange<'a> {
     fn carries(&mut self, arrival: &Arrival<'_>, is_first: bool) {
         if !self.from_client {
             if self.to.has(sequence::WAITS) {
-                self.answers_request(arrival);
+                self.answers_request((arrival.now, arrival.now_ns));
             }
             return;
         }
         if is_first || self.to.has(sequence::WAITS) {
             self.hello(arrival, is_first);
         }
+        self.asks(arrival.now);
+    }
+
+    /// A request, or more of one.
+    #[inline]
+    pub(super) const fn asks(&mut self, now: u32) {
         self.from.flags |= sequence::WAITS;
-        self.from.mark = arrival.now;
+        self.from.mark = now;
     }
 
     /// The first payload of the server after one of the client.
     #[inline]
-    fn answers_request(&mut self, arrival: &Arrival<'_>) {
+    pub(super) fn answers_request(&mut self, now: (u32, u64)) {
         self.to.flags &= !sequence::WAITS;
         if let Some(slot) = self.slot {
             let (_, asked_ns) = record::of_lane(self.flow, 1 - self.lane);
-            let now = (arrival.now, arrival.now_ns);
             latency::answer(slot, latency::waited(now, self.to.mark, asked_ns));
         }
     }
@@ -245,10 +252,7 @@ impl<'a> Exchange<'a> {
         let Some(slot) = self.slot else { return };
         let (_, last_ns) = record::of_lane(self.flow, self.lane);
         let closed_us = now_ns.saturating_sub(last_ns) / 1000;
-        slot.add_low(
-            events(slot, self.lane) + CLOSED,
-            u32::try_from(closed_us).unwrap_or(u32::MAX),
-        );
+        slot.add_low(slot.events(self.lane) + CLOSED, u32::try_from(closed_us).unwrap_or(u32::MAX));
     }
 
     #[cold]

@@ -1,29 +1,17 @@
 //! How long things take, seen from the middle of the path: handshakes, round trips, answers.
 
 use weir_shm::health::{
-    HAS_TRIPS, HealthSlot, OWN, RTT, RTT_RANGE, RTT_SUM, WORD_ANSWERS, WORD_ANSWERS_SUM,
-    WORD_DELAYS, WORD_FIRST, WORD_STATE, high, low, mark, trips_of, with_high, with_low,
+    HealthSlot, OWN, RTT, RTT_RANGE, RTT_SUM, WORD_ANSWERS, WORD_ANSWERS_SUM, WORD_DELAYS,
+    WORD_FIRST, high, low, mark, with_high, with_low,
 };
 
 use super::sequence::{Half, RESENT, SAMPLE, after, since};
-use super::{Arrival, events, options, state};
+use super::{Arrival, options, state};
 use crate::wire::TcpHead;
-
-/// The first of the words of round trips and rates of a direction, cleared where they were not the
-/// flow's.
-#[inline(always)]
-pub(super) fn trips(slot: &HealthSlot, lane: usize) -> usize {
-    let state = slot.load(WORD_STATE);
-    if state & HAS_TRIPS == 0 {
-        slot.store(WORD_STATE, state | HAS_TRIPS);
-        slot.clear(trips_of(0)..trips_of(0) + 8);
-    }
-    trips_of(lane)
-}
 
 /// Notes a round trip of what `lane` sent.
 pub(super) fn round_trip(slot: &HealthSlot, lane: usize, took: u32) {
-    let base = trips(slot, lane);
+    let base = slot.trips(lane);
     let trips = slot.load(base + RTT);
     slot.store(base + RTT, with_high(low(trips).saturating_add(1).into(), took));
     let range = slot.load(base + RTT_RANGE);
@@ -51,21 +39,21 @@ pub(super) fn sent_again(from: &mut Half, slot: &HealthSlot, lane: usize, arriva
     }
     from.flags |= RESENT;
     let stamp = options::timestamps(arrival.tcp_head()).map_or(0, |(value, _)| value);
-    let own = events(slot, lane) + OWN;
+    let own = slot.events(lane) + OWN;
     slot.store(own, with_high(slot.load(own), stamp));
 }
 
 /// Ends the measurement that a segment of the other direction acknowledges; with what it took.
 ///
 /// Karn's rule (RFC 6298, section 3): what may have been sent twice gives no round trip, unless the
-/// echoed timestamp is from before the second time (RFC 7323, section 4.1).
+/// echoed timestamp `is_first_time`, from before the second time (RFC 7323, section 4.1).
+#[inline(always)]
 pub(super) fn acknowledged(
     to: &mut Half,
-    slot: Option<&HealthSlot>,
-    lane: usize,
-    arrival: &Arrival<'_>,
+    tcp: &TcpHead,
+    now: u32,
+    is_first_time: impl FnOnce() -> bool,
 ) -> Option<u32> {
-    let tcp = &arrival.packet.tcp;
     let ends = to.has(SAMPLE)
         && tcp.flags & TcpHead::ACK != 0
         && !after(to.sample_end, tcp.acknowledgement);
@@ -74,14 +62,13 @@ pub(super) fn acknowledged(
     }
     let resent = to.has(RESENT);
     to.flags &= !(SAMPLE | RESENT);
-    let counts = !resent || slot.is_some_and(|slot| is_first_time(slot, lane, arrival));
-    counts.then(|| since(arrival.now, to.sampled))
+    (!resent || is_first_time()).then(|| since(now, to.sampled))
 }
 
 /// Whether an acknowledgement of what `lane` sent twice echoes the first time.
 #[cold]
-fn is_first_time(slot: &HealthSlot, lane: usize, arrival: &Arrival<'_>) -> bool {
-    let again = high(slot.load(events(slot, lane) + OWN));
+pub(super) fn is_first_time(slot: &HealthSlot, lane: usize, arrival: &Arrival<'_>) -> bool {
+    let again = high(slot.load(slot.events(lane) + OWN));
     let echo = options::timestamps(arrival.tcp_head()).map(|(_, echo)| echo);
     again != 0 && echo.is_some_and(|echo| after(again, echo))
 }
@@ -107,11 +94,11 @@ pub(super) fn handshake(slot: &HealthSlot) -> Option<u32> {
     (low(delays) != 0 && high(delays) != 0).then_some(sum)
 }
 
-/// How long an answer took, in ticks, that began at `mark`. `asked_ns`: when who asked was last heard.
+/// How long an answer took, in ticks, to what was asked at `mark`. `asked_ns`: when who asked was last
+/// heard.
 #[inline(always)]
-pub(super) fn waited(arrival: (u32, u64), mark: u32, asked_ns: u64) -> u32 {
+pub(super) fn waited((now, now_ns): (u32, u64), mark: u32, asked_ns: u64) -> u32 {
     const WRAPS_NS: u64 = 400_000_000_000;
-    let (now, now_ns) = arrival;
     if now_ns.saturating_sub(asked_ns) < WRAPS_NS { since(now, mark) } else { u32::MAX }
 }
 

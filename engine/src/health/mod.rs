@@ -25,8 +25,7 @@ use weir_shm::HealthSlots;
 use weir_shm::flow::FlowSlot;
 use weir_shm::health::{
     BUCKET, ConnState, GAPS, HEALTH_WORDS, HealthSlot, MARKED, MISCELLANY, RARE, RESENT, WINDOWS,
-    WORD_FLOW_ID, WORD_STATE, events_of, has_events, option, seen, statistics_of, trips_of,
-    with_high,
+    WORD_FLOW_ID, WORD_STATE, option, seen, statistics_of, trips_of, with_high,
 };
 
 use crate::flow::group::prefetch;
@@ -160,7 +159,7 @@ impl Health {
                 }
             }
             if is_marked(arrival.packet) {
-                slot.add_low(events(slot, lane) + MARKED, 1);
+                slot.add_low(slot.events(lane) + MARKED, 1);
             }
             Some(slot)
         };
@@ -179,17 +178,6 @@ impl Health {
 const fn is_marked(packet: &Parsed) -> bool {
     const EXPERIENCED: u8 = 3;
     packet.traffic_class & EXPERIENCED == EXPERIENCED
-}
-
-/// The first of the words of events of a direction, cleared where they were not the flow's.
-#[inline]
-fn events(slot: &HealthSlot, lane: usize) -> usize {
-    let state = slot.load(WORD_STATE);
-    if state & has_events(lane) == 0 {
-        slot.store(WORD_STATE, state | has_events(lane));
-        slot.clear(events_of(lane)..events_of(lane) + 8);
-    }
-    events_of(lane)
 }
 
 /// Gives a flow that has one packet its slot, with what that packet showed.
@@ -248,7 +236,7 @@ const _: () = assert!(WINDOWS == RARE + 1 && MISCELLANY == RARE + 2);
 /// Counts what a segment of `length` bytes was found to be.
 #[cold]
 fn count_events(slot: &HealthSlot, lane: usize, what: u32, length: u32) {
-    let base = events(slot, lane);
+    let base = slot.events(lane);
     if what & found::RETRANSMISSION != 0 {
         slot.add_low(base + RESENT, 1);
         slot.add_high(base + MARKED, length);

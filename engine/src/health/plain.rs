@@ -1,13 +1,13 @@
 //! What nearly all packets are: the next of a flow that goes on as before.
 //!
-//! [`Exchange`] and [`datagram`] are the plain twins: they take everything,
-//! and of such a packet say the same.
+//! [`Exchange`] and [`datagram`] are the plain twins: they take everything, and of such a packet say the
+//! same.
 
 use weir_shm::flow::FlowSlot;
 use weir_shm::health::{HealthSlot, seen};
 
 use super::exchange::Exchange;
-use super::sequence::{self, Half, RESENT, SAMPLE, WAITS, after, since};
+use super::sequence::{self, Half, RESENT, SAMPLE, WAITS};
 use super::{ANSWERED, Halves, OPEN, TCP, UDP, datagram, is_marked, latency, statistics};
 use crate::flow::record;
 use crate::wire::Parsed;
@@ -47,9 +47,9 @@ fn tcp(
 ) -> bool {
     let (now, length) = (sequence::tick(now_ns), packet.payload_wire_bytes);
     let lane = usize::from(packet.swapped);
-    let from_client = (record::client_lane(flow) == 1) == packet.swapped;
-    let [lo, hi] = halves;
-    let (from, to) = if packet.swapped { (hi, lo) } else { (lo, hi) };
+    let mut exchange = Exchange::new(halves, Some(slot), flow, lane);
+    let Exchange { from, to, from_client, .. } = &mut exchange;
+    let from_client = *from_client;
     let letter = if length != 0 { seen::DATA } else { seen::ACK };
     // A TLS handshake is looked for in the payload, a timestamp in the options.
     let looks = from_client && length != 0 && (to.has(WAITS) || from.seen & seen::DATA == 0)
@@ -59,22 +59,17 @@ fn tcp(
     }
     let new = letter & !from.seen;
     if new | to.seen & ANSWERED != 0 {
-        shows(Exchange { from, to, slot: Some(slot), flow, lane, from_client }, new, packet, now);
+        shows(&mut exchange, new, packet, now);
     }
-    let other = usize::from(!packet.swapped);
-    if to.has(SAMPLE) && !after(to.sample_end, packet.tcp.acknowledgement) {
-        to.flags &= !SAMPLE;
-        latency::round_trip(slot, other, since(now, to.sampled));
+    if let Some(took) = latency::acknowledged(exchange.to, &packet.tcp, now, || false) {
+        latency::round_trip(slot, 1 - lane, took);
     }
     if length != 0 {
-        latency::sent(from, from.next, now);
+        latency::sent(exchange.from, exchange.from.next, now);
         if from_client {
-            from.flags |= WAITS;
-            from.mark = now;
-        } else if to.has(WAITS) {
-            to.flags &= !WAITS;
-            let (_, asked_ns) = record::of_lane(flow, other);
-            latency::answer(slot, latency::waited((now, now_ns), to.mark, asked_ns));
+            exchange.asks(now);
+        } else if exchange.to.has(WAITS) {
+            exchange.answers_request((now, now_ns));
         }
     }
     true
@@ -82,7 +77,7 @@ fn tcp(
 
 /// What a side has not shown before, or the end of the handshake.
 #[cold]
-fn shows(mut exchange: Exchange<'_>, new: u8, packet: &Parsed, now: u32) {
+fn shows(exchange: &mut Exchange<'_>, new: u8, packet: &Parsed, now: u32) {
     exchange.shows(new, packet.tcp.flags, now);
 }
 

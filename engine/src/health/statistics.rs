@@ -4,10 +4,8 @@ use weir_shm::health::{
     BUCKET, GAP_SQUARES, HealthSlot, RATES, SIZE_SQUARES, SIZES, TICK_NS, high, low, statistics_of,
     ticks, with_high, with_low,
 };
-
 use weir_shm::hosts::bucket_of;
 
-use super::latency;
 /// Notes the first packet of a direction.
 pub(super) fn begin(slot: &HealthSlot, lane: usize, bytes: u32) {
     let base = statistics_of(lane);
@@ -52,7 +50,7 @@ fn add_square(sum: u64, value: u64) -> u64 {
 /// The first packet of a bucket of time; `is_next`: that after the last one's.
 #[cold]
 fn begin_bucket(slot: &HealthSlot, lane: usize, bytes: u32, is_next: bool) {
-    let base = latency::trips(slot, lane);
+    let base = slot.trips(lane);
     let bucket = slot.load(statistics_of(lane) + BUCKET);
     let most = high(slot.load(base + RATES)).max(low(bucket));
     let before = if is_next { low(bucket) } else { 0 };

@@ -220,6 +220,30 @@ impl HealthSlot {
     pub fn clear(&self, words: std::ops::Range<usize>) {
         words.for_each(|word| self.store(word, 0));
     }
+
+    /// The first of the words of round trips and rates of a direction, which are the flow's from now on.
+    #[inline(always)]
+    pub fn trips(&self, lane: usize) -> usize {
+        self.take_part(HAS_TRIPS, trips_of(0));
+        trips_of(lane)
+    }
+
+    /// The first of the words of events of a direction, likewise.
+    #[inline(always)]
+    pub fn events(&self, lane: usize) -> usize {
+        self.take_part(has_events(lane), events_of(lane));
+        events_of(lane)
+    }
+
+    /// Clears the eight words from `from` on unless they are the flow's already, as `bit` says.
+    #[inline(always)]
+    fn take_part(&self, bit: u64, from: usize) {
+        let state = self.load(WORD_STATE);
+        if state & bit == 0 {
+            self.store(WORD_STATE, state | bit);
+            self.clear(from..from + 8);
+        }
+    }
 }
 
 impl std::fmt::Debug for HealthSlot {
