@@ -181,30 +181,38 @@ impl PacketReader {
         let link_of = |shard: &crate::ShardReader| shard.packets().head.load(LINK);
         let link_type = attached.shards().first().map_or(u64::MAX, link_of);
         let link_type = u32::try_from(link_type).unwrap_or(u32::MAX);
+        let mut reader = Self::of(Arc::new(attached), shards, group, link_type)?;
+        reader.start()?;
+        Ok(reader)
+    }
+
+    /// A reader of these shards that hands out all of their packets.
+    fn of(
+        attached: Arc<Attached>,
+        shards: Vec<Shard>,
+        group: Option<u8>,
+        link_type: u32,
+    ) -> Result<Self, Error> {
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|e| Error::os("making an eventfd", e))?;
-        let epoll = watch(&bell, &attached)?;
-        let live = is_live(&attached);
-        let mut reader = Self {
-            attached: Arc::new(attached),
+        Ok(Self {
+            epoll: watch(&bell, &attached)?,
+            live: is_live(&attached),
+            attached,
             shards,
             id: next_id(),
             group,
             link_type,
             filter: None,
             bell: Arc::new(bell),
-            epoll,
             woken: false,
             gone: false,
             idle: 0,
             spin: SPIN_LEAST,
             waits_since: None,
-            live,
             spare: Vec::new(),
             siblings: Vec::new(),
-        };
-        reader.start()?;
-        Ok(reader)
+        })
     }
 
     /// The engine, for longer than the reader.

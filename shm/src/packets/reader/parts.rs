@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use rustix::event::{EventfdFlags, eventfd};
-
-use super::{PacketReader, SPIN_LEAST, Waker, next_id, watch};
+use super::{PacketReader, Waker};
 use crate::error::Error;
 
 impl PacketReader {
@@ -15,29 +13,11 @@ impl PacketReader {
     /// # Errors
     /// If the kernel gives no descriptors.
     pub fn by_shard(self) -> Result<Vec<Self>, Error> {
-        let Self { attached, shards, group, link_type, filter, live, gone, .. } = self;
+        let Self { attached, shards, group, link_type, filter, gone, .. } = self;
         let mut readers = Vec::new();
         for shard in shards {
-            let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-                .map_err(|e| Error::os("making an eventfd", e))?;
-            readers.push(Self {
-                epoll: watch(&bell, &attached)?,
-                attached: Arc::clone(&attached),
-                shards: vec![shard],
-                id: next_id(),
-                group,
-                link_type,
-                filter: filter.clone(),
-                bell: Arc::new(bell),
-                woken: false,
-                gone,
-                idle: 0,
-                spin: SPIN_LEAST,
-                waits_since: None,
-                live,
-                spare: Vec::new(),
-                siblings: Vec::new(),
-            });
+            let reader = Self::of(Arc::clone(&attached), vec![shard], group, link_type)?;
+            readers.push(Self { filter: filter.clone(), gone, ..reader });
         }
         let wakers: Vec<Waker> = readers.iter().map(Self::waker).collect();
         for (at, reader) in readers.iter_mut().enumerate() {
