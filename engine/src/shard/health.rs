@@ -24,6 +24,9 @@ impl<S: Source> Shard<S> {
     /// A flow tells its hosts what it came to, and alerts how its way was: the timer wheel has looked at
     /// it, or it ends. Its health comes along once it has its name, so that it is counted under that.
     pub(super) fn tell(&mut self, index: u32, is_last: bool) {
+        if !self.is_told() {
+            return;
+        }
         let slot = self.table.slot(index);
         let is_named = is_last
             || self.plan.depth != Depth::Inspect
@@ -36,6 +39,11 @@ impl<S: Source> Shard<S> {
         if let Some(hosts) = &mut self.hosts {
             hosts.report(index, self.table.slot(index), is_last, course.as_ref());
         }
+    }
+
+    /// Whether there is anybody to tell.
+    pub(super) const fn is_told(&self) -> bool {
+        self.hosts.is_some() || self.alerts.is_some()
     }
 
     /// Appends a record of a flow with its health.

@@ -83,6 +83,9 @@ impl<S: Source> Shard<S> {
 
     /// Every flow tells: there will be no packet for a while.
     pub(super) fn tell_all(&mut self) {
+        if !self.is_told() {
+            return;
+        }
         for group in 0..self.table.groups() {
             for index in self.table.taken_in_group(group) {
                 self.tell(index, false);
@@ -103,10 +106,10 @@ impl<S: Source> Shard<S> {
 
     /// Adds the turn's frames to their interfaces.
     #[inline]
-    pub(super) fn count_interfaces(&mut self) {
+    pub(super) fn count_interfaces(&self) {
         // Every shard reads the whole of a file: one of them counts it.
         let counts = !matches!(self.plan.split, Split::ByHash { shard: 1.., .. });
-        if let Some(hosts) = self.hosts.as_mut().filter(|_| counts) {
+        if let Some(hosts) = self.hosts.as_ref().filter(|_| counts) {
             hosts.count_frames(self.batch.as_slice());
         }
     }
