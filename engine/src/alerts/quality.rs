@@ -1,6 +1,6 @@
 //! Round trips and losses of networks, beside what they use to be.
 
-use weir_shm::alerts::{Alert, AlertKind, Figure, Party};
+use weir_shm::alerts::{Alert, AlertKind, Figure, Party, network_bits};
 
 use super::event::Quality;
 use super::{Alerts, Counted, halves, key, seconds};
@@ -152,13 +152,10 @@ impl Network {
     }
 }
 
-/// The /24 of an IPv4 address, the /48 of an IPv6 address.
-fn network_of(address: [u8; 16]) -> [u8; 16] {
-    let keep =
-        if address.starts_with(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]) { 15 } else { 6 };
-    let mut network = address;
-    network.iter_mut().skip(keep).for_each(|byte| *byte = 0);
-    network
+fn network_of(mut address: [u8; 16]) -> [u8; 16] {
+    let keep = usize::from(network_bits(&address)) / 8;
+    address.iter_mut().skip(keep).for_each(|byte| *byte = 0);
+    address
 }
 
 #[cfg(test)]

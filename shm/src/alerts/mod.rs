@@ -14,6 +14,13 @@ pub use table::{AlertReader, AlertWriter};
 pub(crate) use table::{AlertWords, HEAD_WORDS, RING_BYTES_MIN};
 pub(crate) use words::WORDS;
 
+/// Bits of the network that an alert about a way is about: [`AlertKind::RttWorse`],
+/// [`AlertKind::LossWorse`]. The /24 of an IPv4 address (in mapped form), the /48 of an IPv6 address.
+pub fn network_bits(address: &[u8; 16]) -> u8 {
+    let is_v4 = std::net::Ipv6Addr::from(*address).to_ipv4_mapped().is_some();
+    if is_v4 { 96 + 24 } else { 48 }
+}
+
 /// Flows that an alert names, at most.
 pub const FLOWS: usize = 8;
 /// Numbers that an alert's evidence has, at most.

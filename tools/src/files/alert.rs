@@ -17,7 +17,7 @@
 //! | 116 | 0 |
 //! | 120 | name of the rule, 32 bytes |
 
-use weir_shm::alerts::{Alert, AlertKind, FLOWS, NAME_BYTES, Severity, ShortText};
+use weir_shm::alerts::{Alert, AlertKind, FLOWS, NAME_BYTES, Severity, ShortText, network_bits};
 
 use super::note::{ENTERPRISE, MAGIC};
 use crate::index::format::long;
@@ -50,17 +50,10 @@ pub(crate) struct Named {
 
 impl From<&Alert> for Named {
     fn from(alert: &Alert) -> Named {
-        let ipv6 = std::net::Ipv6Addr::from(alert.subject.address).to_ipv4_mapped().is_none();
         let bits = match alert.kind {
             _ if !alert.subject.is_there() => 0,
             AlertKind::ElephantFlow | AlertKind::LongFlow => 0,
-            AlertKind::RttWorse | AlertKind::LossWorse => {
-                if ipv6 {
-                    48
-                } else {
-                    96 + 24
-                }
-            }
+            AlertKind::RttWorse | AlertKind::LossWorse => network_bits(&alert.subject.address),
             _ => 128,
         };
         Named {
