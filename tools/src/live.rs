@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use rustix::event::{PollFd, Timespec, poll};
+use rustix::time::{ClockId, clock_gettime};
 use weir_shm::{Attached, EngineState, Error, FlowRead, FlowView, ShardReader, list_names};
 
 use crate::exit::{Code, failure};
@@ -107,6 +108,13 @@ pub(crate) fn pause(time: Duration) {
 pub(crate) fn now_ns() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// A clock that never goes back.
+pub(crate) fn monotonic_ns() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    let [seconds, rest] = [now.tv_sec, now.tv_nsec].map(|part| u64::try_from(part).unwrap_or(0));
+    seconds * 1_000_000_000 + rest
 }
 
 /// What the engine is doing, in one word.

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use rustix::time::{ClockId, clock_gettime};
+
+use crate::live;
 
 /// Threads that ask. A query without an answer takes as long as the system's resolver says, 10 s
 /// as a rule.
@@ -213,7 +214,7 @@ fn is_name(name: &str, address: IpAddr) -> bool {
 }
 
 fn now_s() -> u64 {
-    u64::try_from(clock_gettime(ClockId::Monotonic).tv_sec).unwrap_or(0)
+    live::monotonic_ns() / 1_000_000_000
 }
 
 #[cfg(test)]
@@ -227,6 +228,17 @@ mod tests {
 
     fn address(last: u8) -> IpAddr {
         [192, 168, 0, last].into()
+    }
+
+    /// One whose only look-up hangs until the sender is dropped.
+    fn hanging() -> (mpsc::Sender<()>, Resolver) {
+        let (keep, gate) = mpsc::channel();
+        let gate = Mutex::new(gate);
+        let resolver = Resolver::start(1, move |_| {
+            gate.lock().unwrap().recv().ok()?;
+            None
+        });
+        (keep, resolver.unwrap())
     }
 
     #[test]
@@ -254,13 +266,7 @@ mod tests {
 
     #[test]
     fn what_waits_and_what_is_remembered_is_bounded() {
-        let (_keep, gate) = mpsc::channel::<()>();
-        let gate = Mutex::new(gate);
-        let resolver = Resolver::start(1, move |_| {
-            gate.lock().unwrap().recv().ok()?;
-            None
-        })
-        .unwrap();
+        let (_keep, resolver) = hanging();
         for number in 0..3 * u32::try_from(WAITING).unwrap() {
             resolver.name(IpAddr::from((0x0a00_0000 + number).to_be_bytes()));
         }
@@ -278,13 +284,7 @@ mod tests {
 
     #[test]
     fn waiting_has_an_end() {
-        let (_keep, gate) = mpsc::channel::<()>();
-        let gate = Mutex::new(gate);
-        let resolver = Resolver::start(1, move |_| {
-            gate.lock().unwrap().recv().ok()?;
-            None
-        })
-        .unwrap();
+        let (_keep, resolver) = hanging();
         resolver.name(address(9));
         resolver.settle(Duration::from_millis(20));
         assert_eq!(resolver.name(address(9)), None);

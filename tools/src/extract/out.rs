@@ -7,7 +7,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use rustix::time::{ClockId, clock_gettime};
 
 use super::find::Progress;
 use super::merge::Take;
@@ -162,14 +161,14 @@ impl Pace {
     /// Waits until a packet is due. Whether to go on.
     fn wait(&mut self, time_ns: u64, stop: &Stop) -> bool {
         let Some(speed) = self.speed else { return !stop.is_set() };
-        let (first_ns, began_ns) = *self.first.get_or_insert((time_ns, monotonic_ns()));
+        let (first_ns, began_ns) = *self.first.get_or_insert((time_ns, live::monotonic_ns()));
         let after = u128::from(time_ns.saturating_sub(first_ns)) * 1000 / u128::from(speed.max(1));
         let due_ns = began_ns.saturating_add(u64::try_from(after).unwrap_or(u64::MAX));
         loop {
             if stop.is_set() {
                 return false;
             }
-            let left = due_ns.saturating_sub(monotonic_ns());
+            let left = due_ns.saturating_sub(live::monotonic_ns());
             if left == 0 {
                 return true;
             }
@@ -194,7 +193,7 @@ pub(super) struct Out {
 impl Out {
     pub(super) fn new(way: Way, stop: Stop, quiet: bool) -> Out {
         let show = !quiet && io::stderr().is_terminal();
-        let shown_ns = monotonic_ns();
+        let shown_ns = live::monotonic_ns();
         Out { way, stop, show, shown_ns, packets: 0, bytes: 0, dropped: 0 }
     }
 
@@ -236,7 +235,7 @@ impl Take for Out {
     }
 
     fn progress(&mut self, progress: &Progress) -> anyhow::Result<bool> {
-        let now_ns = monotonic_ns();
+        let now_ns = live::monotonic_ns();
         if self.show && now_ns.saturating_sub(self.shown_ns) > 500_000_000 {
             self.shown_ns = now_ns;
             let read = Quantity::Bytes.short(progress.read_bytes);
@@ -245,10 +244,4 @@ impl Take for Out {
         }
         Ok(!self.stop.is_set())
     }
-}
-
-fn monotonic_ns() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    let [seconds, rest] = [now.tv_sec, now.tv_nsec].map(|part| u64::try_from(part).unwrap_or(0));
-    seconds * 1_000_000_000 + rest
 }

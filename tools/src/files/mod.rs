@@ -17,7 +17,7 @@ pub(crate) mod wire;
 use note::Note;
 
 /// A packet, read or to be written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Packet<'a> {
     /// Unix nanoseconds.
     pub(crate) time_ns: u64,

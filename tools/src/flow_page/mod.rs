@@ -214,6 +214,7 @@ fn figures(view: &FlowView) -> Vec<String> {
     lines
 }
 
+/// A time for people.
 fn time(ns: u64) -> String {
     Quantity::Time.short(ns)
 }

@@ -4,6 +4,7 @@ use weir_dpi::AppId;
 use weir_shm::health::{ConnState, Ended, Events};
 
 use super::facts::{Facts, TCP, UDP};
+use super::time;
 use crate::flow::{C2S, S2C};
 use crate::units::Quantity;
 
@@ -369,10 +370,6 @@ fn packets(count: u64) -> String {
 
 fn plural(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
-}
-
-fn time(ns: u64) -> String {
-    Quantity::Time.short(ns)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a share for people")]

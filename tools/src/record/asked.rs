@@ -195,17 +195,7 @@ mod tests {
     }
 
     fn packet(time_ns: u64) -> Packet<'static> {
-        Packet {
-            time_ns,
-            bytes: &[],
-            wire_bytes: 0,
-            link_type: 1,
-            interface: 0,
-            note: None,
-            lost: 0,
-            comment: "",
-            alerts: &[],
-        }
+        Packet { time_ns, link_type: 1, ..Packet::default() }
     }
 
     /// A flow between two hosts.

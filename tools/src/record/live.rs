@@ -35,7 +35,7 @@ pub(super) fn run(
     let mut left = 0;
     loop {
         if left == 0 {
-            recorder.now_ns = super::monotonic_ns();
+            recorder.now_ns = crate::live::monotonic_ns();
             if let Some(wanted) = trigger.take() {
                 recorder.trigger(wanted);
             }
@@ -57,7 +57,7 @@ pub(super) fn run(
             }
             Next::Missed(packets) => recorder.missed(packets),
             Next::Empty => {
-                recorder.now_ns = super::monotonic_ns();
+                recorder.now_ns = crate::live::monotonic_ns();
                 if !recorder.idle()? {
                     reader.wait(Some(LOOK));
                 }

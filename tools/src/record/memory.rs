@@ -23,19 +23,9 @@ pub(super) struct Kept {
 
 impl Kept {
     /// As a packet again, with its bytes.
-    pub(super) const fn packet<'a>(&self, bytes: &'a [u8]) -> Packet<'a> {
+    pub(super) fn packet<'a>(&self, bytes: &'a [u8]) -> Packet<'a> {
         let Kept { time_ns, wire_bytes, link_type, interface, note, .. } = *self;
-        Packet {
-            time_ns,
-            bytes,
-            wire_bytes,
-            link_type,
-            interface,
-            note,
-            lost: 0,
-            comment: "",
-            alerts: &[],
-        }
+        Packet { time_ns, bytes, wire_bytes, link_type, interface, note, ..Packet::default() }
     }
 }
 
@@ -165,17 +155,7 @@ mod tests {
     use super::*;
 
     fn packet(time_ns: u64, bytes: &[u8]) -> Packet<'_> {
-        Packet {
-            time_ns,
-            bytes,
-            wire_bytes: 9,
-            link_type: 1,
-            interface: 0,
-            note: None,
-            lost: 0,
-            comment: "",
-            alerts: &[],
-        }
+        Packet { time_ns, bytes, wire_bytes: 9, link_type: 1, ..Packet::default() }
     }
 
     /// Looks at what is there and writes what `wanted` says; the times of those.

@@ -28,7 +28,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use anyhow::Context;
-use rustix::time::{ClockId, clock_gettime};
 use weir_shm::packets::PacketReader;
 
 use crate::exit::{Code, failure};
@@ -347,11 +346,4 @@ fn recorder(
 fn say(text: &str) {
     // Standard error may be closed; there is nobody to tell then.
     writeln!(io::stderr(), "weir: {text}").ok();
-}
-
-/// A clock that never goes back.
-fn monotonic_ns() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    let [seconds, rest] = [now.tv_sec, now.tv_nsec].map(|part| u64::try_from(part).unwrap_or(0));
-    seconds * 1_000_000_000 + rest
 }

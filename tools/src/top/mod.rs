@@ -157,17 +157,17 @@ fn watch(
     let mut due_ns = 0;
     loop {
         screen.columns = terminal.size()?.width;
-        let now_ns = model::monotonic_ns();
+        let now_ns = live::monotonic_ns();
         if now_ns >= due_ns && !screen.paused {
             model.look(engine, screen);
             // A table of millions of flows is looked at more rarely than asked for, so that the
             // reader never takes more than a third of a core.
-            let took_ns = model::monotonic_ns().saturating_sub(now_ns);
+            let took_ns = live::monotonic_ns().saturating_sub(now_ns);
             let interval_ns = u64::try_from(args.interval.as_nanos()).unwrap_or(u64::MAX);
             due_ns = now_ns.saturating_add(interval_ns.max(3 * took_ns));
         }
         terminal.draw(|frame| view::draw(frame, &model, screen))?;
-        let left_ns = due_ns.saturating_sub(model::monotonic_ns());
+        let left_ns = due_ns.saturating_sub(live::monotonic_ns());
         // Short enough to notice the engine's end and signals.
         let wait = Duration::from_nanos(left_ns).min(Duration::from_millis(200));
         if event::poll(wait.max(Duration::from_millis(1)))? {

@@ -3,7 +3,6 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 
-use rustix::time::{ClockId, clock_gettime};
 use weir_shm::alerts::{Alert, Severity};
 use weir_shm::counters::Unit;
 use weir_shm::flow::FlowSnapshot;
@@ -167,7 +166,7 @@ impl Model {
 
     /// Looks at the engine.
     pub(super) fn look(&mut self, engine: &Attached, screen: &Screen) {
-        let looked_ns = monotonic_ns();
+        let looked_ns = live::monotonic_ns();
         let first = self.looked_ns == 0;
         let passed_ns = if first { 0 } else { looked_ns.saturating_sub(self.looked_ns) };
         let seconds = std::time::Duration::from_nanos(passed_ns).as_secs_f64();
@@ -353,13 +352,6 @@ fn bytes_taken(engine: &Attached) -> u64 {
         Some(named.filter(|_| first.name != "bytes_processed").unwrap_or(first).value)
     };
     engine.shards().iter().filter_map(of_shard).fold(0, u64::saturating_add)
-}
-
-/// A clock that only goes forward.
-pub(super) fn monotonic_ns() -> u64 {
-    let now = clock_gettime(ClockId::Monotonic);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    seconds.saturating_mul(1_000_000_000) + u64::try_from(now.tv_nsec).unwrap_or(0)
 }
 
 /// Whether anything that is shown is made of hosts.
