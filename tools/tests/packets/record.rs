@@ -243,27 +243,47 @@ fn a_recorder_that_is_killed_loses_its_torn_end_at_most() {
     }
     let folder = tempfile::tempdir().unwrap();
     let (_, small) = capture(folder.path(), 300);
-    // The same again and again, so that it takes a while.
-    let bytes = std::fs::read(&small).unwrap();
-    let long = folder.path().join("long.pcap");
-    let copies = 64_000_000 / bytes.len();
-    std::fs::write(&long, [&bytes[..24], &bytes[24..].repeat(copies)].concat()).unwrap();
-    let all = packets(&long);
+    let long = repeated(&small, 64_000_000);
+    let format = |round| if round % 2 == 0 { "pcapng" } else { "pcap" };
+    let arguments = |round| vec!["-F", format(round), "--file-size", "16MB"];
+    kill((&small, &long), 6, 500_000_000, arguments, |_, _| {});
+}
+
+/// The same packets again and again.
+pub(crate) fn repeated(file: &Path, bytes: usize) -> PathBuf {
+    let whole = std::fs::read(file).unwrap();
+    let long = file.with_extension("long.pcap");
+    let copies = bytes.div_ceil(whole.len());
+    std::fs::write(&long, [&whole[..24], &whole[24..].repeat(copies)].concat()).unwrap();
+    long
+}
+
+/// A recorder of the second file is killed in each round, at another moment of the first `within_ns`;
+/// the next start, which records nothing of the first file, repairs what is left: others open it, and it
+/// is the beginning of what came. `look` has a look at it, too, and at how many packets it is.
+pub(crate) fn kill(
+    (small, long): (&Path, &Path),
+    rounds: usize,
+    within_ns: u64,
+    arguments: impl Fn(usize) -> Vec<&'static str>,
+    look: impl Fn(&Path, usize),
+) {
+    let all = packets(long);
     let (mut killed, mut kept) = (0, 0);
-    for round in 0..loops(6) {
-        let dir = folder.path().join(format!("killed{round}"));
-        let format = if round % 2 == 0 { "pcapng" } else { "pcap" };
-        let arguments = ["record", &source(&long), "-F", format, "--file-size", "16MB", "--dir"];
-        let mut recorder = Running::start(weir(&arguments).arg(&dir)).unwrap();
-        let nanoseconds = (u64::try_from(round).unwrap() * 83_919_777) % 500_000_000;
+    for round in 0..loops(rounds) {
+        let dir = long.with_file_name(format!("killed{round}"));
+        let mut command = weir(&["record", &source(long), "--dir"]);
+        let mut recorder = Running::start(command.arg(&dir).args(arguments(round))).unwrap();
+        let nanoseconds = (u64::try_from(round).unwrap() * 83_919_777) % within_ns;
         clock::rest(Duration::from_nanos(nanoseconds));
         recorder.signal(rustix::process::Signal::KILL);
         killed += usize::from(!recorder.finish(WITHIN).unwrap().status.success());
         // The next start repairs; it records nothing here.
-        record(&small, &dir, &["--filter", "ether host 1:2:3:4:5:6"]);
+        record(small, &dir, &["--filter", "ether host 1:2:3:4:5:6"]);
         let there = extract(&dir, &[]);
         assert!(all.starts_with(&there), "round {round}: {} packets", there.len());
         assert_eq!(opened_by_others(&dir), there.len(), "round {round}");
+        look(&dir, there.len());
         kept += there.len();
         let left = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name());
         assert!(!left.into_iter().any(|name| name.to_string_lossy().ends_with(".part")));

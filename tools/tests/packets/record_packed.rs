@@ -1,17 +1,15 @@
 //! What is recorded compressed is what came, others can open it, and it is found as fast.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
-use weir_engine::sys::clock;
 use weir_tests::faults::loops;
-use weir_tests::programs::{self, Running};
+use weir_tests::programs;
 
 use crate::engine::{Engine, WITHIN, capture, output, source, weir};
 use crate::record::{
-    FILTERS, by_flow_and_host, by_time, extract, files, is_part_of, opened_by_others, packets,
-    record, tcpdump,
+    FILTERS, by_flow_and_host, by_time, extract, files, is_part_of, kill, opened_by_others,
+    packets, record, repeated, tcpdump,
 };
 
 const METHODS: [&[&str]; 4] = [
@@ -24,15 +22,6 @@ const METHODS: [&[&str]; 4] = [
 fn has_others(test: &str) -> bool {
     let found = |program| programs::find(test, program).is_some();
     ["tcpdump", "tshark", "zstd", "lz4"].into_iter().all(found)
-}
-
-/// The same packets again and again, so that there is something to compress.
-fn repeated(file: &Path, bytes: usize) -> PathBuf {
-    let whole = std::fs::read(file).unwrap();
-    let long = file.with_extension("long.pcap");
-    let copies = bytes.div_ceil(whole.len());
-    std::fs::write(&long, [&whole[..24], &whole[24..].repeat(copies)].concat()).unwrap();
-    long
 }
 
 /// What tcpdump reads of a compressed file, through the program that is for it.
@@ -155,30 +144,11 @@ fn a_recorder_of_compressed_files_that_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let (_, small) = capture(folder.path(), 300);
     let long = repeated(&small, 64_000_000);
-    let all = packets(&long);
-    let (mut killed, mut kept) = (0, 0);
-    for round in 0..loops(8) {
-        let dir = folder.path().join(format!("killed{round}"));
-        let method = METHODS[round % METHODS.len()];
-        let mut command = weir(&["record", &source(&long), "--file-size", "4MB", "--dir"]);
-        let mut recorder = Running::start(command.arg(&dir).args(method)).unwrap();
-        let nanoseconds = (u64::try_from(round).unwrap() * 83_919_777) % 700_000_000;
-        clock::rest(Duration::from_nanos(nanoseconds));
-        recorder.signal(rustix::process::Signal::KILL);
-        killed += usize::from(!recorder.finish(WITHIN).unwrap().status.success());
-        // The next start repairs; it records nothing here.
-        record(&small, &dir, &["--filter", "ether host 1:2:3:4:5:6"]);
-        let there = extract(&dir, &[]);
-        assert!(all.starts_with(&there), "round {round}: {} packets", there.len());
-        assert_eq!(opened_by_others(&dir), there.len(), "round {round}");
-        let read: usize = files(&dir).iter().map(|path| unpacked(path).len()).sum();
-        assert_eq!(read, there.len(), "round {round}");
-        kept += there.len();
-        let left = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name());
-        assert!(!left.into_iter().any(|name| name.to_string_lossy().ends_with(".part")));
-        std::fs::remove_dir_all(&dir).unwrap();
-    }
-    assert!(killed > 0 && kept > 0, "{killed} were killed, {kept} packets kept");
+    let arguments = |round| [&["--file-size", "4MB"][..], METHODS[round % METHODS.len()]].concat();
+    kill((&small, &long), 8, 700_000_000, arguments, |dir, there| {
+        let read: usize = files(dir).iter().map(|path| unpacked(path).len()).sum();
+        assert_eq!(read, there);
+    });
 }
 
 /// Directories of plain, compressed and others' files; and files that are damaged.
