@@ -26,41 +26,45 @@ const WAITS: u16 = 64;
 /// A half's flag: it has an answer.
 const ANSWERED: u16 = 128;
 
-/// Queries whose answers are waited for, of all flows of a shard: a place for each by its flow and
-/// id, taken by the newest.
+/// Queries whose answers are waited for, of all flows of a shard. One may lie in any place of the set
+/// that its flow and id name; a new one takes the place of the oldest there.
 #[derive(Debug)]
 pub(super) struct Queries {
-    places: Box<[Query]>,
+    sets: Box<[[Query; 4]]>,
 }
 
 #[derive(Clone, Copy, Default, Debug)]
 struct Query {
-    /// Flow's place and transaction id, and 1 in the highest bit.
+    /// Flow's place and transaction id, and 1 in the highest bit; 0 in a free place, which is older
+    /// than any other.
     key: u64,
     at_ns: u64,
 }
 
 impl Queries {
-    const PLACES: usize = 4096;
+    const SETS: usize = 1024;
 
     pub(super) fn new(is_on: bool) -> Queries {
-        Queries { places: vec![Query::default(); if is_on { Self::PLACES } else { 0 }].into() }
+        Queries { sets: vec![Default::default(); if is_on { Self::SETS } else { 0 }].into() }
     }
 
     /// Notes a query. One that is sent again within [`AGAIN_NS`] counts from the first time.
     fn asked(&mut self, index: u32, id: u16, now_ns: u64) {
-        let (key, place) = place(index, id);
-        if let Some(query) = self.places.get_mut(place)
-            && (query.key != key || now_ns.saturating_sub(query.at_ns) > AGAIN_NS)
-        {
-            *query = Query { key, at_ns: now_ns };
+        let (key, set) = place(index, id);
+        let Some(set) = self.sets.get_mut(set) else { return };
+        if let Some(query) = set.iter_mut().find(|query| query.key == key) {
+            if now_ns.saturating_sub(query.at_ns) > AGAIN_NS {
+                query.at_ns = now_ns;
+            }
+        } else if let Some(oldest) = set.iter_mut().min_by_key(|query| query.at_ns) {
+            *oldest = Query { key, at_ns: now_ns };
         }
     }
 
     /// How long the answer took.
     fn answered(&mut self, index: u32, id: u16, now_ns: u64) -> Option<u64> {
-        let (key, place) = place(index, id);
-        let query = self.places.get_mut(place).filter(|query| query.key == key)?;
+        let (key, set) = place(index, id);
+        let query = self.sets.get_mut(set)?.iter_mut().find(|query| query.key == key)?;
         let took = now_ns.saturating_sub(query.at_ns);
         *query = Query::default();
         Some(took)
@@ -70,7 +74,7 @@ impl Queries {
 fn place(index: u32, id: u16) -> (u64, usize) {
     let key = 1 << 63 | u64::from(index) << 16 | u64::from(id);
     let mixed = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (key, usize::try_from(mixed >> 52).unwrap_or(0) % Queries::PLACES)
+    (key, usize::try_from(mixed >> 54).unwrap_or(0) % Queries::SETS)
 }
 
 /// A datagram, and who sent it.
@@ -221,5 +225,41 @@ fn spin(from: &mut Half, slot: &HealthSlot, datagram: &Datagram<'_>, is_secured:
     if had_turned && took >= latency::secured_in(slot) / TOO_SHORT {
         latency::round_trip(slot, datagram.lane, took);
         state::add_marks(slot, mark::SPIN);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Queries;
+
+    /// Whatever places the flows have: at fifty at a time, five in a set are rare.
+    #[test]
+    fn answers_find_their_queries_among_those_of_other_flows() {
+        let mut queries = Queries::new(true);
+        let scattered = |at: u32| at.wrapping_mul(2_654_435_761) >> 16;
+        for round in 0..1000 {
+            let asked = (0..50).map(|at| scattered(round * 50 + at));
+            let (asked, round): (Vec<u32>, u64) = (asked.collect(), round.into());
+            for (id, &index) in (0..).zip(&asked) {
+                queries.asked(index, id, round);
+            }
+            for (id, &index) in (0..).zip(&asked) {
+                assert_eq!(queries.answered(index, id, round + 1), Some(1), "round {round}");
+                assert_eq!(queries.answered(index, id, round + 1), None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_set_forgets_its_oldest_query() {
+        let mut queries = Queries::new(true);
+        let (_, set) = super::place(0, 0);
+        let same = |index: &u32| super::place(*index, 0).1 == set;
+        let five: Vec<u32> = (0..).filter(same).take(5).collect();
+        for (at, &index) in (10..).zip(&five) {
+            queries.asked(index, 0, at);
+        }
+        let answers: Vec<_> = five.iter().map(|&index| queries.answered(index, 0, 20)).collect();
+        assert_eq!(answers, [None, Some(9), Some(8), Some(7), Some(6)]);
     }
 }
