@@ -98,6 +98,26 @@ fn a_local_host_has_all_that_it_did() {
     assert!(remote.clone().count() > 0 && remote.into_iter().all(|host| !host.detailed));
 }
 
+#[test]
+fn a_server_that_answers_late_has_its_flows_from_their_start() {
+    let (client, server) = (end([10, 0, 0, 7], 41_000), end([10, 0, 0, 53], 53));
+    let [question, answer] = dns(client, server, [93, 184, 215, 14]);
+    let bytes = [&answer, &question].map(|frame| frame.len() as u64);
+    // Others keep time going, so that the question is told long before the answer comes.
+    let mut frames = vec![(START_NS, question)];
+    frames.extend((1..90).map(|second| (START_NS + u64::from(second) * SECOND, stranger(second))));
+    frames.push((START_NS + 90 * SECOND, answer));
+    let traffic = Traffic { frames, ..Traffic::default() };
+    let long = |key| (key, 900.into());
+    let (hosts, _) = run(&traffic, &["flow.idle_s", "flow.local_idle_s"].map(long));
+    let found = &hosts.hosts[&server.address];
+    assert_eq!((found.share.bytes, found.flows_as_server), (bytes, 1));
+    let listed = |bytes_of: Vec<([u64; 2], u64)>| assert_eq!(bytes_of, [(bytes, 1)]);
+    listed(found.apps.values().map(|app| (app.bytes, app.flows)).collect());
+    listed(found.peers.values().map(|peer| (peer.bytes, peer.flows)).collect());
+    listed(found.ports.values().map(|port| (port.bytes, port.flows)).collect());
+}
+
 fn end(address: [u8; 4], port: u16) -> End {
     End { address: Ipv4Addr::from(address).into(), port }
 }

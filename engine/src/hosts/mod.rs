@@ -84,6 +84,8 @@ impl Told {
     const TIMED: u8 = 4;
     /// The higher end was taken for the client.
     const CLIENT_IS_HI: u8 = 8;
+    /// The details of the lower and of the higher end have it in their lists.
+    const LISTED: [u8; 2] = [16, 32];
 
     const fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0

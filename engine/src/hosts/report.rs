@@ -312,7 +312,13 @@ impl Hosts {
         }
         if let Some(detail) = slot.detail().filter(|_| identity.kind.is_local()) {
             let peer = self.table.hash(other).max(1);
-            tell_detail(self.writer.detail(detail), report, end, &share, (peer, other));
+            let before = match (is_new_there, told.has(Told::LISTED[end])) {
+                (true, _) => Before::Nothing,
+                (false, true) => Before::Listed,
+                (false, false) => Before::Unlisted,
+            };
+            tell_detail(self.writer.detail(detail), report, end, before, (peer, other));
+            told.flags |= Told::LISTED[end];
         }
         slot.commit();
         self.table.note(place, rank_of(identity, slot.detail()), report.last_ns);
@@ -432,31 +438,44 @@ impl Hosts {
     }
 }
 
+/// What a flow told the host before this report.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// Nothing: the flow, or the host, is new there.
+    Nothing,
+    /// What is in the lists of its detail.
+    Listed,
+    /// What is in no list: the host got its detail later, as it had sent nothing yet.
+    Unlisted,
+}
+
 /// Adds to what is kept of a local host.
 fn tell_detail(
     detail: Detail<'_>,
     report: &Report,
     end: usize,
-    share: &Share,
+    before: Before,
     (peer, address): (u64, [u64; 2]),
 ) {
-    let first = u64::from(report.is_first);
-    let (mut flows, mut named) = (first, *share);
-    if report.app != report.old_app && !report.is_first {
+    let [new, old] = [&report.new, &report.old].map(|share| Report::of_end(share, end));
+    let all = Share { bytes: [new.bytes[0] + old.bytes[0], new.bytes[1] + old.bytes[1]], ..new };
+    let is_renamed = report.app != report.old_app && before == Before::Listed;
+    if is_renamed {
         // What was told of it before goes to its new name.
-        let old = Report::of_end(&report.old, end);
         detail.take_back(Top::Apps, u64::from(report.old_app) + 1, &old, 1);
         if let Some(port) = report.port(end, report.old_app) {
             detail.take_back(Top::Ports, port, &old, 1);
         }
-        named.bytes = [share.bytes[0] + old.bytes[0], share.bytes[1] + old.bytes[1]];
-        flows = 1;
     }
-    detail.add(Top::Apps, u64::from(report.app) + 1, &named, flows);
+    let unlisted = if before == Before::Unlisted { &all } else { &new };
+    let named = if is_renamed { &all } else { unlisted };
+    let flows = u64::from(before != Before::Listed);
+    let named_flows = u64::from(is_renamed).max(flows);
+    detail.add(Top::Apps, u64::from(report.app) + 1, named, named_flows);
     if let Some(port) = report.port(end, report.app) {
-        detail.add(Top::Ports, port, &named, flows);
+        detail.add(Top::Ports, port, named, named_flows);
     }
-    let (at, is_new) = detail.add(Top::Peers, peer, share, first);
+    let (at, is_new) = detail.add(Top::Peers, peer, unlisted, flows);
     if is_new {
         detail.set_peer(at, address);
     }
