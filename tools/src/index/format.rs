@@ -19,6 +19,7 @@
 
 use std::collections::BTreeMap;
 
+use super::places::{Counts, List, Pieces};
 use crate::files::alert::{self, Named};
 use crate::files::note::{Community, Key, Note};
 use crate::files::packed::Point;
@@ -62,7 +63,7 @@ impl Row {
     /// A row of the flow that `note` tells of.
     pub(crate) fn new(note: &Note, key: Key, community: Community) -> Row {
         let Note { app, master, flow_id, shard, .. } = *note;
-        Row { key, community, app, master, flow_id, shard, first_ns: u64::MAX, ..Row::default() }
+        Row { key, community, app, master, flow_id, shard, ..Row::default() }
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -127,23 +128,17 @@ pub(crate) struct Segment {
     pub(crate) newest_ns: u64,
 }
 
-/// The places of a flow's packets.
-#[derive(Clone, Default, Debug)]
-struct List {
-    bytes: Vec<u8>,
-    last: u64,
-}
-
 /// An index in the making.
 #[derive(Clone, Debug)]
 pub(crate) struct Builder {
     unit: u64,
     layout: Vec<u64>,
     segments: Vec<Segment>,
+    /// What is known of flows from their first packet on, and, beside it, what each packet changes.
     rows: Vec<Row>,
-    lists: Vec<List>,
+    counts: Vec<Counts>,
+    pieces: Pieces,
     packets: u64,
-    list_bytes: usize,
     alerts: BTreeMap<u64, Named>,
     /// Of a compressed file: where reading may begin, and what it is when it is not compressed.
     points: Vec<Point>,
@@ -158,9 +153,9 @@ impl Builder {
             layout: Vec::new(),
             segments: Vec::new(),
             rows: Vec::new(),
-            lists: Vec::new(),
+            counts: Vec::new(),
+            pieces: Pieces::new(),
             packets: 0,
-            list_bytes: 0,
             alerts: BTreeMap::new(),
             points: Vec::new(),
             stream_bytes: 0,
@@ -187,7 +182,7 @@ impl Builder {
     /// Adds a flow; the number of its row.
     pub(crate) fn row(&mut self, row: Row) -> u32 {
         self.rows.push(row);
-        self.lists.push(List::default());
+        self.counts.push(Counts::default());
         u32::try_from(self.rows.len() - 1).unwrap_or(u32::MAX)
     }
 
@@ -211,25 +206,25 @@ impl Builder {
             }
         }
         let Some(number) = row.and_then(|row| usize::try_from(row).ok()) else { return };
-        let (Some(row), Some(list)) = (self.rows.get_mut(number), self.lists.get_mut(number))
-        else {
-            return;
-        };
-        row.packets += 1;
-        row.bytes += u64::from(bytes);
-        row.first_ns = row.first_ns.min(time_ns);
-        row.last_ns = row.last_ns.max(time_ns);
-        let before = list.bytes.len();
-        push(&mut list.bytes, (offset - list.last) / self.unit);
-        list.last = offset;
-        self.list_bytes += list.bytes.len() - before;
+        let Some(counts) = self.counts.get_mut(number) else { return };
+        counts.bytes += u64::from(bytes);
+        counts.first_ns = counts.first_ns.min(time_ns);
+        counts.last_ns = counts.last_ns.max(time_ns);
+        self.pieces.push(&mut counts.list, offset / self.unit);
+    }
+
+    /// Reads what the next packet of a row's flow changes, so that it is at hand then.
+    #[inline]
+    pub(crate) fn touch(&self, row: u32) {
+        let counts = usize::try_from(row).ok().and_then(|row| self.counts.get(row));
+        std::hint::black_box(counts.map(|counts| counts.bytes));
     }
 
     /// Bytes of memory that it takes, about.
     pub(crate) fn memory(&self) -> usize {
-        // A list's room is up to twice what it holds, and is allocated apart.
-        self.rows.len() * (ROW_BYTES + size_of::<List>() + 32)
-            + 2 * self.list_bytes
+        // The room of a vector is up to twice what it holds.
+        2 * self.rows.len() * (ROW_BYTES + size_of::<Counts>())
+            + 2 * self.pieces.memory()
             + self.segments.len() * SEGMENT_BYTES
             + self.alerts.len() * 2 * alert::ALERT_BYTES
     }
@@ -246,35 +241,33 @@ impl Builder {
         self.segments.retain(|segment| segment.offset < end);
         self.points.retain(|point| point.stream < end);
         self.stream_bytes = self.stream_bytes.min(end);
-        for (row, list) in self.rows.iter_mut().zip(&mut self.lists) {
-            let (mut place, mut kept, mut rest) = (0, 0, list.bytes.as_slice());
-            let mut whole = 0;
-            while let Some(step) = pull(&mut rest) {
-                place += step * self.unit;
-                if place >= end {
-                    break;
-                }
-                (kept, whole, list.last) = (kept + 1, list.bytes.len() - rest.len(), place);
-            }
-            row.packets = kept;
-            list.bytes.truncate(whole);
+        for counts in &mut self.counts {
+            self.pieces.cut(&mut counts.list, end.div_ceil(self.unit));
         }
     }
 
     /// The index of a file of so many bytes.
-    pub(crate) fn finish(mut self, data_bytes: u64) -> Vec<u8> {
+    pub(crate) fn finish(self, data_bytes: u64) -> Vec<u8> {
         let mut order: Vec<usize> = (0..self.rows.len()).collect();
-        order.sort_unstable_by_key(|row| self.rows.get(*row).map(|row| row.community));
-        let mut lists: Vec<u8> = Vec::with_capacity(self.list_bytes);
+        order.sort_by_cached_key(|row| self.rows.get(*row).map(|row| row.community));
+        let mut lists: Vec<u8> = Vec::with_capacity(self.pieces.memory());
         let mut rows = Vec::with_capacity(order.len());
         for number in order {
-            let Some((row, list)) = self.rows.get_mut(number).zip(self.lists.get(number)) else {
+            let Some((row, counts)) = self.rows.get(number).zip(self.counts.get(number)) else {
                 continue;
             };
-            row.list = u64::try_from(lists.len()).unwrap_or(0);
-            row.list_bytes = u64::try_from(list.bytes.len()).unwrap_or(0);
-            lists.extend(&list.bytes);
-            rows.push(*row);
+            let list = u64::try_from(lists.len()).unwrap_or(0);
+            let list_bytes = self.pieces.write(&counts.list, &mut lists);
+            let Counts { bytes, first_ns, last_ns, list: List { packets, .. } } = *counts;
+            rows.push(Row {
+                packets: packets.into(),
+                bytes,
+                first_ns,
+                last_ns,
+                list,
+                list_bytes: u64::try_from(list_bytes).unwrap_or(0),
+                ..*row
+            });
         }
         let oldest = self.segments.iter().map(|segment| segment.oldest_ns).min().unwrap_or(0);
         let newest = self.segments.iter().map(|segment| segment.newest_ns).max().unwrap_or(0);
@@ -321,30 +314,34 @@ fn orders(rows: &[Row], out: &mut Vec<u8>) {
     let count = u32::try_from(rows.len()).unwrap_or(0);
     let mut write = |order: &[u32]| out.extend(order.iter().flat_map(|row| row.to_le_bytes()));
     let mut order: Vec<u32> = (0..count).collect();
-    order.sort_unstable_by_key(|number| row(number).map(|row| row.flow_id));
+    order.sort_by_cached_key(|number| row(number).map(|row| row.flow_id));
     write(&order);
     let side = |number: &u32| {
         row(&(number / 2)).map(|row| row.key.addresses[usize::from(number % 2 == 1)])
     };
     let mut hosts: Vec<u32> = (0..count.saturating_mul(2)).collect();
-    hosts.sort_unstable_by_key(side);
+    hosts.sort_by_cached_key(side);
     write(&hosts);
-    order.sort_unstable_by_key(|number| row(number).map(|row| row.app));
+    order.sort_by_cached_key(|number| row(number).map(|row| row.app));
     write(&order);
-    order.sort_unstable_by_key(|number| row(number).map(|row| row.master));
+    order.sort_by_cached_key(|number| row(number).map(|row| row.master));
     write(&order);
 }
 
-/// Appends a number as LEB128.
-fn push(out: &mut Vec<u8>, mut number: u64) {
-    loop {
-        let low = u8::try_from(number & 0x7f).unwrap_or(0);
+/// A number as LEB128: its bytes, and how many of them count.
+#[inline]
+pub(super) fn leb128(mut number: u64) -> ([u8; 10], usize) {
+    let (mut bytes, mut count) = ([0; 10], 0);
+    for byte in &mut bytes {
+        *byte = u8::try_from(number & 0x7f).unwrap_or(0);
         number >>= 7;
+        count += 1;
         if number == 0 {
-            return out.push(low);
+            break;
         }
-        out.push(low | 0x80);
+        *byte |= 0x80;
     }
+    (bytes, count)
 }
 
 /// Takes a number off; none at the end, or if it is none.

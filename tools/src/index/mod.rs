@@ -3,6 +3,7 @@
 pub(crate) mod build;
 pub(crate) mod format;
 pub(crate) mod lookup;
+mod places;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
