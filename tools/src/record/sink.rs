@@ -23,6 +23,9 @@ const MILLION: u64 = 1_000_000;
 pub(super) struct Sink {
     orders: Option<Sender<Order>>,
     free: Receiver<Block>,
+    /// Blocks that were given back. The last one is taken first: what was in use of late is still in
+    /// the processor's caches.
+    spare: Vec<Block>,
     thread: Option<JoinHandle<()>>,
     told: Arc<Told>,
     current: Option<Block>,
@@ -122,6 +125,7 @@ impl Sink {
         Sink {
             orders: Some(orders),
             free,
+            spare: Vec::new(),
             thread: Some(thread),
             told,
             current: None,
@@ -160,7 +164,7 @@ impl Sink {
     /// Whether so many bytes can be taken now.
     pub(super) fn has_room(&mut self, bytes: usize) -> bool {
         if self.current.is_none() {
-            self.current = self.next.take().or_else(|| self.free.try_recv().ok());
+            self.current = self.next.take().or_else(|| self.take());
             if self.current.is_none() {
                 return false;
             }
@@ -168,8 +172,13 @@ impl Sink {
         if bytes < BLOCK_BYTES - self.used {
             return true;
         }
-        self.next = self.next.take().or_else(|| self.free.try_recv().ok());
+        self.next = self.next.take().or_else(|| self.take());
         self.next.is_some() && bytes < BLOCK_BYTES
+    }
+
+    fn take(&mut self) -> Option<Block> {
+        self.spare.extend(self.free.try_iter());
+        self.spare.pop()
     }
 
     /// Waits until any packet can be taken: for what comes from files, which can wait.
@@ -274,7 +283,7 @@ impl Sink {
     /// the disk if `sync`.
     pub(super) fn tick(&mut self, sync: bool) {
         if self.used > self.flushed {
-            self.next = self.next.take().or_else(|| self.free.try_recv().ok());
+            self.next = self.next.take().or_else(|| self.take());
             if let (Some(mut next), Some(block)) = (self.next.take(), &self.current) {
                 let keep = self.used / ALIGN * ALIGN;
                 let tail = block.bytes().get(keep..self.used).unwrap_or_default();
