@@ -30,6 +30,9 @@ const LONG_BYTES: usize = 88;
 /// A flow's digest: the Community ID before it is text. All zero: none.
 pub(crate) type Community = [u8; 20];
 
+/// Which flow, by its number: the shard, and the identity there.
+pub(crate) type FlowId = (u16, u64);
+
 /// Which flow, by its ends.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Key {
@@ -90,6 +93,11 @@ pub(crate) struct Note {
 }
 
 impl Note {
+    /// Which flow.
+    pub(crate) const fn id(&self) -> FlowId {
+        (self.shard, self.flow_id)
+    }
+
     /// Appends the option's value.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.extend(ENTERPRISE.to_le_bytes());

@@ -5,8 +5,8 @@ use std::io::{self, Read};
 use super::Packet;
 use super::layout::{BEGIN_BYTES, HEAD_BYTES, Item, Layout};
 
-/// Bytes read at once.
-const CHUNK: usize = 1 << 20;
+/// Bytes read at once, about: they are still in the core's cache when they are looked at.
+const CHUNK: usize = 1 << 17;
 
 /// See the module.
 #[derive(Debug)]
@@ -135,6 +135,29 @@ impl<R: Read> Reader<R> {
     pub(crate) fn step(&mut self) {
         let length = std::mem::take(&mut self.length);
         self.advance(length);
+    }
+
+    /// Steps over what is no packet; then the packets that follow and are at hand, so many at most.
+    /// None at the end, of which [`Reader::ended`] tells more.
+    pub(crate) fn packets(&mut self, most: usize) -> io::Result<Vec<Packet<'_>>> {
+        if !self.advance_to_packet()? {
+            return Ok(Vec::new());
+        }
+        let mut packets = Vec::with_capacity(most);
+        let Reader { layout, buffer, start, end, offset, .. } = self;
+        while packets.len() < most {
+            let rest = buffer.get(*start..*end).unwrap_or_default();
+            let length = layout.length(rest).filter(|_| layout.is_packet(rest));
+            let block = length.and_then(|length| rest.get(..length));
+            let Some(Item::Packet(packet)) = block.and_then(|block| layout.peek(block)) else {
+                break;
+            };
+            packets.push(packet);
+            *start += length.unwrap_or(0);
+            *offset += u64::try_from(length.unwrap_or(0)).unwrap_or(0);
+        }
+        self.length = 0;
+        Ok(packets)
     }
 
     /// Whether the next block is a packet; none at the end.

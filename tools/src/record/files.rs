@@ -231,6 +231,14 @@ impl Files {
         flow.row
     }
 
+    /// Reads what the next packet of a flow changes in the index, so that it is at hand then.
+    #[inline]
+    pub(super) fn touch(&self, flow: &FlowState) {
+        if flow.row_serial == self.serial {
+            self.builder.touch(flow.row);
+        }
+    }
+
     /// Looks after the file when nothing comes, too. What a packet would meet, if not a file.
     pub(super) fn look(&mut self, now_ns: u64) -> Option<Outcome> {
         if self.is_open && self.sink.has_failed() {

@@ -1,24 +1,21 @@
 //! What the recorder remembers of flows: how much of each was kept, what it is, whether it is one of
 //! those that are sampled. Of a fixed size: those not seen for longest are forgotten.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 use ahash::RandomState;
+use hashbrown::HashTable;
 
-use crate::files::note::{Community, Key, Note};
+use crate::files::note::{Community, FlowId, Key, Note};
 
 /// A hasher with seeds of its own: who sends the packets cannot know which flows collide.
 pub(super) fn hasher() -> RandomState {
-    use std::hash::BuildHasher;
     let random = std::hash::RandomState::new();
     let [a, b, c, d] = [1, 2, 3, 4].map(|word: u64| random.hash_one(word));
     RandomState::with_seeds(a, b, c, d)
 }
 
-/// Which flow: shard and identity.
-pub(super) type FlowId = (u16, u64);
-
-/// A flow. What each packet asks for comes first, within one cache line.
+/// A flow. What each packet asks for comes first, within one cache line; so does what it is found by.
 #[derive(Clone, Copy, Default, Debug)]
 #[repr(C, align(64))]
 pub(super) struct FlowState {
@@ -44,6 +41,11 @@ pub(super) struct FlowState {
 }
 
 impl FlowState {
+    /// Which flow it is.
+    pub(super) const fn id(&self) -> FlowId {
+        (self.shard, self.flow_id)
+    }
+
     /// Application and master protocol.
     pub(super) const fn apps(&self) -> (u16, u16) {
         (self.app, self.master)
@@ -51,7 +53,6 @@ impl FlowState {
 
     /// Takes in what a packet says.
     pub(super) const fn note(&mut self, note: &Note) {
-        (self.flow_id, self.shard) = (note.flow_id, note.shard);
         (self.app, self.master) = (note.app, note.master);
     }
 
@@ -62,18 +63,16 @@ impl FlowState {
     }
 }
 
-/// Places of flows by their identity.
-type Places = HashMap<FlowId, usize, RandomState>;
-
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Flows {
-    /// Those of late, and those from before.
-    young: Places,
-    old: Places,
+    /// Places of those of late, and of those from before.
+    young: HashTable<u32>,
+    old: HashTable<u32>,
+    hasher: RandomState,
     states: Vec<FlowState>,
     /// Places of flows that were forgotten.
-    free: Vec<usize>,
+    free: Vec<u32>,
     /// At most so many in each.
     most: usize,
     pub(super) forgotten: u64,
@@ -82,39 +81,74 @@ pub(super) struct Flows {
 impl Flows {
     /// For so many flows at least, and twice that at most.
     pub(super) fn new(most: usize) -> Flows {
-        let table = || HashMap::with_hasher(hasher());
-        let (states, free) = (Vec::new(), Vec::new());
-        Flows { young: table(), old: table(), states, free, most: most.max(1), forgotten: 0 }
+        Flows {
+            young: HashTable::new(),
+            old: HashTable::new(),
+            hasher: hasher(),
+            states: Vec::new(),
+            free: Vec::new(),
+            most: most.max(1),
+            forgotten: 0,
+        }
     }
 
-    /// The place of a flow, until the next call; a new one if it is not known.
-    pub(super) fn place(&mut self, id: FlowId) -> usize {
-        if let Some(place) = self.young.get(&id) {
-            return *place;
-        }
-        if self.young.len() >= self.most {
-            std::mem::swap(&mut self.young, &mut self.old);
-            self.forgotten += u64::try_from(self.young.len()).unwrap_or(0);
-            self.free.extend(self.young.drain().map(|(_, place)| place));
-        }
-        let place = self.old.remove(&id).unwrap_or_else(|| self.add());
-        self.young.insert(id, place);
-        place
+    /// The place of a flow; a new one if it is not known. It is the flow's until as many others as are
+    /// remembered at least were asked for.
+    #[inline]
+    pub(super) fn place(&mut self, id: FlowId) -> u32 {
+        let hash = self.hasher.hash_one(id);
+        let known = self.young.find(hash, |place| is_of(&self.states, *place, id));
+        known.copied().unwrap_or_else(|| self.make_young(id, hash))
     }
 
     /// What is at a place.
-    pub(super) fn at(&mut self, place: usize) -> Option<&mut FlowState> {
-        self.states.get_mut(place)
+    #[inline]
+    pub(super) fn at(&mut self, place: u32) -> Option<&mut FlowState> {
+        self.states.get_mut(index(place))
     }
 
-    fn add(&mut self) -> usize {
-        let free = self.free.pop();
-        match free.and_then(|place| self.states.get_mut(place)) {
-            Some(state) => *state = FlowState::default(),
-            None => self.states.push(FlowState::default()),
+    /// A flow that is not among those of late.
+    #[cold]
+    fn make_young(&mut self, id: FlowId, hash: u64) -> u32 {
+        if self.young.len() >= self.most {
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.forgotten += u64::try_from(self.young.len()).unwrap_or(0);
+            self.free.extend(self.young.drain());
         }
-        free.unwrap_or(self.states.len() - 1)
+        let known = self.old.find_entry(hash, |place| is_of(&self.states, *place, id));
+        let place = match known {
+            Ok(known) => known.remove().0,
+            Err(_) => self.add(id),
+        };
+        let Flows { states, hasher, young, .. } = self;
+        young.insert_unique(hash, place, |place| {
+            let state = states.get(index(*place)).map_or((0, 0), FlowState::id);
+            hasher.hash_one(state)
+        });
+        place
     }
+
+    fn add(&mut self, id: FlowId) -> u32 {
+        let (shard, flow_id) = id;
+        let new = FlowState { flow_id, shard, ..FlowState::default() };
+        let free = self.free.pop();
+        if let Some((place, state)) =
+            free.and_then(|at| Some((at, self.states.get_mut(index(at))?)))
+        {
+            *state = new;
+            return place;
+        }
+        self.states.push(new);
+        u32::try_from(self.states.len() - 1).unwrap_or(u32::MAX)
+    }
+}
+
+fn index(place: u32) -> usize {
+    usize::try_from(place).unwrap_or(usize::MAX)
+}
+
+fn is_of(states: &[FlowState], place: u32, id: FlowId) -> bool {
+    states.get(index(place)).is_some_and(|state| state.id() == id)
 }
 
 #[cfg(test)]

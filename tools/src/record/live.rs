@@ -7,7 +7,7 @@ use weir_shm::{FlowRead, FlowView};
 
 use super::alerts::Watch;
 use super::flows::FlowState;
-use super::recorder::Recorder;
+use super::recorder::{BATCH, Recorder};
 use super::trigger::Trigger;
 use crate::files::Packet;
 use crate::files::note::{Key, Note};
@@ -15,9 +15,6 @@ use crate::files::wire;
 use crate::flow::Flow;
 use crate::packets::{LOOK, Stop, link_type, or_ethernet};
 use crate::{community, field};
-
-/// Packets between two looks at the clock, the signals and the files.
-const BATCH: u32 = 64;
 
 /// Records until the engine ends or a signal comes. Whether the engine died.
 ///
@@ -32,38 +29,36 @@ pub(super) fn run(
 ) -> anyhow::Result<bool> {
     let source = or_ethernet(reader.link_type());
     let mut view = FlowView::default();
-    let mut left = 0;
+    let mut held = Vec::with_capacity(BATCH);
     loop {
-        if left == 0 {
-            recorder.now_ns = crate::live::monotonic_ns();
-            if let Some(wanted) = trigger.take() {
-                recorder.trigger(wanted);
-            }
-            watch.look(reader.attached(), recorder);
-            if stop.is_set() {
-                return Ok(false);
-            }
-            left = BATCH;
+        recorder.now_ns = crate::live::monotonic_ns();
+        if let Some(wanted) = trigger.take() {
+            recorder.trigger(wanted);
         }
-        left -= 1;
-        match reader.hold() {
-            Next::Packet(held) => {
-                let packet = packet(reader, &held, source);
-                let result = recorder.packet(packet, |state| {
-                    look(reader, &held, &mut view, source, state);
-                });
-                reader.release(held);
-                result?;
+        watch.look(reader.attached(), recorder);
+        if stop.is_set() {
+            return Ok(false);
+        }
+        let mut after = None;
+        while held.len() < BATCH && after.is_none() {
+            match reader.hold() {
+                Next::Packet(packet) => held.push(packet),
+                other => after = Some(other),
             }
-            Next::Missed(packets) => recorder.missed(packets),
-            Next::Empty => {
+        }
+        let result = take(reader, recorder, &held, source, &mut view);
+        held.drain(..).for_each(|packet| reader.release(packet));
+        result?;
+        match after {
+            None | Some(Next::Packet(_)) => {}
+            Some(Next::Missed(packets)) => recorder.missed(packets),
+            Some(Next::Empty) => {
                 recorder.now_ns = crate::live::monotonic_ns();
                 if !recorder.idle()? {
                     reader.wait(Some(LOOK));
                 }
-                left = 0;
             }
-            end @ (Next::Ended | Next::Died) => {
+            Some(end @ (Next::Ended | Next::Died)) => {
                 // Those that ended with the engine.
                 watch.look(reader.attached(), recorder);
                 return Ok(matches!(end, Next::Died));
@@ -72,9 +67,24 @@ pub(super) fn run(
     }
 }
 
-fn packet<'a>(reader: &'a PacketReader, held: &'a Held, source: u32) -> Packet<'a> {
+fn take(
+    reader: &PacketReader,
+    recorder: &mut Recorder,
+    held: &[Held],
+    source: u32,
+    view: &mut FlowView,
+) -> anyhow::Result<()> {
+    let places = recorder.find(held.iter().map(note));
+    for (held, place) in held.iter().zip(places) {
+        let packet = packet(reader, held, source);
+        recorder.packet(packet, place, |state| look(reader, held, view, source, state))?;
+    }
+    Ok(())
+}
+
+fn note(held: &Held) -> Option<Note> {
     let descriptor = held.descriptor();
-    let note = (descriptor.flow_id != 0).then_some(Note {
+    (descriptor.flow_id != 0).then_some(Note {
         shard: held.shard(),
         flow_id: descriptor.flow_id,
         app: descriptor.app,
@@ -82,14 +92,18 @@ fn packet<'a>(reader: &'a PacketReader, held: &'a Held, source: u32) -> Packet<'
         confidence: descriptor.confidence,
         flags: descriptor.flags,
         identity: None,
-    });
+    })
+}
+
+fn packet<'a>(reader: &'a PacketReader, held: &'a Held, source: u32) -> Packet<'a> {
+    let descriptor = held.descriptor();
     Packet {
         time_ns: descriptor.timestamp_ns,
         bytes: reader.bytes(held),
         wire_bytes: held.wire_bytes(),
         link_type: link_type(descriptor.link, source),
         interface: descriptor.interface.into(),
-        note,
+        note: note(held),
         lost: 0,
         comment: "",
         alerts: &[],

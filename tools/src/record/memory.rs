@@ -4,9 +4,8 @@
 
 use std::collections::VecDeque;
 
-use super::flows::FlowId;
 use crate::files::Packet;
-use crate::files::note::Note;
+use crate::files::note::{FlowId, Note};
 
 /// A packet in memory; its bytes lie in the ring, in the same order.
 #[derive(Clone, Copy, Debug)]

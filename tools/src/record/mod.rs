@@ -330,7 +330,8 @@ fn recorder(
         None => None,
         Some(span_ns) => Some(Memory::new(span_ns, usize::try_from(args.pretrigger_memory)?)),
     };
-    let flows = Flows::new(usize::try_from(args.flows / of)?);
+    // More than are looked for at a time.
+    let flows = Flows::new(usize::try_from(args.flows / of)?.max(1 << 10));
     let ways = Ways {
         files,
         target,

@@ -6,14 +6,15 @@ use std::path::PathBuf;
 
 use ahash::RandomState;
 use anyhow::Context;
+use hashbrown::HashTable;
 use weir_shm::alerts::Severity;
 
-use super::flows::{FlowId, hasher};
-use super::recorder::Recorder;
+use super::flows::hasher;
+use super::recorder::{BATCH, Recorder};
 use super::trigger::Trigger;
 use crate::files::Packet;
 use crate::files::alert;
-use crate::files::note::{Community, Key, Note};
+use crate::files::note::{Community, FlowId, Key, Note};
 use crate::files::packed::Unpacker;
 use crate::files::reader::{Ended, Reader};
 use crate::files::source::Source;
@@ -27,48 +28,114 @@ const FLOWS: usize = 1 << 20;
 /// The shard of flows that were found here.
 const SHARD: u16 = u16::MAX;
 
+/// A flow, within one cache line.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 struct Known {
+    key: Key,
     id: u64,
     last_ns: u64,
-    community: Community,
 }
+
+const _: () = assert!(size_of::<Known>() == 64, "one cache line");
 
 /// Gives flows numbers.
 #[derive(Debug)]
 struct Numbers {
-    known: HashMap<Key, Known, RandomState>,
+    places: HashTable<u32>,
+    hasher: RandomState,
+    known: Vec<Known>,
     fragments: Fragments,
     last: u64,
 }
 
 impl Numbers {
     fn new() -> Numbers {
-        let known = HashMap::with_hasher(hasher());
-        Numbers { known, fragments: Fragments::default(), last: 0 }
+        Numbers {
+            places: HashTable::new(),
+            hasher: hasher(),
+            known: Vec::new(),
+            fragments: Fragments::default(),
+            last: 0,
+        }
     }
 
-    fn number(&mut self, packet: &Packet<'_>) -> Option<(u64, Key, Community)> {
+    /// The key of a packet's flow, as sent.
+    fn key(&mut self, packet: &Packet<'_>) -> Option<Key> {
         let mut found = wire::parse(packet.link_type, packet.bytes)?;
         self.fragments.complete(&mut found);
+        Some(found.key)
+    }
+
+    /// The number of the flow of a packet that came at this time.
+    fn number(&mut self, key: &Key, time_ns: u64) -> u64 {
+        let key = key.ordered();
+        let hash = self.hasher.hash_one(key);
+        let at = |place: &u32| usize::try_from(*place).unwrap_or(usize::MAX);
+        let is_it = |place: &u32| self.known.get(at(place)).is_some_and(|known| known.key == key);
+        let place = self.places.find(hash, is_it).copied();
+        match place.and_then(|place| self.known.get_mut(at(&place))) {
+            Some(known) => {
+                if time_ns.saturating_sub(known.last_ns) > IDLE_NS {
+                    self.last += 1;
+                    known.id = self.last;
+                }
+                known.last_ns = known.last_ns.max(time_ns);
+                known.id
+            }
+            None => self.add(key, hash, time_ns),
+        }
+    }
+
+    #[cold]
+    fn add(&mut self, key: Key, hash: u64, time_ns: u64) -> u64 {
         if self.known.len() >= FLOWS {
+            self.places.clear();
             self.known.clear();
         }
-        let key = found.key.ordered();
-        let (last, time_ns) = (&mut self.last, packet.time_ns);
-        let mut new = || {
-            *last += 1;
-            *last
-        };
-        let known = self.known.entry(key).or_insert_with(|| {
-            let community = key.community();
-            Known { id: new(), last_ns: time_ns, community }
+        self.last += 1;
+        let place = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
+        self.known.push(Known { key, id: self.last, last_ns: time_ns });
+        let Numbers { places, hasher, known, .. } = self;
+        places.insert_unique(hash, place, |place| {
+            let known = usize::try_from(*place).ok().and_then(|place| known.get(place));
+            hasher.hash_one(known.map(|known| known.key).unwrap_or_default())
         });
-        if time_ns.saturating_sub(known.last_ns) > IDLE_NS {
-            known.id = new();
+        self.last
+    }
+}
+
+/// Who the flows of packets are, by what the packets say.
+#[derive(Debug)]
+struct Identities {
+    numbers: Numbers,
+    /// Of files that Weir wrote: as they told. Numbers of flows are those of one file only.
+    told: HashMap<FlowId, (Key, Community), RandomState>,
+}
+
+impl Identities {
+    /// Notes of each packet which flow it is of; of those of which its bytes told, the key.
+    fn note(&mut self, packets: &mut [Packet<'_>]) -> [Option<Key>; BATCH] {
+        let mut keys = [None; BATCH];
+        for (packet, key) in packets.iter_mut().zip(&mut keys) {
+            if packet.note.is_none() {
+                *key = self.numbers.key(packet);
+            }
         }
-        known.last_ns = known.last_ns.max(time_ns);
-        Some((known.id, found.key, known.community))
+        for (packet, key) in packets.iter_mut().zip(&keys) {
+            if let Some(key) = key {
+                let flow_id = self.numbers.number(key, packet.time_ns);
+                packet.note = Some(Note { shard: SHARD, flow_id, ..Note::default() });
+            } else if let Some(note) = &mut packet.note
+                && let Some(told) = note.identity.take()
+            {
+                if self.told.len() >= FLOWS {
+                    self.told.clear();
+                }
+                self.told.insert(note.id(), told);
+            }
+        }
+        keys
     }
 }
 
@@ -83,51 +150,42 @@ pub(super) fn run(
     trigger: &Trigger,
     by_alert: Option<Severity>,
 ) -> anyhow::Result<()> {
-    let mut numbers = Numbers::new();
-    let mut identities: HashMap<FlowId, (Key, Community), _> = HashMap::with_hasher(hasher());
+    let told = HashMap::with_hasher(hasher());
+    let mut identities = Identities { numbers: Numbers::new(), told };
     for path in files {
         let cannot = || format!("cannot read {}", path.display());
         let source = Source::open(path).with_context(cannot)?;
         let reader = Reader::new(source).with_context(cannot)?;
         let mut reader =
             reader.with_context(|| format!("{} is no capture file", path.display()))?;
-        // Numbers of flows are those of one file only.
-        identities.clear();
-        while reader.advance_to_packet().with_context(cannot)? {
-            let (mut packet, _) = reader.current().with_context(cannot)?;
-            // So that files end by the time of packets, and not by that of reading them.
-            recorder.now_ns = recorder.now_ns.max(packet.time_ns);
-            let identity = match packet.note {
-                Some(note) => {
-                    let place = (note.shard, note.flow_id);
-                    if let Some(told) = note.identity {
-                        if identities.len() >= FLOWS {
-                            identities.clear();
-                        }
-                        identities.insert(place, told);
-                    }
-                    identities.get(&place).copied()
+        identities.told.clear();
+        loop {
+            let mut packets = reader.packets(BATCH).with_context(cannot)?;
+            if packets.is_empty() {
+                break;
+            }
+            let keys = identities.note(&mut packets);
+            let places = recorder.find(packets.iter().map(|packet| packet.note));
+            for ((packet, key), place) in packets.into_iter().zip(&keys).zip(places) {
+                // So that files end by the time of packets, and not by that of reading them.
+                recorder.now_ns = recorder.now_ns.max(packet.time_ns);
+                for alert in alert::all(packet.alerts) {
+                    let chooses = by_alert.is_some_and(|least| alert.severity >= least as u8);
+                    recorder.alert(&alert, chooses);
+                    recorder.settle();
                 }
-                None => numbers.number(&packet).map(|(flow_id, key, community)| {
-                    packet.note = Some(Note { shard: SHARD, flow_id, ..Note::default() });
-                    (key, community)
-                }),
-            };
-            if let Some(note) = &mut packet.note {
-                note.identity = None;
+                let id = packet.note.map(|note| note.id());
+                recorder.packet(packet, place, |state| {
+                    state.identity = state.identity.or_else(|| match key {
+                        Some(key) => Some((*key, key.community())),
+                        None => identities.told.get(&id?).copied(),
+                    });
+                })?;
+                recorder.wait_for_disk();
             }
-            for alert in alert::all(packet.alerts) {
-                recorder.alert(&alert, by_alert.is_some_and(|least| alert.severity >= least as u8));
-                recorder.settle();
-            }
-            recorder.packet(packet, |state| {
-                state.identity = state.identity.or(identity);
-            })?;
-            reader.step();
             if stop.is_set() {
                 return Ok(());
             }
-            recorder.wait_for_disk();
             if let Some(wanted) = trigger.take() {
                 recorder.trigger(wanted);
             }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::asked::{Asked, Wanted};
 use super::choice::{Choice, Verdict};
 use super::files::{Files, Outcome};
-use super::flows::{FlowId, FlowState, Flows};
+use super::flows::{FlowState, Flows};
 use super::memory::Memory;
 use crate::feed::target::{Outcome as Fed, Target};
 use crate::files::Packet;
@@ -18,6 +18,13 @@ use crate::{community, names};
 /// Packets of memory that are looked at while one more comes, and while none does.
 const CATCH_UP: usize = 4;
 const CATCH_UP_IDLE: usize = 1 << 13;
+
+/// Packets whose flows are looked for together: what is remembered of all of them is on its way from
+/// memory at the same time.
+pub(super) const BATCH: usize = 32;
+
+/// Where what is remembered of the flows of some packets is, in their order.
+pub(super) type Places = [Option<u32>; BATCH];
 
 /// Packets by what became of them.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize)]
@@ -125,13 +132,31 @@ impl Recorder {
         }
     }
 
-    /// Takes a packet. `look` is asked about its flow, when more may be known of it.
+    /// The places of the flows of packets, before [`Recorder::packet`] takes them.
+    pub(super) fn find(&mut self, notes: impl Iterator<Item = Option<Note>>) -> Places {
+        let mut places = [None; BATCH];
+        for (place, note) in places.iter_mut().zip(notes) {
+            *place = note.filter(|note| note.flow_id != 0).map(|note| self.flows.place(note.id()));
+        }
+        if let Some(files) = &self.files {
+            for place in places.into_iter().flatten() {
+                if let Some(state) = self.flows.at(place) {
+                    files.touch(state);
+                }
+            }
+        }
+        places
+    }
+
+    /// Takes a packet, whose flow is at `place`. `look` is asked about that, when more may be known of
+    /// it.
     ///
     /// # Errors
     /// The interface that packets go to is gone.
     pub(super) fn packet(
         &mut self,
         mut packet: Packet<'_>,
+        place: Option<u32>,
         look: impl FnOnce(&mut FlowState),
     ) -> anyhow::Result<()> {
         if self.counts.seen == 0 {
@@ -139,9 +164,6 @@ impl Recorder {
         }
         self.counts.seen += 1;
         self.newest_ns = self.newest_ns.max(packet.time_ns);
-        let id =
-            packet.note.filter(|note| note.flow_id != 0).map(|note| (note.shard, note.flow_id));
-        let place = id.map(|id| self.flows.place(id));
         let mut state = place.and_then(|place| self.flows.at(place));
         if let (Some(state), Some(note)) = (&mut state, packet.note) {
             let more = state.apps() != (note.app, note.master);
@@ -163,7 +185,7 @@ impl Recorder {
                     state.packets += 1;
                     state.bytes += u64::try_from(packet.bytes.len()).unwrap_or(0);
                 }
-                self.keep(&packet, id, place)
+                self.keep(&packet, place)
             }
             Verdict::NotChosen => Self::count(&mut self.counts.not_chosen),
             Verdict::NotSampled => Self::count(&mut self.counts.not_sampled),
@@ -271,13 +293,9 @@ impl Recorder {
         Ok(())
     }
 
-    fn keep(
-        &mut self,
-        packet: &Packet<'_>,
-        id: Option<FlowId>,
-        place: Option<usize>,
-    ) -> anyhow::Result<()> {
+    fn keep(&mut self, packet: &Packet<'_>, place: Option<u32>) -> anyhow::Result<()> {
         let Some(memory) = &mut self.memory else { return self.write(packet, place) };
+        let id = place.and_then(|place| self.flows.at(place)).map(|state| state.id());
         self.counts.not_asked_for += memory.push(packet, id);
         for _ in 0..CATCH_UP {
             if !self.catch_up()? {
@@ -314,7 +332,7 @@ impl Recorder {
     }
 
     /// Writes a packet of the flow at a place.
-    fn write(&mut self, packet: &Packet<'_>, place: Option<usize>) -> anyhow::Result<()> {
+    fn write(&mut self, packet: &Packet<'_>, place: Option<u32>) -> anyhow::Result<()> {
         let bytes = u64::try_from(packet.bytes.len()).unwrap_or(0);
         let mut recorded = true;
         if let Some(target) = &self.target {
@@ -334,7 +352,7 @@ impl Recorder {
 
 impl Recorder {
     /// Writes a packet to the files; whether it is there.
-    fn write_file(&mut self, packet: &Packet<'_>, place: Option<usize>) -> bool {
+    fn write_file(&mut self, packet: &Packet<'_>, place: Option<u32>) -> bool {
         let Some(files) = &mut self.files else { return false };
         let mut packet = *packet;
         let mut state = place.and_then(|place| self.flows.at(place));
