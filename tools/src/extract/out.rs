@@ -12,7 +12,7 @@ use super::find::Progress;
 use super::merge::Take;
 use crate::feed::target::{Outcome, Target};
 use crate::files::Packet;
-use crate::files::encode::{self, Format, Framed};
+use crate::files::encode::{self, Format, Framed, Said};
 use crate::files::layout::Layout;
 use crate::live;
 use crate::packets::{ETHERNET, Stop};
@@ -108,7 +108,8 @@ impl Capture {
                 None => self.interface(name, packet.link_type)?,
             },
         };
-        self.framed.frame(self.format, packet, u32::try_from(interface)?);
+        let said = Said::of(packet, u32::try_from(interface)?);
+        self.framed.frame(self.format, packet, &said);
         self.out.write_all(self.framed.head())?;
         self.out.write_all(packet.bytes)?;
         self.out.write_all(self.framed.tail())?;

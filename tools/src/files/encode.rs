@@ -1,6 +1,6 @@
 //! Packets as bytes of a file: pcapng, or pcap with nanoseconds.
 
-use super::note::{Note, OPTION};
+use super::note::{self, Identity, Note, OPTION};
 use super::{Packet, alert};
 use crate::pcapng::{Interface, Statistics, Writer};
 
@@ -27,6 +27,29 @@ impl Format {
 /// Bytes before a packet's own, at most.
 const HEAD_BYTES: usize = 28;
 
+/// What is said of a packet beside its bytes and its note.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Said<'a> {
+    /// The number of its interface in the file.
+    pub(crate) interface: u32,
+    /// Packets lost before it.
+    pub(crate) lost: u64,
+    pub(crate) comment: &'a str,
+    /// Alerts, as [`alert::all`] reads them.
+    pub(crate) alerts: &'a [u8],
+    /// Who its flow is, where its note is to tell.
+    pub(crate) identity: Option<&'a Identity>,
+}
+
+impl<'a> Said<'a> {
+    /// What was read with a packet.
+    pub(crate) fn of(packet: &'a Packet<'_>, interface: u32) -> Said<'a> {
+        let identity = packet.note.as_ref().and_then(|note| note.identity.as_ref());
+        let Packet { lost, comment, alerts, .. } = *packet;
+        Said { interface, lost, comment, alerts, identity }
+    }
+}
+
 /// One packet, ready: its bytes lie between `head` and `tail`.
 #[derive(Debug, Default)]
 pub(crate) struct Framed {
@@ -46,8 +69,8 @@ impl Framed {
         &self.tail
     }
 
-    /// Frames `packet`, of which `bytes` are kept, as one of interface `interface` of the file.
-    pub(crate) fn frame(&mut self, format: Format, packet: &Packet<'_>, interface: u32) {
+    /// Frames `packet`, with what is said of it.
+    pub(crate) fn frame(&mut self, format: Format, packet: &Packet<'_>, said: &Said<'_>) {
         let kept = u32::try_from(packet.bytes.len()).unwrap_or(u32::MAX);
         self.tail.clear();
         if format == Format::Pcap {
@@ -57,36 +80,36 @@ impl Framed {
             return;
         }
         let padding = packet.bytes.len().next_multiple_of(4) - packet.bytes.len();
-        self.tail.resize(padding, 0);
-        self.options(packet);
+        self.tail.extend([0; 4].iter().take(padding));
+        self.options(packet.note.as_ref(), said);
         let total = HEAD_BYTES + packet.bytes.len() + self.tail.len() + 4;
         let total = u32::try_from(total).unwrap_or(u32::MAX);
         self.tail.extend(total.to_le_bytes());
         let [high, low] = [packet.time_ns >> 32, packet.time_ns & 0xffff_ffff]
             .map(|half| u32::try_from(half).unwrap_or(0));
-        self.words(&[6, total, interface, high, low, kept, packet.wire_bytes]);
+        self.words(&[6, total, said.interface, high, low, kept, packet.wire_bytes]);
     }
 
-    fn options(&mut self, packet: &Packet<'_>) {
+    fn options(&mut self, note: Option<&Note>, said: &Said<'_>) {
         let before = self.tail.len();
-        if !packet.comment.is_empty() {
-            let text = packet.comment.as_bytes();
+        if !said.comment.is_empty() {
+            let text = said.comment.as_bytes();
             let text = text.get(..text.len().min(usize::from(u16::MAX) - 3)).unwrap_or_default();
             self.option(1, text.len());
             self.tail.extend(text);
             self.tail.resize(self.tail.len() + (text.len().next_multiple_of(4) - text.len()), 0);
         }
-        if packet.lost != 0 {
+        if said.lost != 0 {
             self.option(4, 8);
-            self.tail.extend(packet.lost.to_le_bytes());
+            self.tail.extend(said.lost.to_le_bytes());
         }
-        if !packet.alerts.is_empty() {
-            self.option(OPTION, alert::bytes(packet.alerts.len()));
-            alert::write(packet.alerts, &mut self.tail);
+        if !said.alerts.is_empty() {
+            self.option(OPTION, alert::bytes(said.alerts.len()));
+            alert::write(said.alerts, &mut self.tail);
         }
-        if let Some(note) = packet.note.as_ref().filter(|note| **note != Note::default()) {
-            self.option(OPTION, note.bytes());
-            note.write(&mut self.tail);
+        if let Some(note) = note.filter(|note| !note.is_empty()) {
+            self.option(OPTION, note::bytes(said.identity));
+            note.write(said.identity, &mut self.tail);
         }
         if self.tail.len() != before {
             self.tail.extend([0; 4]);
@@ -94,8 +117,8 @@ impl Framed {
     }
 
     fn option(&mut self, code: u16, bytes: usize) {
-        self.tail.extend(code.to_le_bytes());
-        self.tail.extend(u16::try_from(bytes).unwrap_or(0).to_le_bytes());
+        let [[a, b], [c, d]] = [code, u16::try_from(bytes).unwrap_or(0)].map(u16::to_le_bytes);
+        self.tail.extend([a, b, c, d]);
     }
 
     fn words<const N: usize>(&mut self, words: &[u32; N]) {
@@ -163,7 +186,7 @@ mod tests {
         }
         let mut framed = Framed::default();
         for packet in packets {
-            framed.frame(format, packet, 0);
+            framed.frame(format, packet, &Said::of(packet, 0));
             file.extend([framed.head(), packet.bytes, framed.tail()].concat());
         }
         file

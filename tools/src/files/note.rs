@@ -33,6 +33,9 @@ pub(crate) type Community = [u8; 20];
 /// Which flow, by its number: the shard, and the identity there.
 pub(crate) type FlowId = (u16, u64);
 
+/// Who a flow is.
+pub(crate) type Identity = (Key, Community);
+
 /// Which flow, by its ends.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Key {
@@ -89,7 +92,12 @@ pub(crate) struct Note {
     pub(crate) confidence: u8,
     pub(crate) flags: u8,
     /// The long kind.
-    pub(crate) identity: Option<(Key, Community)>,
+    pub(crate) identity: Option<Identity>,
+}
+
+/// Bytes of an option's value, of the long kind where there is an identity.
+pub(crate) const fn bytes(identity: Option<&Identity>) -> usize {
+    if identity.is_some() { LONG_BYTES } else { SHORT_BYTES }
 }
 
 impl Note {
@@ -98,17 +106,29 @@ impl Note {
         (self.shard, self.flow_id)
     }
 
-    /// Appends the option's value.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        out.extend(ENTERPRISE.to_le_bytes());
-        out.extend(MAGIC);
-        let kind = if self.identity.is_some() { 2 } else { 1 };
-        out.extend([kind, self.confidence, self.flags, 0]);
-        for half in [self.app, self.master, self.shard, 0] {
-            out.extend(half.to_le_bytes());
-        }
-        out.extend(self.flow_id.to_le_bytes());
-        let Some((key, community)) = &self.identity else { return };
+    /// Whether it says nothing.
+    pub(crate) const fn is_empty(&self) -> bool {
+        let Note { shard, flow_id, app, master, confidence, flags, ref identity } = *self;
+        matches!((shard, flow_id, app, master, confidence, flags), (0, 0, 0, 0, 0, 0))
+            && identity.is_none()
+    }
+
+    /// Appends the option's value, of the long kind where there is an identity.
+    pub(crate) fn write(&self, identity: Option<&Identity>, out: &mut Vec<u8>) {
+        let kind = if identity.is_some() { 2 } else { 1 };
+        let pair = |low: u16, high: u16| u32::from(low) | u32::from(high) << 16;
+        let half = |shift: u32| u32::try_from(self.flow_id >> shift & 0xffff_ffff).unwrap_or(0);
+        let words = [
+            ENTERPRISE,
+            u32::from_le_bytes(*MAGIC),
+            u32::from_le_bytes([kind, self.confidence, self.flags, 0]),
+            pair(self.app, self.master),
+            pair(self.shard, 0),
+            half(0),
+            half(32),
+        ];
+        out.extend_from_slice(words.map(u32::to_le_bytes).as_flattened());
+        let Some((key, community)) = identity else { return };
         out.extend(community);
         out.extend([key.l4, u8::from(key.ipv6)]);
         out.extend(key.vlan.to_le_bytes());
@@ -118,11 +138,6 @@ impl Note {
         for port in key.ports {
             out.extend(port.to_le_bytes());
         }
-    }
-
-    /// Bytes of the option's value.
-    pub(crate) const fn bytes(&self) -> usize {
-        if self.identity.is_some() { LONG_BYTES } else { SHORT_BYTES }
     }
 
     /// Reads an option's value; none if it is another's.
@@ -151,7 +166,7 @@ impl Note {
     }
 }
 
-fn identity(rest: &[u8]) -> Option<(Key, Community)> {
+fn identity(rest: &[u8]) -> Option<Identity> {
     let community = rest.get(..20)?.try_into().ok()?;
     let key = Key {
         addresses: [rest.get(24..40)?.try_into().ok()?, rest.get(40..56)?.try_into().ok()?],
@@ -176,8 +191,8 @@ mod tests {
         let short = Note { shard: 3, flow_id: 9, app: 1, master: 2, ..Note::default() };
         for note in [short, Note { identity: Some((key, [5; 20])), ..short }] {
             let mut out = Vec::new();
-            note.write(&mut out);
-            assert_eq!(out.len(), note.bytes());
+            note.write(note.identity.as_ref(), &mut out);
+            assert_eq!(out.len(), bytes(note.identity.as_ref()));
             assert_eq!(Note::read(&out), Some(note));
             for cut in 0..out.len() {
                 assert_eq!(Note::read(&out[..cut]), None);

@@ -10,7 +10,8 @@ use super::retain;
 use super::sink::{BLOCK_BYTES, Sink};
 use crate::files::Packet;
 use crate::files::alert::{self, Named};
-use crate::files::encode::{self, Format, Framed};
+use crate::files::encode::{self, Format, Framed, Said};
+use crate::files::note::Identity;
 use crate::index::format::{Builder, Row};
 use crate::pcapng::{Interface, Statistics};
 
@@ -119,11 +120,6 @@ impl Files {
         }
     }
 
-    /// Of the file that is being written; changes with it.
-    pub(super) const fn serial(&self) -> u32 {
-        self.serial
-    }
-
     /// Packets were lost before they came here.
     pub(super) const fn missed(&mut self, packets: u64) {
         self.lost += packets;
@@ -161,14 +157,37 @@ impl Files {
         Ok(())
     }
 
-    /// Writes a packet, after [`Files::prepare`].
-    pub(super) fn write(&mut self, packet: &Packet<'_>, flow: Option<&mut FlowState>) -> Outcome {
-        let outcome = self.try_write(packet, flow);
-        self.lost += u64::from(outcome != Outcome::Written);
+    /// Writes a packet with a comment, after [`Files::prepare`].
+    pub(super) fn write(
+        &mut self,
+        packet: &Packet<'_>,
+        comment: &str,
+        mut flow: Option<&mut FlowState>,
+    ) -> Outcome {
+        let outcome = self.try_write(packet, comment, flow.as_deref_mut());
+        let is_written = outcome == Outcome::Written;
+        self.lost += u64::from(!is_written);
+        if let (Some(flow), true) = (flow, is_written)
+            && self.identity(flow).is_some()
+        {
+            (flow.told_serial, flow.told_app) = (self.serial, flow.apps());
+        }
         outcome
     }
 
-    fn try_write(&mut self, packet: &Packet<'_>, flow: Option<&mut FlowState>) -> Outcome {
+    /// Who a flow is, where its next packet is to tell: the first one in a file, and the first one
+    /// after its application became known.
+    fn identity<'a>(&self, flow: &'a FlowState) -> Option<&'a Identity> {
+        let is_told = (flow.told_serial, flow.told_app) == (self.serial, flow.apps());
+        flow.identity.as_ref().filter(|_| !is_told)
+    }
+
+    fn try_write(
+        &mut self,
+        packet: &Packet<'_>,
+        comment: &str,
+        flow: Option<&mut FlowState>,
+    ) -> Outcome {
         let Some(interface) = self.interface(packet) else {
             return if self.shape.format == Format::Pcap {
                 Outcome::LinkType
@@ -177,9 +196,12 @@ impl Files {
             };
         };
         let told = self.next_alerts();
-        let whole = Packet { lost: self.lost, alerts: &self.alert_bytes, ..*packet };
-        self.framed.frame(self.shape.format, &whole, interface);
-        let bytes = self.framed.head().len() + packet.bytes.len() + self.framed.tail().len();
+        let identity = flow.as_deref().and_then(|flow| self.identity(flow));
+        let (lost, alerts) = (self.lost, self.alert_bytes.as_slice());
+        let said = Said { interface, lost, comment, alerts, identity };
+        self.framed.frame(self.shape.format, packet, &said);
+        let parts = [self.framed.head(), packet.bytes, self.framed.tail()];
+        let bytes = parts.iter().map(|part| part.len()).sum();
         let room = bytes + self.sink.filler_bytes();
         if room >= MOST_BYTES {
             return Outcome::TooLong;
@@ -189,9 +211,7 @@ impl Files {
         }
         self.sink.section(bytes);
         let offset = self.sink.end();
-        self.sink.put(self.framed.head());
-        self.sink.put(packet.bytes);
-        self.sink.put(self.framed.tail());
+        self.sink.put_all(parts, bytes);
         self.sink.whole(true);
         self.lost_in_file += std::mem::take(&mut self.lost);
         self.last_packet_ns = packet.time_ns;

@@ -10,7 +10,7 @@ use super::flows::FlowState;
 use super::recorder::{BATCH, Recorder};
 use super::trigger::Trigger;
 use crate::files::Packet;
-use crate::files::note::{Key, Note};
+use crate::files::note::{FlowId, Key, Note};
 use crate::files::wire;
 use crate::flow::Flow;
 use crate::packets::{LOOK, Stop, link_type, or_ethernet};
@@ -74,12 +74,27 @@ fn take(
     source: u32,
     view: &mut FlowView,
 ) -> anyhow::Result<()> {
-    let places = recorder.find(held.iter().map(note));
+    // All that is to be copied is asked for before any of it is waited for.
+    for held in held {
+        touch(reader.bytes(held));
+    }
+    let places = recorder.find(held.iter().map(flow));
     for (held, place) in held.iter().zip(places) {
         let packet = packet(reader, held, source);
         recorder.packet(packet, place, |state| look(reader, held, view, source, state))?;
     }
     Ok(())
+}
+
+/// Reads a byte of each cache line.
+fn touch(bytes: &[u8]) {
+    const LINE: usize = 64;
+    std::hint::black_box(bytes.iter().step_by(LINE).fold(0, |all, byte| all ^ byte));
+}
+
+fn flow(held: &Held) -> Option<FlowId> {
+    let flow_id = held.descriptor().flow_id;
+    (flow_id != 0).then_some((held.shard(), flow_id))
 }
 
 fn note(held: &Held) -> Option<Note> {

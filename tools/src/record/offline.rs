@@ -67,10 +67,8 @@ impl Numbers {
         Some(found.key)
     }
 
-    /// The number of the flow of a packet that came at this time.
-    fn number(&mut self, key: &Key, time_ns: u64) -> u64 {
-        let key = key.ordered();
-        let hash = self.hasher.hash_one(key);
+    /// The number of the flow of this key, both directions', of which a packet came at this time.
+    fn number(&mut self, key: Key, hash: u64, time_ns: u64) -> u64 {
         let at = |place: &u32| usize::try_from(*place).unwrap_or(usize::MAX);
         let is_it = |place: &u32| self.known.get(at(place)).is_some_and(|known| known.key == key);
         let place = self.places.find(hash, is_it).copied();
@@ -116,15 +114,19 @@ struct Identities {
 impl Identities {
     /// Notes of each packet which flow it is of; of those of which its bytes told, the key.
     fn note(&mut self, packets: &mut [Packet<'_>]) -> [Option<Key>; BATCH] {
-        let mut keys = [None; BATCH];
-        for (packet, key) in packets.iter_mut().zip(&mut keys) {
+        let (mut keys, mut hashed) = ([None; BATCH], [None; BATCH]);
+        for ((packet, key), hashed) in packets.iter().zip(&mut keys).zip(&mut hashed) {
             if packet.note.is_none() {
                 *key = self.numbers.key(packet);
+                *hashed = key.map(|key| {
+                    let key = key.ordered();
+                    (key, self.numbers.hasher.hash_one(key))
+                });
             }
         }
-        for (packet, key) in packets.iter_mut().zip(&keys) {
-            if let Some(key) = key {
-                let flow_id = self.numbers.number(key, packet.time_ns);
+        for (packet, hashed) in packets.iter_mut().zip(hashed) {
+            if let Some((key, hash)) = hashed {
+                let flow_id = self.numbers.number(key, hash, packet.time_ns);
                 packet.note = Some(Note { shard: SHARD, flow_id, ..Note::default() });
             } else if let Some(note) = &mut packet.note
                 && let Some(told) = note.identity.take()
@@ -137,6 +139,11 @@ impl Identities {
         }
         keys
     }
+}
+
+/// The flow of a packet that has its note.
+fn flow(packet: &Packet<'_>) -> Option<FlowId> {
+    packet.note.as_ref().filter(|note| note.flow_id != 0).map(Note::id)
 }
 
 /// Records what is in the files, one after the other.
@@ -165,7 +172,7 @@ pub(super) fn run(
                 break;
             }
             let keys = identities.note(&mut packets);
-            let places = recorder.find(packets.iter().map(|packet| packet.note));
+            let places = recorder.find(packets.iter().map(flow));
             for ((packet, key), place) in packets.into_iter().zip(&keys).zip(places) {
                 // So that files end by the time of packets, and not by that of reading them.
                 recorder.now_ns = recorder.now_ns.max(packet.time_ns);
@@ -174,7 +181,7 @@ pub(super) fn run(
                     recorder.alert(&alert, chooses);
                     recorder.settle();
                 }
-                let id = packet.note.map(|note| note.id());
+                let id = flow(&packet);
                 recorder.packet(packet, place, |state| {
                     state.identity = state.identity.or_else(|| match key {
                         Some(key) => Some((*key, key.community())),

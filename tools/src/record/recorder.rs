@@ -11,7 +11,7 @@ use super::memory::Memory;
 use crate::feed::target::{Outcome as Fed, Target};
 use crate::files::Packet;
 use crate::files::alert::Named;
-use crate::files::note::Note;
+use crate::files::note::{FlowId, Note};
 use crate::packets::ETHERNET;
 use crate::{community, names};
 
@@ -133,10 +133,10 @@ impl Recorder {
     }
 
     /// The places of the flows of packets, before [`Recorder::packet`] takes them.
-    pub(super) fn find(&mut self, notes: impl Iterator<Item = Option<Note>>) -> Places {
+    pub(super) fn find(&mut self, flows: impl Iterator<Item = Option<FlowId>>) -> Places {
         let mut places = [None; BATCH];
-        for (place, note) in places.iter_mut().zip(notes) {
-            *place = note.filter(|note| note.flow_id != 0).map(|note| self.flows.place(note.id()));
+        for (place, flow) in places.iter_mut().zip(flows) {
+            *place = flow.map(|flow| self.flows.place(flow));
         }
         if let Some(files) = &self.files {
             for place in places.into_iter().flatten() {
@@ -354,24 +354,15 @@ impl Recorder {
     /// Writes a packet to the files; whether it is there.
     fn write_file(&mut self, packet: &Packet<'_>, place: Option<u32>) -> bool {
         let Some(files) = &mut self.files else { return false };
-        let mut packet = *packet;
-        let mut state = place.and_then(|place| self.flows.at(place));
-        let outcome = files.prepare(&packet, self.now_ns).err().unwrap_or_else(|| {
-            self.comment.clear();
-            if let (Some(state), Some(note)) = (&state, &mut packet.note) {
-                tell(state, note, files.serial());
-                if self.comments {
-                    say(state, note, &mut self.comment);
-                    packet.comment = &self.comment;
-                }
+        let state = place.and_then(|place| self.flows.at(place));
+        let outcome = files.prepare(packet, self.now_ns).err().unwrap_or_else(|| {
+            if let (Some(state), Some(note), true) = (&state, &packet.note, self.comments) {
+                self.comment.clear();
+                say(state, note, &mut self.comment);
             }
-            files.write(&packet, state.as_deref_mut())
+            let comment = if state.is_some() { self.comment.as_str() } else { "" };
+            files.write(packet, comment, state)
         });
-        let told = packet.note.is_some_and(|note| note.identity.is_some());
-        if let (Some(state), true) = (state, told && outcome == Outcome::Written) {
-            state.told_serial = files.serial();
-            state.told_app = state.apps();
-        }
         let counts = &mut self.counts;
         match outcome {
             Outcome::Written => {}
@@ -385,16 +376,7 @@ impl Recorder {
     }
 }
 
-/// The first packet of a flow in a file tells who it is, and so does the first one after its
-/// application became known.
-fn tell(state: &FlowState, note: &mut Note, serial: u32) {
-    let told = (state.told_serial, state.told_app);
-    if told != (serial, state.apps()) {
-        note.identity = state.identity;
-    }
-}
-
-/// The same for people.
+/// What is known of a packet's flow, for people.
 fn say(state: &FlowState, note: &Note, comment: &mut String) {
     use std::fmt::Write as _;
     let app = names::dotted(note.master, note.app);

@@ -192,6 +192,21 @@ impl Sink {
         }
     }
 
+    /// Takes so many bytes in parts. There must be room.
+    pub(super) fn put_all(&mut self, parts: [&[u8]; 3], bytes: usize) {
+        let whole = self.used..self.used + bytes;
+        let block = self.current.as_mut().filter(|_| whole.end < BLOCK_BYTES);
+        let Some(mut room) = block.and_then(|block| block.bytes_mut().get_mut(whole)) else {
+            return parts.into_iter().for_each(|part| self.put(part));
+        };
+        for part in parts {
+            let Some((now, later)) = room.split_at_mut_checked(part.len()) else { return };
+            now.copy_from_slice(part);
+            room = later;
+        }
+        self.used += bytes;
+    }
+
     /// Takes bytes. There must be room.
     pub(super) fn put(&mut self, mut bytes: &[u8]) {
         while let Some(block) = self.current.as_mut().filter(|_| !bytes.is_empty()) {
