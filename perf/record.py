@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """The measurements of record.sh, which calls it.
 
-usage: record.py WEIR DIR GIGABYTES SECONDS
+usage: record.py WEIR DIR GIGABYTES SECONDS [PART...]
 """
 
 import base64
 import hashlib
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -20,10 +21,20 @@ import time
 from pathlib import Path
 
 WEIR, DIR, GIGABYTES, SECONDS = sys.argv[1], Path(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
+PARTS = sys.argv[5:]
 CORE = max(os.sched_getaffinity(0))
 # Bytes that each way of writing is given, and how often it is tried.
 WRITTEN = int(2e9)
 ROUNDS = 3
+# 256 MiB of frames, of which a quarter may wait for readers: a pause of the processors is not a loss.
+SETTINGS = """
+[capture]
+frames_per_shard = 131072
+ring_descriptors = 65536
+[export]
+packet_ring = 65536
+packet_leases = 32768
+"""
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
@@ -178,22 +189,86 @@ class Chain:
     def __exit__(self, *_):
         run(["ip", "netns", "del", self.space])
 
-    def at(self, rate, seconds):
-        """Sends at so many bits a second; what each says at its end."""
+    def send(self, rate, seconds, size="1514"):
+        """Sends at so many bits a second; what the sender says."""
+        shape = ["--size", size, "--flows", "20000", "--bps", f"{int(rate)}", "--for", f"{seconds}s", "-i", "far", "--json"]
+        command = [*self.inside, WEIR, "replay", "--synth", *shape]
+        return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    def at(self, rate, seconds, size="1514", recorded=True):
+        """Sends to an engine, and a recorder; what each says at its end, and processor seconds of the engine."""
         pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-        run_ = [*self.inside, WEIR, "run", "xdp:near", "--name", self.name, "--summary", "json"]
+        config = DIR / "weir.toml"
+        config.write_text(SETTINGS)
+        run_ = [*self.inside, WEIR, "run", "xdp:near", "--config", config, "--name", self.name, "--summary", "json"]
         engine = subprocess.Popen(run_, **pipe)
         time.sleep(1.5)
-        recorder = subprocess.Popen([*self.inside, WEIR, "record", "--name", self.name, "--dir", DIR / "out", "--json", "--total-size", "4GB", "--buffers", "256MiB"], **pipe)
+        recorder = None
+        if recorded:
+            more = ["--total-size", "4GB", "--buffers", "256MiB"]
+            record = [*self.inside, WEIR, "record", "--name", self.name, "--dir", DIR / "out", "--json", *more]
+            recorder = subprocess.Popen(record, **pipe)
         time.sleep(1)
-        send = [*self.inside, WEIR, "replay", "--synth", "--size", "1514", "--flows", "20000", "--bps", f"{rate}", "--for", f"{seconds}s", "-i", "far", "--json"]
-        sent = json.loads(subprocess.run(send, check=True, capture_output=True, text=True).stdout)
+        sent = self.send(rate, seconds, size)
         time.sleep(1)
         engine.send_signal(signal.SIGTERM)
-        ledger = json.loads(engine.communicate()[0])
-        said = json.loads(recorder.communicate()[0])
+        ledger = json.loads(engine.stdout.read())
+        _, engine.returncode, used = os.wait4(engine.pid, 0)
+        said = json.loads(recorder.communicate()[0]) if recorder else None
         shutil.rmtree(DIR / "out", ignore_errors=True)
-        return sent, ledger, said
+        return sent, ledger, said, used.ru_utime + used.ru_stime
+
+    def weir_at(self, rate, seconds, size):
+        sent, ledger, said, _ = self.at(rate, seconds, size)
+        drops = sum(said[name] for name in ("dropped_disk_slow", "dropped_disk_full", "dropped_disk_error"))
+        return sent, sent["sent_frames"] - ledger["frames"] + said["missed"] + drops
+
+    def other_at(self, command, counts, rate, seconds, size):
+        """Sends to a program that captures by itself; what is sent, and the frames that it did not write."""
+        dump = DIR / "out.pcap"
+        program = subprocess.Popen([*self.inside, *command, "-w", dump], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        time.sleep(1.5)
+        sent = self.send(rate, seconds, size)
+        time.sleep(1)
+        program.send_signal(signal.SIGINT)
+        said = program.communicate()[1]
+        dump.unlink(missing_ok=True)
+        return sent, sent["sent_frames"] - int(re.search(counts, said)[1])
+
+
+def before_loss():
+    """How much each writes of live frames before it loses the first one."""
+    print("\n## Live, before the first loss\n")
+    if os.geteuid() != 0:
+        print("Not measured: a namespace needs root.")
+        return
+    print("A sender over a veth cable, and one of these on the same two processors, each with 256 MiB of memory for frames;")
+    print("rates for 4 s each, up to the first at which a frame is missing. Weir is an engine with inspection and a recorder.\n")
+    print("| frames | weir run + weir record | tcpdump -w | dumpcap -w | |")
+    print("| --- | ---: | ---: | ---: | --- |")
+    tcpdump = ["tcpdump", "-Z", "root", "-n", "-i", "near", "-B", "262144"]
+    dumpcap = ["dumpcap", "-q", "-i", "near", "-B", "256"]
+    with Chain() as rig:
+        ways = [
+            rig.weir_at,
+            lambda *at: rig.other_at(tcpdump, r"(\d+) packets captured", *at),
+            lambda *at: rig.other_at(dumpcap, r"on interface '\w+': (\d+)/", *at),
+        ]
+        for size, rates in (("1514", (0.5, 1, 1.5, 2, 2.5, 3, 4, 6, 8)), ("imix", (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.5, 2, 3))):
+            found, why = [], []
+            for measure in ways:
+                best = 0
+                for gigabits in rates:
+                    sent, lost = measure(gigabits * 1e9, 4, size)
+                    if lost > 0:
+                        why.append(f"{lost} of {sent['sent_frames']} lost at {gigabits}")
+                        break
+                    if sent["not_sent_frames"] > sent["sent_frames"] / 1000:
+                        why.append(f"the sender came to no more than {gigabits}")
+                        break
+                    best = gigabits
+                found.append(f"{best} Gbit/s")
+            print(f"| {size} | {' | '.join(found)} | {'; '.join(why)} |", flush=True)
 
 
 def chain():
@@ -207,7 +282,7 @@ def chain():
     print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     with Chain() as rig:
         best = 0
-        for gigabits in (0.5, 1, 2, 3, 4, 6, 8):
+        for gigabits in (0.5, 1, 1.5, 2, 2.5, 3, 4, 6, 8):
             if not lost_nothing(rig, gigabits, 4):
                 break
             best = gigabits
@@ -216,7 +291,7 @@ def chain():
 
 
 def lost_nothing(rig, gigabits, seconds):
-    sent, ledger, said = rig.at(int(gigabits * 1e9), seconds)
+    sent, ledger, said, _ = rig.at(gigabits * 1e9, seconds)
     out, late = sent["sent_frames"], sent["not_sent_frames"]
     engine = out - ledger["frames"]
     drops = sum(said[name] for name in ("dropped_disk_slow", "dropped_disk_full", "dropped_disk_error"))
@@ -240,20 +315,35 @@ def engines(capture, recorded):
     return used.ru_utime + used.ru_stime
 
 
+def said_of_pairs(pairs, packets):
+    alone, beside = (statistics.median([pair[at] for pair in pairs]) / packets * 1e9 for at in (0, 1))
+    ratios = [with_ / without - 1 for without, with_ in pairs]
+    return (
+        f"{alone:.1f} ns of its processors a packet alone, {beside:.1f} ns while recorded; {statistics.median(ratios):+.1%} "
+        f"in the median of pairs ({', '.join(f'{ratio:+.1%}' for ratio in ratios)})."
+    )
+
+
 def cost():
+    print("\n## What recording costs the engine\n")
+    if os.geteuid() == 0:
+        pairs, rate = [], 1e9
+        with Chain() as rig:
+            for _ in range(2 * ROUNDS):
+                runs = [rig.at(rate, 5, "imix", recorded) for recorded in (False, True)]
+                pairs.append([used / ledger["frames"] for _, ledger, _, used in runs])
+        print(f"AF_XDP over a veth cable, imix, {rate / 1e9:.0f} Gbit/s for 5 s, alone and with a recorder in turn, {len(pairs)} pairs:")
+        print(said_of_pairs(pairs, 1))
+        print()
     capture, _, packets = again(synthetic("cost", "imix", 1_000_000), WRITTEN)
     pairs = []
     for _ in range(2 * ROUNDS):
         warm(capture)
         pairs.append((engines(capture, False), engines(capture, True)))
     capture.unlink()
-    alone, beside = (statistics.median([pair[at] for pair in pairs]) / packets * 1e9 for at in (0, 1))
-    more = statistics.median([with_ / without - 1 for without, with_ in pairs])
-    print("\n## What recording costs the engine\n")
-    print(f"An engine that reads {packets} packets of a file (imix), alone and with a recorder in turn, {len(pairs)} pairs:")
-    print(f"{alone:.1f} ns of its processor a packet alone, {beside:.1f} ns while recorded; {more:+.1%} in the median of pairs")
-    print(f"({', '.join(f'{with_ / without - 1:+.1%}' for without, with_ in pairs)}). Packets of a file are copied once for")
-    print("readers, which those of AF_XDP are not.")
+    print(f"An engine that reads {packets} packets of a file (imix), in the same way, {len(pairs)} pairs:")
+    print(said_of_pairs(pairs, packets))
+    print("Packets of a file are copied once for readers, which those of AF_XDP are not.")
 
 
 def community(a, p, b, q):
@@ -303,11 +393,14 @@ def finding():
     print(subprocess.run([WEIR, "index", kept], capture_output=True, text=True).stdout.strip() + ".")
 
 
-print("\n## Writing\n")
-print(f"The same {WRITTEN / 1e9:.0f} GB of packets from the page cache to the disk, everything on one core, each way {ROUNDS} times in turn;")
-print("what is written has reached the disk. fio's best of as many turns in between is what the disk can do.")
-writing("large", "1514", 300_000)
-writing("mixed", "imix", 1_200_000)
-cost()
-chain()
-finding()
+def writings():
+    print("\n## Writing\n")
+    print(f"The same {WRITTEN / 1e9:.0f} GB of packets from the page cache to the disk, everything on one core, each way {ROUNDS} times in turn;")
+    print("what is written has reached the disk. fio's best of as many turns in between is what the disk can do.")
+    writing("large", "1514", 300_000)
+    writing("mixed", "imix", 1_200_000)
+
+
+ALL = {"writing": writings, "cost": cost, "live": before_loss, "chain": chain, "finding": finding}
+for part in PARTS or ALL:
+    ALL[part]()

@@ -155,6 +155,7 @@ impl Layout {
         known.map_or("", |interface| interface.name.as_str())
     }
 
+    #[inline]
     fn pcap<'a>(&self, block: &'a [u8]) -> Option<Packet<'a>> {
         let interface = self.interfaces.first()?;
         let [seconds, fraction, _, wire] = [0, 4, 8, 12].map(|at| word(block, at, self.big));

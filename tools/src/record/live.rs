@@ -80,8 +80,8 @@ fn take(
     }
     let places = recorder.find(held.iter().map(flow));
     for (held, place) in held.iter().zip(places) {
-        let packet = packet(reader, held, source);
-        recorder.packet(packet, place, |state| look(reader, held, view, source, state))?;
+        let mut packet = packet(reader, held, source);
+        recorder.packet(&mut packet, place, |state| look(reader, held, view, source, state))?;
     }
     Ok(())
 }

@@ -173,7 +173,7 @@ pub(super) fn run(
             }
             let keys = identities.note(&mut packets);
             let places = recorder.find(packets.iter().map(flow));
-            for ((packet, key), place) in packets.into_iter().zip(&keys).zip(places) {
+            for ((packet, key), place) in packets.iter_mut().zip(&keys).zip(places) {
                 // So that files end by the time of packets, and not by that of reading them.
                 recorder.now_ns = recorder.now_ns.max(packet.time_ns);
                 for alert in alert::all(packet.alerts) {
@@ -181,7 +181,7 @@ pub(super) fn run(
                     recorder.alert(&alert, chooses);
                     recorder.settle();
                 }
-                let id = flow(&packet);
+                let id = flow(packet);
                 recorder.packet(packet, place, |state| {
                     state.identity = state.identity.or_else(|| match key {
                         Some(key) => Some((*key, key.community())),

@@ -155,7 +155,7 @@ impl Recorder {
     /// The interface that packets go to is gone.
     pub(super) fn packet(
         &mut self,
-        mut packet: Packet<'_>,
+        packet: &mut Packet<'_>,
         place: Option<u32>,
         look: impl FnOnce(&mut FlowState),
     ) -> anyhow::Result<()> {
@@ -175,8 +175,8 @@ impl Recorder {
             }
         }
         let alone = self.by_alert && self.memory.is_none();
-        match self.choice.decide(&packet, state.as_deref()) {
-            Verdict::Keep(_) if alone && !self.asked.wants(&packet, state.as_deref()) => {
+        match self.choice.decide(packet, state.as_deref()) {
+            Verdict::Keep(_) if alone && !self.asked.wants(packet, state.as_deref()) => {
                 Self::count(&mut self.counts.not_chosen)
             }
             Verdict::Keep(snap) => {
@@ -185,7 +185,7 @@ impl Recorder {
                     state.packets += 1;
                     state.bytes += u64::try_from(packet.bytes.len()).unwrap_or(0);
                 }
-                self.keep(&packet, place)
+                self.keep(packet, place)
             }
             Verdict::NotChosen => Self::count(&mut self.counts.not_chosen),
             Verdict::NotSampled => Self::count(&mut self.counts.not_sampled),
