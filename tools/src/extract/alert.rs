@@ -132,7 +132,7 @@ impl Sought {
             address.is_some_and(|address| self.devices.iter().any(|device| address == device))
         };
         (packet.link_type == ETHERNET && (is_ours(0) || is_ours(6)))
-            || wire::ends(packet.link_type, packet.bytes).is_some_and(|ends| self.holds(&ends))
+            || wire::ends(packet).is_some_and(|ends| self.holds(&ends))
     }
 
     /// From the earliest time to the latest.

@@ -17,7 +17,7 @@ use crate::files::note::{Key, Note};
 use crate::files::packed::{Point, Unpacker};
 use crate::files::reader::{Ended, Reader};
 use crate::files::source::Source;
-use crate::files::wire::{self, Fragments};
+use crate::files::wire::Parser;
 
 /// Flows remembered at once; beyond, all are forgotten and get rows anew.
 const FLOWS: usize = 1 << 20;
@@ -45,7 +45,7 @@ pub(crate) struct Packed {
 /// Tells the flows of packets from what they say, or from their bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Tracker {
-    fragments: Fragments,
+    parser: Parser,
     /// By shard and identity, as the recorder said.
     noted: HashMap<(u16, u64), u32>,
     by_key: HashMap<Key, u32>,
@@ -86,9 +86,8 @@ impl Tracker {
     }
 
     fn parse(&mut self, packet: &Packet<'_>) -> Option<(Key, crate::files::note::Community)> {
-        let mut found = wire::parse(packet.link_type, packet.bytes)?;
-        self.fragments.complete(&mut found);
-        Some((found.key, found.key.community()))
+        let key = self.parser.key(packet)?;
+        Some((key, key.community()))
     }
 }
 

@@ -98,6 +98,7 @@ impl Row {
                 l4: bytes[20],
                 ipv6: bytes[21] == 1,
                 vlan: half(22),
+                tunnel: 0,
                 one_way: false,
             },
             app: half(60),
