@@ -17,7 +17,7 @@ use crate::files::note::{Key, Note};
 use crate::files::packed::{Point, Unpacker};
 use crate::files::reader::{Ended, Reader};
 use crate::files::source::Source;
-use crate::files::wire::Parser;
+use crate::files::wire::{self, Parser};
 
 /// Flows remembered at once; beyond, all are forgotten and get rows anew.
 const FLOWS: usize = 1 << 20;
@@ -107,6 +107,8 @@ pub(crate) fn scan(path: &Path) -> io::Result<Option<(Builder, Scanned)>> {
             Item::Packet(packet) => {
                 late.push_back(block.offset);
                 let row = tracker.row(&packet, |row| builder.row(row));
+                let of_none = |ends| builder.row_of_no_flow(ends);
+                let row = row.or_else(|| wire::ends(&packet).map(of_none));
                 if let (Some(row), Some(note)) = (row, &packet.note)
                     && note.identity.is_some()
                 {

@@ -1,17 +1,20 @@
-//! Which flow a packet is of: without an engine the same as with one, in tunnels too.
+//! Which flow a packet is of, and which hosts a frame is about: without an engine the same as with one,
+//! in tunnels too, and with an index the same as without.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use weir_tests::programs;
+use weir_tests::traffic::attacks::Scene;
 use weir_tests::traffic::packet::{
     Around, End, Segment, ethernet, frame, ip, ipv4, summed, tcp, udp,
 };
 use weir_tests::traffic::{self, Traffic};
 
-use crate::engine::{Engine, output, source};
-use crate::record::{community_id, extract, files, record};
+use crate::engine::{Engine, output, source, weir};
+use crate::record::{community_id, extract, files, record, tcpdump};
 
 const START_NS: u64 = 1_700_000_000_000_000_000;
 /// Where tunnels begin and end.
@@ -187,4 +190,50 @@ fn flows_of_mixed_traffic_are_those_of_the_engine() {
     for id in ids.iter().step_by(10) {
         assert!(!seen.found(&["--community-id", id]).is_empty(), "{id}");
     }
+    // Some of its frames are broken, and of no flow.
+    assert!(seen.found(&["--host", "10.9.9.9"]).len() > 2);
+}
+
+#[test]
+fn arp_about_a_host_is_found_with_an_index_and_without() {
+    let test = "arp_about_a_host_is_found_with_an_index_and_without";
+    if programs::find(test, "tcpdump").is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let [host, gateway] = [2, 1].map(|last| Ipv4Addr::new(10, 1, 0, last));
+    let mut scene = Scene::default();
+    for number in 0..20_u8 {
+        let time_ns = START_NS + u64::from(number) * 1_000_000_000;
+        let other = Ipv4Addr::new(10, 1, 0, 10 + number);
+        scene.arp(time_ns, 1, ([2, 0, 0, 0, 0, 2], host), gateway);
+        scene.arp(time_ns + 1, 2, ([2, 0, 0, 0, 0, 1], gateway), host);
+        scene.arp(time_ns + 2, 1, ([2, 0, 0, 0, 0, 3], other), gateway);
+        scene.echo(time_ns + 3, host, gateway, 8);
+        scene.echo(time_ns + 4, gateway, host, 0);
+    }
+    let seen = Seen::new(folder.path(), &scene.traffic());
+    let file = seen.dirs[2].join("file.pcap");
+    let look = || {
+        for (host, packets) in [("10.1.0.2", 80), ("10.1.0.1", 100), ("10.1.0.12", 1)] {
+            let found = seen.found(&["--host", host]);
+            assert_eq!(found.len(), packets);
+            assert!(found == tcpdump(&file, &format!("host {host}")), "{host}");
+            assert!(seen.found(&["--host", host, "--no-index"]) == found, "{host}");
+        }
+        let net = seen.found(&["--host", "10.1.0.16/28"]);
+        assert!(net == tcpdump(&file, "net 10.1.0.16/28") && net.len() == 14);
+        // ARP is of no application, and of no flow.
+        let found = extract(&seen.dirs[0], &["--host", "10.1.0.2", "--app", "ICMP"]);
+        assert!(found == tcpdump(&file, "icmp"));
+        let id = community_id(1, (host.octets(), 8), (gateway.octets(), 0));
+        assert!(seen.found(&["--community-id", &id]) == tcpdump(&file, "icmp"));
+    };
+    look();
+    let made = output(weir(&["index", "--force"]).args(&seen.dirs));
+    assert!(made.starts_with("3 files, 3 indexed now"), "{made}");
+    look();
+    let dir = folder.path().join("host");
+    record(&file, &dir, &["--host", "10.1.0.2"]);
+    assert!(extract(&dir, &[]) == tcpdump(&file, "host 10.1.0.2"));
 }
