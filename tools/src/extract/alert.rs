@@ -107,8 +107,8 @@ impl Sought {
         self.flows.iter().copied()
     }
 
-    /// Whether it names this flow. Another run of an engine may have given the same number: a flow of
-    /// another host is not meant.
+    /// Whether it names this flow. Another engine may have given the same number: a flow of another host
+    /// is not meant.
     pub(super) fn names(&self, row: &Row) -> bool {
         self.flows.contains(&row.flow_id)
             && (self.networks.is_empty() || self.holds(&row.key.addresses))
