@@ -200,7 +200,7 @@ pub struct FlowSnapshot {
 }
 
 impl FlowSnapshot {
-    /// Identity of the flow, unique within its shard for the engine's life; never 0 in use.
+    /// Identity of the flow, unique in the engine and its runs before; never 0 in use.
     pub fn flow_id(&self) -> u64 {
         self.words[WORD_FLOW_ID]
     }

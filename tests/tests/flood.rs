@@ -136,6 +136,7 @@ fn play(flood: Flood, flows: u32, hosts: u32) {
         alerts: Some(std::sync::Arc::default()),
         shards: 1,
         hosts: Some(plan),
+        flows_from: 0,
     };
     let mut shard = Shard::new(flood, plan, memory, None, None);
     let ((), allocated) = allocations::during(|| while shard.turn() == Turn::Worked {});

@@ -55,6 +55,7 @@ fn shard(frames: PreloadedFrames) -> Shard<Preloaded> {
         alerts: Some(Arc::default()),
         shards: 1,
         hosts: Some(hosts),
+        flows_from: 0,
     };
     Shard::new(Preloaded::new(Arc::new(frames), 1), plan, shared, None, None)
 }

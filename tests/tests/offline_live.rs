@@ -93,8 +93,14 @@ impl<'a> Engine<'a> {
         output.status.success().then(|| lines.collect())
     }
 
+    /// The flows, with their numbers from 0 on: where these begin is each run's own.
     fn flows(&self) -> Vec<Value> {
-        self.lines(&["flows", "--json", "--limit", "0"]).unwrap_or_default()
+        let mut flows = self.lines(&["flows", "--json", "--limit", "0"]).unwrap_or_default();
+        let first = first_of(&flows);
+        for flow in &mut flows {
+            count_from(first, &mut flow["flow_id"]);
+        }
+        flows
     }
 
     /// Packets of flows that were taken in.
@@ -146,12 +152,25 @@ impl<'a> Engine<'a> {
 
     /// Ends it; the alerts that began, as they then were.
     fn end(mut self) -> Vec<Value> {
+        let first = first_of(&self.lines(&["flows", "--json", "--limit", "0"]).unwrap());
         self.process.signal(Signal::INT);
         self.process.finish(Duration::from_secs(30)).unwrap().success().unwrap();
         let text = std::fs::read_to_string(self.alerts).unwrap();
         let alerts = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        alerts.filter(|alert| alert["phase"] == "started").collect()
+        let mut alerts: Vec<Value> = alerts.filter(|alert| alert["phase"] == "started").collect();
+        let flows = alerts.iter_mut().filter_map(|alert| alert["flows"].as_array_mut());
+        flows.flatten().for_each(|flow| count_from(first, flow));
+        alerts
     }
+}
+
+/// The lowest number of a run's flows.
+fn first_of(flows: &[Value]) -> u64 {
+    flows.iter().filter_map(|flow| flow["flow_id"].as_u64()).min().unwrap()
+}
+
+fn count_from(first: u64, number: &mut Value) {
+    *number = (number.as_u64().unwrap() - first).into();
 }
 
 /// Takes the fields of these names out, wherever they are.

@@ -28,7 +28,7 @@ pub(crate) struct Endpoint {
 /// One flow.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flow<'a> {
-    /// The engine's number of the flow, unique within its shard.
+    /// The engine's number of the flow, unique in all its runs.
     pub(crate) id: u64,
     pub(crate) shard: u16,
     /// Client and server: the client is the sender of the SYN where seen, else of the first

@@ -88,6 +88,7 @@ impl Played {
             alerts: Some(std::sync::Arc::default()),
             shards: 1,
             hosts: None,
+            flows_from: 0,
         };
         let memory = segment(FlowTable::slots_for(FLOWS * 2));
         let shard = Shard::new(Staged(Rc::clone(&stage)), plan, memory, None, None);

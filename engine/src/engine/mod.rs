@@ -29,7 +29,7 @@ use crate::capture::arena::Arena;
 use crate::config::{Config, ConfigError, PacketAccess, SourceSpec};
 use crate::flow::table::FlowTable;
 use crate::hosts::{HostsPlan, Places, own};
-use crate::shard::{AppTotal, Depth, Gate, HISTOGRAMS, Outlet, ShardPlan, Split};
+use crate::shard::{AppTotal, Depth, Gate, HISTOGRAMS, Outlet, ShardPlan, Split, flows_from};
 use crate::sys::privilege::Keep;
 use crate::sys::{clock, groups, place};
 
@@ -172,7 +172,8 @@ impl Engine {
         let labels: Vec<String> = ports.iter_mut().flat_map(Port::labels).collect();
         let mut control = control(config, shards, &labels)?;
         let anew = config.recover && ports.iter().any(|port| matches!(port, Port::Xdp { .. }));
-        let task = Task { config, depth: options.depth, live, secret };
+        let flows_from = flows_from(clock::unix_ns());
+        let task = Task { config, depth: options.depth, live, secret, flows_from };
         let homes: Vec<Option<usize>> = sources.iter().map(|source| source.node).collect();
         let seats = place::assign(&cores, &homes);
         let mut memory = Memory { frames: areas, ..Memory::default() };
@@ -378,6 +379,7 @@ struct Task<'a> {
     depth: Depth,
     live: bool,
     secret: [u64; 4],
+    flows_from: u64,
 }
 
 impl Task<'_> {
@@ -386,7 +388,8 @@ impl Task<'_> {
             Depth::Inspect if !self.config.inspect => Depth::Flow,
             wanted => wanted,
         };
-        plan(self.config, depth, shard, shards, self.live, self.secret)
+        let plan = plan(self.config, depth, shard, shards, self.live, self.secret);
+        ShardPlan { flows_from: self.flows_from, ..plan }
     }
 }
 
@@ -518,6 +521,7 @@ pub(crate) fn plan(
         alerts: config.alerts.clone(),
         shards,
         hosts: hosts(config, live),
+        flows_from: 0,
     }
 }
 

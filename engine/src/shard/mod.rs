@@ -40,9 +40,11 @@ use crate::wire::{self, Arp, Fragment, Fragments, Parsed, Reason, TcpHead};
 
 use alerts::Before;
 use fanout::{Fanout, OTHERS, Seen};
+use plan::flow_id;
 
 pub use export::{AppTotal, Export, Gate, HISTOGRAMS};
 pub use fanout::{Command, Inbox, Outlet};
+pub(crate) use plan::flows_from;
 pub use plan::{Depth, ShardPlan, Split};
 
 /// How long a shard with nothing to do waits at most before it looks at its timers.
@@ -81,8 +83,8 @@ pub struct Shard<S> {
     fanout: Fanout,
     books: Books,
     plan: ShardPlan,
-    /// Flows begun so far; the low bits of the next flow id.
-    begun: u64,
+    /// The number of the flow that began last.
+    newest_flow: u64,
     /// Frames that the source gave, the shard's own or not.
     given: u64,
 }
@@ -191,8 +193,8 @@ impl<S: Source> Shard<S> {
             health,
             fanout: Fanout::new(packets, outlet, lendable),
             books: Books::default(),
+            newest_flow: plan.flows_from,
             plan,
-            begun: 0,
             given: 0,
         }
     }
@@ -497,8 +499,8 @@ impl<S: Source> Shard<S> {
             }
         };
         self.table.take(index, hash);
-        self.begun += 1;
-        let flow_id = u64::from(self.plan.shard + 1) << 48 | self.begun;
+        self.newest_flow += 1;
+        let flow_id = flow_id(self.plan.shard, self.newest_flow);
         let slot = self.table.slot(index);
         record::open(slot, &packet.key, flow_id, client_state(packet));
         self.sides[index as usize] = Side::new(seconds(frame.timestamp_ns));

@@ -42,6 +42,25 @@ pub struct ShardPlan {
     pub shards: u16,
     /// What is kept of hosts; none: nothing is.
     pub hosts: Option<HostsPlan>,
+    /// Where the numbers of its flows begin; other than in the runs before, so that each is of one flow.
+    pub flows_from: u64,
+}
+
+/// Bits of a flow's identity that are its number within its shard.
+const NUMBER_BITS: u32 = 48;
+
+/// Where the numbers of flows begin in a run that starts at this time, so that no flow of a run before
+/// or after has the same: 2^22 further each second, which is more than a shard begins in one. They come
+/// round after two years.
+pub(crate) fn flows_from(unix_ns: u64) -> u64 {
+    let numbers = (u128::from(unix_ns) << 22) / 1_000_000_000;
+    u64::try_from(numbers).unwrap_or(0)
+}
+
+/// A flow's identity, of its shard and its number: never 0.
+#[inline]
+pub(super) const fn flow_id(shard: u16, number: u64) -> u64 {
+    (shard as u64 + 1) << NUMBER_BITS | number & ((1 << NUMBER_BITS) - 1)
 }
 
 /// Which packets of its source are a shard's own.
@@ -71,5 +90,24 @@ impl Split {
             }
             (Split::ByHash { shard, .. }, Err(_)) => shard == 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_flow_has_the_number_of_one_of_another_run() {
+        const START_NS: u64 = 1_700_000_000_000_000_000;
+        let ids =
+            |start_ns: u64, shard: u16, flow: u64| flow_id(shard, flows_from(start_ns) + flow);
+        // A run of ten seconds with two million flows a second, and one right after it.
+        let [first, last] = [1, 20_000_000].map(|flow| ids(START_NS, 0, flow));
+        let next = ids(START_NS + 10_000_000_000, 0, 1);
+        assert!(first < last && last < next);
+        assert_eq!(first >> NUMBER_BITS, 1);
+        assert!(ids(START_NS, 1, 1) > next, "of another shard");
+        assert_eq!(flow_id(0, u64::MAX), (1 << 49) - 1, "they come round");
     }
 }

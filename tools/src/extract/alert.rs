@@ -107,8 +107,8 @@ impl Sought {
         self.flows.iter().copied()
     }
 
-    /// Whether it names this flow. Another run of an engine may have given the same number: a flow of
-    /// another host is not meant.
+    /// Whether it names this flow. Another engine may have given the same number: a flow of another host
+    /// is not meant.
     pub(super) fn names(&self, row: &Row) -> bool {
         self.flows.contains(&row.flow_id)
             && (self.networks.is_empty() || self.holds(&row.key.addresses))
@@ -132,7 +132,7 @@ impl Sought {
             address.is_some_and(|address| self.devices.iter().any(|device| address == device))
         };
         (packet.link_type == ETHERNET && (is_ours(0) || is_ours(6)))
-            || wire::ends(packet.link_type, packet.bytes).is_some_and(|ends| self.holds(&ends))
+            || wire::ends(packet).is_some_and(|ends| self.holds(&ends))
     }
 
     /// From the earliest time to the latest.

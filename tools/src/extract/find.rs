@@ -57,8 +57,8 @@ pub(super) struct Progress {
 }
 
 impl Query {
-    /// Whether only flows are asked for, which an index knows.
-    pub(super) fn is_of_flows(&self) -> bool {
+    /// Whether what is asked for has rows in an index.
+    pub(super) fn has_rows(&self) -> bool {
         self.flow.is_some()
             || self.community.is_some()
             || !self.hosts.is_empty()
@@ -75,7 +75,9 @@ impl Query {
 
     fn fits(&self, row: &Row) -> bool {
         let holds = |host: &Network| row.key.addresses.iter().any(|address| host.holds(address));
-        self.flow.is_none_or(|flow| flow == row.flow_id)
+        let of_flows = self.flow.is_some() || self.community.is_some() || !self.apps.is_empty();
+        !(of_flows && row.of_no_flow)
+            && self.flow.is_none_or(|flow| flow == row.flow_id)
             && self.community.is_none_or(|community| community == row.community)
             && (self.hosts.is_empty() || self.hosts.iter().any(holds))
             && (self.apps.is_empty()
@@ -243,7 +245,7 @@ impl Way {
             return Ok(Way::Nothing);
         }
         progress.without_index += u64::from(index.is_none());
-        if index.is_none() && query.is_of_flows() {
+        if index.is_none() && query.has_rows() {
             let scanned = build::scan(path)?.context("it is no capture file")?;
             let (builder, scanned) = scanned;
             progress.read_bytes += std::fs::metadata(path)?.len();
@@ -265,7 +267,7 @@ impl Way {
             Ok(source)
         };
         let blocks = Blocks::new(source()?, &index)?;
-        if query.is_of_flows() {
+        if query.has_rows() {
             return Ok(Way::Places(Box::new(Places::new(blocks, index, query)?)));
         }
         let runs = runs(&index, query)?;

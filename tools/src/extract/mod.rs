@@ -61,7 +61,8 @@ pub(crate) struct ExtractArgs {
     #[arg(long, short = 'c', value_name = "ID")]
     community_id: Option<String>,
 
-    /// Only packets of flows of these hosts or networks.
+    /// Only packets of flows of these hosts or networks, within tunnels where there are any, and ARP
+    /// about them.
     #[arg(long = "host", visible_alias = "net", value_name = "ADDRESS[/BITS]", value_delimiter = ',', value_parser = Network::parse)]
     hosts: Vec<Network>,
 
@@ -165,7 +166,7 @@ pub(crate) fn run(args: &ExtractArgs) -> anyhow::Result<ExitCode> {
 fn find_alert(args: &ExtractArgs, files: &[PathBuf], query: &mut Query) -> anyhow::Result<()> {
     let Some(id) = args.alert else { return Ok(()) };
     let found = Sought::find(files, id, args.no_index)?;
-    if found.is_of_devices() && query.is_of_flows() {
+    if found.is_of_devices() && query.has_rows() {
         let why =
             "is about a device, whose packets need be of no flow; choose among them by --filter";
         return Err(failure(Code::Usage, format!("alert {id:016x} {why}")));

@@ -2,7 +2,7 @@
 //! order and resolution are read, with the place of every packet; both are written with nanoseconds.
 //! Compressed ones are read and written as well ([`packed`]).
 //!
-//! Nothing here knows an engine. What is read may be damaged: a length or a type that cannot be is an
+//! No running engine is asked for anything here; its parser is ([`wire`]). What is read may be damaged: a length or a type that cannot be is an
 //! end, never a panic.
 
 pub(crate) mod alert;
@@ -39,6 +39,13 @@ pub(crate) struct Packet<'a> {
 
 /// Bytes of a record at most; what claims to be longer is damage.
 pub(crate) const RECORD_BYTES: usize = 1 << 25;
+
+/// Seeds for a hash that outsiders cannot know.
+pub(crate) fn seeds() -> [u64; 4] {
+    use std::hash::BuildHasher;
+    let random = std::hash::RandomState::new();
+    [1, 2, 3, 4].map(|word: u64| random.hash_one(word))
+}
 
 /// Four bytes at `at`, or zero behind the end.
 pub(crate) fn word(bytes: &[u8], at: usize, big: bool) -> u32 {

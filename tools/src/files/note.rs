@@ -15,6 +15,8 @@
 //! The first packet of a flow in a file has the long kind, and so has the first one after its
 //! application became known.
 
+use std::hash::{Hash, Hasher};
+
 use sha1::{Digest, Sha1};
 
 /// The enterprise number: none is registered for Weir, so it is the one for documentation (RFC 5612),
@@ -37,7 +39,7 @@ pub(crate) type FlowId = (u16, u64);
 pub(crate) type Identity = (Key, Community);
 
 /// Which flow, by its ends.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Key {
     /// IPv6, or IPv4 in its mapped form.
     pub(crate) addresses: [[u8; 16]; 2],
@@ -46,8 +48,22 @@ pub(crate) struct Key {
     pub(crate) l4: u8,
     pub(crate) ipv6: bool,
     pub(crate) vlan: u16,
+    /// The innermost tunnel's kind, 0 for none. Files and indexes do not tell it.
+    pub(crate) tunnel: u8,
     /// An ICMP message without a counterpart: its Community ID keeps the order.
     pub(crate) one_way: bool,
+}
+
+/// Few words: it is asked for with every packet. `one_way` follows from the ports.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for address in &self.addresses {
+            state.write_u128(u128::from_ne_bytes(*address));
+        }
+        let [a, b] = self.ports.map(u64::from);
+        let rest = a | b << 16 | u64::from(self.vlan) << 32 | u64::from(self.l4) << 48;
+        state.write_u64(rest | u64::from(self.tunnel) << 56 | u64::from(self.ipv6) << 63);
+    }
 }
 
 impl Key {
@@ -174,6 +190,7 @@ fn identity(rest: &[u8]) -> Option<Identity> {
         l4: *rest.get(20)?,
         ipv6: *rest.get(21)? == 1,
         vlan: super::half(rest, 22, false),
+        tunnel: 0,
         one_way: false,
     };
     rest.get(58..60)?;

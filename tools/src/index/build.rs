@@ -17,7 +17,7 @@ use crate::files::note::{Key, Note};
 use crate::files::packed::{Point, Unpacker};
 use crate::files::reader::{Ended, Reader};
 use crate::files::source::Source;
-use crate::files::wire::{self, Fragments};
+use crate::files::wire::{self, Parser};
 
 /// Flows remembered at once; beyond, all are forgotten and get rows anew.
 const FLOWS: usize = 1 << 20;
@@ -45,7 +45,7 @@ pub(crate) struct Packed {
 /// Tells the flows of packets from what they say, or from their bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Tracker {
-    fragments: Fragments,
+    parser: Parser,
     /// By shard and identity, as the recorder said.
     noted: HashMap<(u16, u64), u32>,
     by_key: HashMap<Key, u32>,
@@ -86,9 +86,8 @@ impl Tracker {
     }
 
     fn parse(&mut self, packet: &Packet<'_>) -> Option<(Key, crate::files::note::Community)> {
-        let mut found = wire::parse(packet.link_type, packet.bytes)?;
-        self.fragments.complete(&mut found);
-        Some((found.key, found.key.community()))
+        let key = self.parser.key(packet)?;
+        Some((key, key.community()))
     }
 }
 
@@ -108,6 +107,8 @@ pub(crate) fn scan(path: &Path) -> io::Result<Option<(Builder, Scanned)>> {
             Item::Packet(packet) => {
                 late.push_back(block.offset);
                 let row = tracker.row(&packet, |row| builder.row(row));
+                let of_none = |ends| builder.row_of_no_flow(ends);
+                let row = row.or_else(|| wire::ends(&packet).map(of_none));
                 if let (Some(row), Some(note)) = (row, &packet.note)
                     && note.identity.is_some()
                 {

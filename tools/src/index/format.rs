@@ -15,7 +15,9 @@
 //!
 //! All places are those of the capture file as it is when it is not compressed.
 //!
-//! Flows of several rows are fine: what is looked up are all rows that match.
+//! Flows of several rows are fine: what is looked up are all rows that match. Frames of no flow that
+//! are about two addresses all the same, such as ARP, have a row for each pair of these: it holds no
+//! more than the addresses and a mark, which is 1 where rows of flows have 0.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +29,7 @@ use crate::files::packed::Point;
 /// What an index's name ends with, after the file's whole name.
 pub(crate) const ENDING: &str = "widx";
 /// The first bytes.
-pub(crate) const MAGIC: &[u8; 8] = b"WEIRIDX\x01";
+pub(crate) const MAGIC: &[u8; 8] = b"WEIRIDX\x02";
 /// Bytes of the head.
 pub(crate) const HEAD_BYTES: usize = 112;
 /// Bytes of a row.
@@ -41,7 +43,7 @@ const SEGMENT: u64 = 1 << 18;
 /// Alerts of one file at most; of more the later ones are not known to the index.
 const ALERTS: usize = 1 << 16;
 
-/// A flow in a file.
+/// A flow in a file, or frames of none between two addresses.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Row {
     pub(crate) key: Key,
@@ -50,6 +52,8 @@ pub(crate) struct Row {
     pub(crate) master: u16,
     pub(crate) flow_id: u64,
     pub(crate) shard: u16,
+    /// Of its key the addresses alone are known.
+    pub(crate) of_no_flow: bool,
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
     pub(crate) first_ns: u64,
@@ -66,13 +70,22 @@ impl Row {
         Row { key, community, app, master, flow_id, shard, ..Row::default() }
     }
 
+    /// A row of frames of no flow.
+    fn of_no_flow(ends: Ends) -> Row {
+        let key = Key { addresses: ends, ..Key::default() };
+        let row = Row::new(&Note::default(), key, Community::default());
+        Row { of_no_flow: true, ..row }
+    }
+
     fn write(&self, out: &mut Vec<u8>) {
         let end = out.len() + ROW_BYTES;
         out.extend(self.community);
         out.extend([self.key.l4, u8::from(self.key.ipv6)]);
         out.extend(self.key.vlan.to_le_bytes());
         out.extend(self.key.addresses.as_flattened());
-        for half in [self.key.ports[0], self.key.ports[1], self.app, self.master, self.shard, 0] {
+        let mark = u16::from(self.of_no_flow);
+        for half in [self.key.ports[0], self.key.ports[1], self.app, self.master, self.shard, mark]
+        {
             out.extend(half.to_le_bytes());
         }
         let Row { flow_id, packets, bytes, first_ns, last_ns, list, list_bytes, .. } = *self;
@@ -98,11 +111,13 @@ impl Row {
                 l4: bytes[20],
                 ipv6: bytes[21] == 1,
                 vlan: half(22),
+                tunnel: 0,
                 one_way: false,
             },
             app: half(60),
             master: half(62),
             shard: half(64),
+            of_no_flow: half(66) != 0,
             flow_id: word(72),
             bytes: word(80),
             first_ns: word(88),
@@ -128,6 +143,9 @@ pub(crate) struct Segment {
     pub(crate) newest_ns: u64,
 }
 
+/// Two addresses.
+type Ends = [[u8; 16]; 2];
+
 /// An index in the making.
 #[derive(Clone, Debug)]
 pub(crate) struct Builder {
@@ -138,6 +156,8 @@ pub(crate) struct Builder {
     rows: Vec<Row>,
     counts: Vec<Counts>,
     pieces: Pieces,
+    /// Rows of frames of no flow, by the lower address and the higher.
+    of_no_flow: BTreeMap<Ends, u32>,
     packets: u64,
     alerts: BTreeMap<u64, Named>,
     /// Of a compressed file: where reading may begin, and what it is when it is not compressed.
@@ -155,6 +175,7 @@ impl Builder {
             rows: Vec::new(),
             counts: Vec::new(),
             pieces: Pieces::new(),
+            of_no_flow: BTreeMap::new(),
             packets: 0,
             alerts: BTreeMap::new(),
             points: Vec::new(),
@@ -184,6 +205,17 @@ impl Builder {
         self.rows.push(row);
         self.counts.push(Counts::default());
         u32::try_from(self.rows.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// The number of the row of frames of no flow between these addresses, in whichever direction.
+    pub(crate) fn row_of_no_flow(&mut self, [a, b]: Ends) -> u32 {
+        let ends = [a.min(b), a.max(b)];
+        if let Some(row) = self.of_no_flow.get(&ends) {
+            return *row;
+        }
+        let row = self.row(Row::of_no_flow(ends));
+        self.of_no_flow.insert(ends, row);
+        row
     }
 
     /// More became known of a row's application.
@@ -225,6 +257,7 @@ impl Builder {
         // The room of a vector is up to twice what it holds.
         2 * self.rows.len() * (ROW_BYTES + size_of::<Counts>())
             + 2 * self.pieces.memory()
+            + self.of_no_flow.len() * 2 * size_of::<(Ends, u32)>()
             + self.segments.len() * SEGMENT_BYTES
             + self.alerts.len() * 2 * alert::ALERT_BYTES
     }
@@ -275,12 +308,14 @@ impl Builder {
         let counts = [self.layout.len(), self.segments.len(), rows.len(), lists.len(), alerts];
         let counts = counts.map(|count| u64::try_from(count).unwrap_or(0));
         let packed = [self.stream_bytes, u64::try_from(self.points.len()).unwrap_or(0)];
+        let of_no_flow = [u64::try_from(self.of_no_flow.len()).unwrap_or(0)];
         let mut out = Vec::with_capacity(HEAD_BYTES + lists.len() + rows.len() * 160);
         out.extend(MAGIC);
         for word in [data_bytes, oldest, newest, self.packets, self.unit]
             .iter()
             .chain(&counts)
             .chain(&packed)
+            .chain(&of_no_flow)
         {
             out.extend(word.to_le_bytes());
         }

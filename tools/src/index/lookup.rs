@@ -27,6 +27,7 @@ pub(crate) struct Index {
     pub(crate) packets: u64,
     unit: u64,
     rows: u64,
+    rows_of_no_flow: u64,
     places: Places,
     list_bytes: u64,
     alert_bytes: u64,
@@ -100,6 +101,7 @@ impl Index {
             packets: word(4),
             unit: word(5),
             rows,
+            rows_of_no_flow: word(13),
             places,
             list_bytes,
             alert_bytes,
@@ -127,9 +129,14 @@ impl Index {
         Ok(bytes.chunks_exact(POINT_BYTES).map(point).collect())
     }
 
-    /// Flows in it.
+    /// Rows in it.
     pub(crate) const fn rows(&self) -> u64 {
         self.rows
+    }
+
+    /// Those of flows.
+    pub(crate) const fn flows(&self) -> u64 {
+        self.rows.saturating_sub(self.rows_of_no_flow)
     }
 
     /// Places of the blocks without which packets cannot be read.
@@ -172,7 +179,7 @@ impl Index {
         })
     }
 
-    /// Rows of a host, at either end; a flow of a host with itself is there twice.
+    /// Rows of a host, at either end; one of a host with itself is there twice.
     pub(crate) fn by_host(&self, wanted: [u8; 16]) -> io::Result<Vec<Row>> {
         equal(self.rows.saturating_mul(2), &wanted, |number| {
             let side = self.number(self.places.by_host, number)?;
@@ -326,6 +333,24 @@ mod tests {
         assert_eq!((index.oldest_ns, index.newest_ns, index.packets), (0, 29, 30));
         assert_eq!(index.segments().unwrap().len(), 30);
         assert_eq!(index.layout().unwrap(), [0]);
+    }
+
+    #[test]
+    fn frames_of_no_flow_are_found_by_their_hosts() {
+        let mut builder = built();
+        let rows =
+            [[[3; 16], [200; 16]], [[200; 16], [3; 16]]].map(|ends| builder.row_of_no_flow(ends));
+        for (at, row) in (0..).zip(rows) {
+            builder.packet(20_000_000 + 4 * at, 40, 60, Some(row));
+        }
+        let (_folder, index) = opened(builder);
+        assert_eq!((index.rows(), index.flows()), (11, 10));
+        let [row] = index.by_host([200; 16]).unwrap()[..] else { panic!("one pair of hosts") };
+        assert!(row.of_no_flow && row.packets == 2);
+        assert_eq!(offsets(&index, &row), [20_000_000, 20_000_004]);
+        let both = index.by_host([3; 16]).unwrap();
+        assert_eq!(both.iter().filter(|row| row.of_no_flow).count(), 1);
+        assert_eq!(both.len(), 2);
     }
 
     #[test]

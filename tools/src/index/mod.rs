@@ -81,7 +81,7 @@ pub(crate) fn run(args: &IndexArgs) -> anyhow::Result<ExitCode> {
             "{}: {} packets, {} flows, index {} ({})",
             path.display(),
             known.packets,
-            known.rows(),
+            known.flows(),
             Quantity::Bytes.short(known.bytes()),
             share(known.bytes(), known.data_bytes)
         );

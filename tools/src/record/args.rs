@@ -82,7 +82,8 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_name = "ID")]
     pub(super) flow: Option<u64>,
 
-    /// Only packets from or to these hosts or networks.
+    /// Only packets of flows of these hosts or networks, within tunnels where there are any, and ARP
+    /// about them.
     #[arg(long = "host", visible_alias = "net", value_name = "ADDRESS[/BITS]", value_delimiter = ',', value_parser = Network::parse)]
     pub(super) hosts: Vec<Network>,
 

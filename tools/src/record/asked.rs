@@ -144,7 +144,7 @@ impl Asked {
         }
         let identity = flow.and_then(|flow| flow.identity.as_ref());
         let ends = identity.map(|(key, _)| key.addresses);
-        let Some(ends) = ends.or_else(|| wire::ends(packet.link_type, packet.bytes)) else {
+        let Some(ends) = ends.or_else(|| wire::ends(packet)) else {
             return self
                 .triggers
                 .iter()

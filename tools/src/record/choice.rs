@@ -158,7 +158,7 @@ impl Choice {
             ends.iter().any(|address| self.hosts.iter().any(|host| host.holds(address)))
         };
         let known = flow.and_then(|flow| flow.identity.as_ref()).map(|(key, _)| key.addresses);
-        known.is_some_and(within) || wire::ends(packet.link_type, packet.bytes).is_some_and(within)
+        known.or_else(|| wire::ends(packet)).is_some_and(within)
     }
 }
 

@@ -12,6 +12,7 @@ use crate::files::Packet;
 use crate::files::alert::{self, Named};
 use crate::files::encode::{self, Format, Framed, Said};
 use crate::files::note::Identity;
+use crate::files::wire;
 use crate::index::format::{Builder, Row};
 use crate::pcapng::{Interface, Statistics};
 
@@ -216,7 +217,10 @@ impl Files {
         self.lost_in_file += std::mem::take(&mut self.lost);
         self.last_packet_ns = packet.time_ns;
         if self.shape.index {
-            let row = flow.map(|flow| self.row(flow));
+            let row = match flow {
+                Some(flow) => Some(self.row(flow)),
+                None => wire::ends(packet).map(|ends| self.builder.row_of_no_flow(ends)),
+            };
             self.builder.packet(offset, packet.time_ns, packet.wire_bytes, row);
         }
         self.told(told);

@@ -1,17 +1,15 @@
 //! What the recorder remembers of flows: how much of each was kept, what it is, whether it is one of
 //! those that are sampled. Of a fixed size: those not seen for longest are forgotten.
 
-use std::hash::BuildHasher;
-
 use ahash::RandomState;
 use hashbrown::HashTable;
 
 use crate::files::note::{Community, FlowId, Key, Note};
+use crate::files::seeds;
 
 /// A hasher with seeds of its own: who sends the packets cannot know which flows collide.
 pub(super) fn hasher() -> RandomState {
-    let random = std::hash::RandomState::new();
-    let [a, b, c, d] = [1, 2, 3, 4].map(|word: u64| random.hash_one(word));
+    let [a, b, c, d] = seeds();
     RandomState::with_seeds(a, b, c, d)
 }
 

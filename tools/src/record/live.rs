@@ -10,7 +10,7 @@ use super::flows::FlowState;
 use super::recorder::{BATCH, Recorder};
 use super::trigger::Trigger;
 use crate::files::Packet;
-use crate::files::note::{FlowId, Key, Note};
+use crate::files::note::{Community, FlowId, Key, Note};
 use crate::files::wire;
 use crate::flow::Flow;
 use crate::packets::{LOOK, Stop, link_type, or_ethernet};
@@ -125,7 +125,8 @@ fn packet<'a>(reader: &'a PacketReader, held: &'a Held, source: u32) -> Packet<'
     }
 }
 
-/// Learns of a flow what the flow table has, or, where the flow is gone, what the packet says.
+/// Learns of a flow what the flow table has, and what the packet says, where the flow is gone or has no
+/// community id, as those of ICMP whose type was not noted.
 fn look(
     reader: &PacketReader,
     held: &Held,
@@ -133,39 +134,41 @@ fn look(
     source: u32,
     state: &mut FlowState,
 ) {
-    if !read(reader, held, view, state) && state.identity.is_none() {
-        let link_type = link_type(held.descriptor().link, source);
-        let found = wire::parse(link_type, reader.bytes(held));
-        state.identity = found.map(|found| (found.key, found.key.community()));
+    read(reader, held, view, state);
+    if state.identity.is_none_or(|(_, community)| community == Community::default())
+        && let Some(found) = wire::single(&packet(reader, held, source))
+    {
+        let key = state.identity.map_or(found, |(known, _)| known);
+        state.identity = Some((key, found.community()));
     }
 }
 
-fn read(reader: &PacketReader, held: &Held, view: &mut FlowView, state: &mut FlowState) -> bool {
+fn read(reader: &PacketReader, held: &Held, view: &mut FlowView, state: &mut FlowState) {
     let descriptor = held.descriptor();
     let shards = reader.attached().shards();
     let shard = shards.iter().find(|shard| shard.shard() == held.shard());
     let slot = usize::try_from(descriptor.flow_slot).ok();
-    let (Some(shard), Some(slot)) = (shard, slot) else { return false };
+    let (Some(shard), Some(slot)) = (shard, slot) else { return };
     if shard.read_flow(slot, view) != FlowRead::Flow {
-        return false;
+        return;
     }
     let flow = Flow::decode(&view.snapshot, held.shard(), &view.meta);
     if flow.id != descriptor.flow_id {
-        return false;
+        return;
     }
     let risks = flow.attribute(&attr::RISKS).map(field::risks);
     state.has_risk |= risks.is_some_and(|risks| risks != Risks::default());
-    if state.identity.is_none_or(|(_, community)| community == [0; 20]) {
+    if state.identity.is_none_or(|(_, community)| community == Community::default()) {
         let key = Key {
             addresses: [flow.client.address, flow.server.address],
             ports: [flow.client.port, flow.server.port],
             l4: flow.l4,
             ipv6: flow.ipv6,
             vlan: flow.vlan,
+            tunnel: flow.tunnel,
             one_way: false,
         };
         let digest = flow.community_id().and_then(|text| community::digest(&text));
         state.identity = Some((key, digest.unwrap_or_default()));
     }
-    true
 }

@@ -18,7 +18,7 @@ use crate::files::note::{Community, FlowId, Key, Note};
 use crate::files::packed::Unpacker;
 use crate::files::reader::{Ended, Reader};
 use crate::files::source::Source;
-use crate::files::wire::{self, Fragments};
+use crate::files::wire::Parser;
 use crate::packets::Stop;
 
 /// A flow that nothing came of for so long is over: what comes then is another one.
@@ -45,7 +45,7 @@ struct Numbers {
     places: HashTable<u32>,
     hasher: RandomState,
     known: Vec<Known>,
-    fragments: Fragments,
+    parser: Parser,
     last: u64,
 }
 
@@ -55,16 +55,10 @@ impl Numbers {
             places: HashTable::new(),
             hasher: hasher(),
             known: Vec::new(),
-            fragments: Fragments::default(),
-            last: 0,
+            parser: Parser::default(),
+            // By the time, as an engine's: files of several runs may lie in one directory.
+            last: crate::live::now_ns() >> 8,
         }
-    }
-
-    /// The key of a packet's flow, as sent.
-    fn key(&mut self, packet: &Packet<'_>) -> Option<Key> {
-        let mut found = wire::parse(packet.link_type, packet.bytes)?;
-        self.fragments.complete(&mut found);
-        Some(found.key)
     }
 
     /// The number of the flow of this key, both directions', of which a packet came at this time.
@@ -117,7 +111,7 @@ impl Identities {
         let (mut keys, mut hashed) = ([None; BATCH], [None; BATCH]);
         for ((packet, key), hashed) in packets.iter().zip(&mut keys).zip(&mut hashed) {
             if packet.note.is_none() {
-                *key = self.numbers.key(packet);
+                *key = self.numbers.parser.key(packet);
                 *hashed = key.map(|key| {
                     let key = key.ordered();
                     (key, self.numbers.hasher.hash_one(key))

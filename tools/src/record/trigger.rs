@@ -33,7 +33,7 @@ pub(crate) struct TriggerArgs {
     #[arg(long, value_name = "TEXT", default_value = "weir")]
     prefix: String,
 
-    /// Only packets of flows of this host.
+    /// Only packets of flows of this host, and ARP about it.
     #[arg(long, value_name = "ADDRESS")]
     host: Option<std::net::IpAddr>,
 

@@ -14,6 +14,7 @@ mod record_live;
 mod record_options;
 mod record_packed;
 mod record_tap;
+mod record_tunnels;
 mod replay;
 mod rules;
 mod shunt;

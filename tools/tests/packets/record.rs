@@ -149,7 +149,8 @@ pub(crate) fn by_flow_and_host(file: &Path, dir: &Path) {
         ends.iter().step_by(ends.len() / 10).map(|ends| [ends[0], ends[1], ends[2], ends[3]])
     {
         let address = |text: &str| text.parse::<std::net::Ipv4Addr>().unwrap().octets();
-        let id = community_id((address(a), p.parse().unwrap()), (address(b), q.parse().unwrap()));
+        let end = |text, port: &str| (address(text), port.parse().unwrap());
+        let id = community_id(6, end(a, p), end(b, q));
         let filter = format!("tcp and host {a} and host {b} and port {p} and port {q}");
         let expected = tcpdump(file, &filter);
         assert!(!expected.is_empty());
@@ -159,12 +160,12 @@ pub(crate) fn by_flow_and_host(file: &Path, dir: &Path) {
     }
 }
 
-/// The published definition, for TCP over IPv4.
-fn community_id(a: ([u8; 4], u16), b: ([u8; 4], u16)) -> String {
+/// The published definition, for protocols with ports, or with what stands for them, over IPv4.
+pub(crate) fn community_id(protocol: u8, a: ([u8; 4], u16), b: ([u8; 4], u16)) -> String {
     let (a, b) = if a < b { (a, b) } else { (b, a) };
     let mut bytes = vec![0, 0];
     bytes.extend([a.0, b.0].concat());
-    bytes.extend([6, 0]);
+    bytes.extend([protocol, 0]);
     bytes.extend([a.1.to_be_bytes(), b.1.to_be_bytes()].concat());
     let mut python = Command::new("python3");
     let code = "import base64,hashlib,json,sys\n\

@@ -9,7 +9,7 @@ use std::time::Duration;
 use weir_engine::sys::clock;
 use weir_tests::cable::{Cable, NEAR, run};
 use weir_tests::programs;
-use weir_tests::traffic::Traffic;
+use weir_tests::traffic::{self, Traffic};
 use weir_tests::{faults, skipped};
 
 use crate::engine::{Engine, WITHIN, capture, output, source, weir};
@@ -188,6 +188,41 @@ fn packets_of_a_flow_by_its_number() {
         let ours = all.iter().filter(|packet| packet.has(&word));
         let expected: Found = ours.map(|packet| packet.packet.clone()).collect();
         assert!(extract(&dir, &["--flow", number]) == expected, "{number}");
+    }
+}
+
+/// Two runs of an engine, of other packets each, recorded into one directory: no number is of a flow of
+/// both.
+#[test]
+fn packets_of_a_flow_by_its_number_are_those_of_one_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("both");
+    let runs = [(1, 1_700_000_000), (2, 1_700_003_600)].map(|(seed, start_s)| {
+        let mut traffic = traffic::mixed(60, seed);
+        traffic.begin_at(start_s * 1_000_000_000);
+        let [file, told] =
+            ["pcap", "json"].map(|kind| folder.path().join(format!("{seed}.{kind}")));
+        traffic.write(&file).unwrap();
+        let arguments = ["--wait-for-readers", "--flows", told.to_str().unwrap()];
+        let engine = Engine::start(&source(&file), &arguments);
+        output(engine.command(&["record"]).arg("--dir").arg(&dir));
+        assert!(engine.end(false).status.success());
+        let told = std::fs::read_to_string(told).unwrap();
+        let flow = |line: &str| {
+            let flow: serde_json::Value = serde_json::from_str(line).unwrap();
+            let number = |field: &str| flow[field].as_u64().unwrap();
+            (number("flow_id"), number("packets_c2s") + number("packets_s2c"))
+        };
+        let times: Vec<u64> = traffic.frames.iter().map(|(time, _)| *time).collect();
+        (told.lines().map(flow).collect::<Vec<_>>(), times)
+    });
+    for (flows, times) in &runs {
+        assert!(flows.len() > 40);
+        for (id, packets) in flows.iter().step_by(10) {
+            let found = extract(&dir, &["--flow", &id.to_string()]);
+            assert_eq!(found.len() as u64, *packets, "{id}");
+            assert!(found.iter().all(|(time, _)| times.contains(time)), "{id}");
+        }
     }
 }
 
