@@ -70,24 +70,15 @@ impl Tracker {
             if let Some(known) = self.noted.get(&place) {
                 return Some(*known);
             }
-            let (key, community) = note.identity.or_else(|| self.parse(packet)).unwrap_or_default();
+            let parsed = || self.parser.key(packet).map(|key| (key, key.community()));
+            let (key, community) = note.identity.or_else(parsed).unwrap_or_default();
             let row = add(Row::new(note, key, community));
             self.noted.insert(place, row);
             return Some(row);
         }
-        let (key, community) = self.parse(packet)?;
-        let place = key.ordered();
-        Some(
-            *self
-                .by_key
-                .entry(place)
-                .or_insert_with(|| add(Row::new(&Note::default(), key, community))),
-        )
-    }
-
-    fn parse(&mut self, packet: &Packet<'_>) -> Option<(Key, crate::files::note::Community)> {
         let key = self.parser.key(packet)?;
-        Some((key, key.community()))
+        let new = || add(Row::new(&Note::default(), key, key.community()));
+        Some(*self.by_key.entry(key.ordered()).or_insert_with(new))
     }
 }
 
