@@ -195,11 +195,11 @@ class Chain:
         command = [*self.inside, WEIR, "replay", "--synth", *shape]
         return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
-    def at(self, rate, seconds, size="1514", recorded=True):
+    def at(self, rate, seconds, size="1514", recorded=True, settings=SETTINGS):
         """Sends to an engine, and a recorder; what each says at its end, and processor seconds of the engine."""
         pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
         config = DIR / "weir.toml"
-        config.write_text(SETTINGS)
+        config.write_text(settings)
         run_ = [*self.inside, WEIR, "run", "xdp:near", "--config", config, "--name", self.name, "--summary", "json"]
         engine = subprocess.Popen(run_, **pipe)
         time.sleep(1.5)
@@ -277,7 +277,7 @@ def chain():
         print("Not measured: a namespace needs root.")
         return
     print("1514-byte frames over a veth cable, AF_XDP; all three share the processors. Each rate for 4 s, and then")
-    print(f"90 % of the highest without loss for {SECONDS} s.\n")
+    print(f"90 % of the highest without loss for {SECONDS} s; if something is lost by then, less.\n")
     print("| Gbit/s asked for | sent | late | engine lost | missed in the ring | dropped by the disk | recorded |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     with Chain() as rig:
@@ -286,8 +286,9 @@ def chain():
             if not lost_nothing(rig, gigabits, 4):
                 break
             best = gigabits
-        if best:
-            lost_nothing(rig, round(best * 0.9, 2), SECONDS)
+        for share in (0.9, 0.75, 0.6, 0.5):
+            if lost_nothing(rig, round(best * share, 2), SECONDS):
+                break
 
 
 def lost_nothing(rig, gigabits, seconds):
@@ -330,7 +331,7 @@ def cost():
         pairs, rate = [], 1e9
         with Chain() as rig:
             for _ in range(2 * ROUNDS):
-                runs = [rig.at(rate, 5, "imix", recorded) for recorded in (False, True)]
+                runs = [rig.at(rate, 5, "imix", recorded, settings="") for recorded in (False, True)]
                 pairs.append([used / ledger["frames"] for _, ledger, _, used in runs])
         print(f"AF_XDP over a veth cable, imix, {rate / 1e9:.0f} Gbit/s for 5 s, alone and with a recorder in turn, {len(pairs)} pairs:")
         print(said_of_pairs(pairs, 1))
@@ -358,7 +359,7 @@ def finding():
     large.mkdir()
     part = 0
     while total < GIGABYTES * 1e9:
-        path = synthetic(f"part{part}", "imix", 2_500_000, ["--seed", str(part + 1), "--new-flows-per-second", "20K"])
+        path = synthetic(f"part{part:03}", "imix", 2_500_000, ["--seed", str(part + 1), "--new-flows-per-second", "20K"])
         run([WEIR, "record", f"pcap:{path}", "--dir", kept])
         path.rename(large / path.name)
         total += (large / path.name).stat().st_size

@@ -1,5 +1,7 @@
 //! Packets of a running engine.
 
+use std::time::Duration;
+
 use weir_dpi::attr;
 use weir_dpi::risk::Risks;
 use weir_shm::packets::{Held, Next, PacketReader};
@@ -13,8 +15,16 @@ use crate::files::Packet;
 use crate::files::note::{Community, FlowId, Key, Note};
 use crate::files::wire;
 use crate::flow::Flow;
+use crate::live::{monotonic_ns, pause};
 use crate::packets::{LOOK, Stop, link_type, or_ethernet};
 use crate::{community, field};
+
+/// While packets come, the recorder sleeps so long where there is none, and the engine has nobody to
+/// wake. Of ten million packets a second 2000 come meanwhile, half of those that the engine keeps for
+/// readers with a lease by default.
+const NAP: Duration = Duration::from_micros(200);
+/// When nothing came for so long, it waits for the engine to wake it.
+const LATELY_NS: u64 = 20_000_000;
 
 /// Records until the engine ends or a signal comes. Whether the engine died.
 ///
@@ -30,8 +40,9 @@ pub(super) fn run(
     let source = or_ethernet(reader.link_type());
     let mut view = FlowView::default();
     let mut held = Vec::with_capacity(BATCH);
+    let mut came_ns = 0;
     loop {
-        recorder.now_ns = crate::live::monotonic_ns();
+        recorder.now_ns = monotonic_ns();
         if let Some(wanted) = trigger.take() {
             recorder.trigger(wanted);
         }
@@ -46,6 +57,9 @@ pub(super) fn run(
                 other => after = Some(other),
             }
         }
+        if !held.is_empty() {
+            came_ns = recorder.now_ns;
+        }
         let result = take(reader, recorder, &held, source, &mut view);
         held.drain(..).for_each(|packet| reader.release(packet));
         result?;
@@ -53,8 +67,13 @@ pub(super) fn run(
             None | Some(Next::Packet(_)) => {}
             Some(Next::Missed(packets)) => recorder.missed(packets),
             Some(Next::Empty) => {
-                recorder.now_ns = crate::live::monotonic_ns();
-                if !recorder.idle()? {
+                recorder.now_ns = monotonic_ns();
+                if recorder.idle()? {
+                    continue;
+                }
+                if recorder.now_ns.saturating_sub(came_ns) < LATELY_NS {
+                    pause(NAP);
+                } else {
                     reader.wait(Some(LOOK));
                 }
             }
