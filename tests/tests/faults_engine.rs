@@ -1,7 +1,7 @@
 //! Faults of the engine and of the socket: engines that are killed and come back, files that are
 //! read while readers die, and everything that can be said wrongly to an engine.
 
-#![expect(clippy::unwrap_used, reason = "a step that fails fails the test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a step that fails fails the test")]
 
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -256,6 +256,9 @@ struct HugePages {
 
 impl HugePages {
     const FILE: &str = "/proc/sys/vm/nr_hugepages";
+    /// What an engine of these tests takes, and a few more.
+    const ENOUGH: u64 = 40;
+    const FREE: &str = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages";
 
     /// So many more than there are; none if the system has no such memory at hand.
     fn reserve(more: u64) -> Option<HugePages> {
@@ -265,6 +268,19 @@ impl HugePages {
         let pages = HugePages { before };
         let now = std::fs::read_to_string(HugePages::FILE).ok()?;
         (now.trim().parse::<u64>().ok()? == wanted).then_some(pages)
+    }
+
+    /// Waits until so many are in nobody's use: the kernel gives back what a process had a little after
+    /// its end.
+    fn wait_for(free: u64) {
+        for _ in 0..100 {
+            let now = std::fs::read_to_string(HugePages::FREE).unwrap();
+            if now.trim().parse::<u64>().unwrap() >= free {
+                return;
+            }
+            clock::rest(Duration::from_millis(50));
+        }
+        panic!("pages of 2 MiB are not given back");
     }
 }
 
@@ -331,7 +347,7 @@ fn what_is_shared_cannot_be_changed() {
 fn what_is_shared_on_huge_pages_cannot_be_changed() {
     let test = "what_is_shared_on_huge_pages_cannot_be_changed";
     let Some(cable) = Cable::new(test).unwrap() else { return };
-    let Some(_pages) = HugePages::reserve(40) else {
+    let Some(_pages) = HugePages::reserve(HugePages::ENOUGH) else {
         return weir_tests::skipped(test, "the system gives no 80 MB in pages of 2 MiB");
     };
     let settings = [
@@ -340,6 +356,8 @@ fn what_is_shared_on_huge_pages_cannot_be_changed() {
         ("export.record_ring_bytes", Value::Integer(1 << 20)),
         ("export.arena_bytes", Value::Integer(1 << 20)),
     ];
-    nothing_shared_can_be_changed(&cable, "xdp", &settings, 2 << 20);
-    nothing_shared_can_be_changed(&cable, "packet", &settings, 2 << 20);
+    for kind in ["xdp", "packet"] {
+        HugePages::wait_for(HugePages::ENOUGH);
+        nothing_shared_can_be_changed(&cable, kind, &settings, 2 << 20);
+    }
 }
