@@ -467,15 +467,16 @@ fn tell_detail(
             detail.take_back(Top::Ports, port, &old, 1);
         }
     }
-    let unlisted = if before == Before::Unlisted { &all } else { &new };
-    let named = if is_renamed { &all } else { unlisted };
+    // Under its name goes all that is not there, or was taken back.
+    let share = if before == Before::Unlisted { all } else { new };
+    let named = if is_renamed { all } else { share };
     let flows = u64::from(before != Before::Listed);
-    let named_flows = u64::from(is_renamed).max(flows);
-    detail.add(Top::Apps, u64::from(report.app) + 1, named, named_flows);
+    let named_flows = u64::from(before != Before::Listed || is_renamed);
+    detail.add(Top::Apps, u64::from(report.app) + 1, &named, named_flows);
     if let Some(port) = report.port(end, report.app) {
-        detail.add(Top::Ports, port, named, named_flows);
+        detail.add(Top::Ports, port, &named, named_flows);
     }
-    let (at, is_new) = detail.add(Top::Peers, peer, unlisted, flows);
+    let (at, is_new) = detail.add(Top::Peers, peer, &share, flows);
     if is_new {
         detail.set_peer(at, address);
     }
