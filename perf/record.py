@@ -220,8 +220,7 @@ class Chain:
 
     def weir_at(self, rate, seconds, size):
         sent, ledger, said, _ = self.at(rate, seconds, size)
-        drops = sum(said[name] for name in ("dropped_disk_slow", "dropped_disk_full", "dropped_disk_error"))
-        return sent, sent["sent_frames"] - ledger["frames"] + said["missed"] + drops
+        return sent, sum(losses(sent, ledger, said))
 
     def other_at(self, command, counts, rate, seconds, size):
         """Sends to a program that captures by itself; what is sent, and the frames that it did not write."""
@@ -236,11 +235,23 @@ class Chain:
         return sent, sent["sent_frames"] - int(re.search(counts, said)[1])
 
 
-def before_loss():
-    """How much each writes of live frames before it loses the first one."""
-    print("\n## Live, before the first loss\n")
+def losses(sent, ledger, said):
+    """Frames that the engine, the ring and the disk lost."""
+    drops = sum(said[name] for name in ("dropped_disk_slow", "dropped_disk_full", "dropped_disk_error"))
+    return sent["sent_frames"] - ledger["frames"], said["missed"], drops
+
+
+def begins(title):
+    """Begins a part that needs a namespace; whether there can be one."""
+    print(f"\n## {title}\n")
     if os.geteuid() != 0:
         print("Not measured: a namespace needs root.")
+    return os.geteuid() == 0
+
+
+def before_loss():
+    """How much each writes of live frames before it loses the first one."""
+    if not begins("Live, before the first loss"):
         return
     print("A sender over a veth cable, and one of these on the same two processors, each with 256 MiB of memory for frames;")
     print("rates for 4 s each, up to the first at which a frame is missing. Weir is an engine with inspection and a recorder.\n")
@@ -272,9 +283,7 @@ def before_loss():
 
 
 def chain():
-    print("\n## Sender, engine and recorder together\n")
-    if os.geteuid() != 0:
-        print("Not measured: a namespace needs root.")
+    if not begins("Sender, engine and recorder together"):
         return
     print("1514-byte frames over a veth cable, AF_XDP; all three share the processors. Each rate for 4 s, and then")
     print(f"90 % of the highest without loss for {SECONDS} s; if something is lost by then, less.\n")
@@ -286,7 +295,7 @@ def chain():
             if not lost_nothing(rig, gigabits, 4):
                 break
             best = gigabits
-        for share in (0.9, 0.75, 0.6, 0.5):
+        for share in (0.9, 0.75, 0.6, 0.5) if best else ():
             if lost_nothing(rig, round(best * share, 2), SECONDS):
                 break
 
@@ -294,10 +303,9 @@ def chain():
 def lost_nothing(rig, gigabits, seconds):
     sent, ledger, said, _ = rig.at(gigabits * 1e9, seconds)
     out, late = sent["sent_frames"], sent["not_sent_frames"]
-    engine = out - ledger["frames"]
-    drops = sum(said[name] for name in ("dropped_disk_slow", "dropped_disk_full", "dropped_disk_error"))
-    print(f"| {gigabits} | {out} | {late} | {engine} | {said['missed']} | {drops} | {said['recorded']} |", flush=True)
-    return late < out / 1000 and engine == 0 and said["missed"] == 0 and drops == 0
+    engine, missed, drops = losses(sent, ledger, said)
+    print(f"| {gigabits} | {out} | {late} | {engine} | {missed} | {drops} | {said['recorded']} |", flush=True)
+    return late < out / 1000 and (engine, missed, drops) == (0, 0, 0)
 
 
 def engines(capture, recorded):
