@@ -2,8 +2,8 @@
 //! order and resolution are read, with the place of every packet; both are written with nanoseconds.
 //! Compressed ones are read and written as well ([`packed`]).
 //!
-//! No running engine is asked for anything here; its parser is ([`wire`]). What is read may be damaged: a length or a type that cannot be is an
-//! end, never a panic.
+//! No running engine is asked for anything here; its parser is ([`wire`]). What is read may be damaged: a
+//! length or a type that cannot be is an end, never a panic.
 
 pub(crate) mod alert;
 pub(crate) mod encode;

@@ -147,14 +147,12 @@ impl<R: Read> Reader<R> {
         let Reader { layout, buffer, start, end, offset, .. } = self;
         while packets.len() < most {
             let rest = buffer.get(*start..*end).unwrap_or_default();
-            let length = layout.length(rest).filter(|_| layout.is_packet(rest));
-            let block = length.and_then(|length| rest.get(..length));
-            let Some(Item::Packet(packet)) = block.and_then(|block| layout.peek(block)) else {
-                break;
-            };
+            let length = layout.length(rest).filter(|_| layout.is_packet(rest)).unwrap_or(0);
+            let block = rest.get(..length).unwrap_or_default();
+            let Some(Item::Packet(packet)) = layout.peek(block) else { break };
             packets.push(packet);
-            *start += length.unwrap_or(0);
-            *offset += u64::try_from(length.unwrap_or(0)).unwrap_or(0);
+            *start += length;
+            *offset += u64::try_from(length).unwrap_or(0);
         }
         self.length = 0;
         Ok(packets)

@@ -13,7 +13,7 @@ use super::lookup::path_of;
 use crate::files::Packet;
 use crate::files::alert;
 use crate::files::layout::Item;
-use crate::files::note::{Key, Note};
+use crate::files::note::{FlowId, Key, Note};
 use crate::files::packed::{Point, Unpacker};
 use crate::files::reader::{Ended, Reader};
 use crate::files::source::Source;
@@ -47,7 +47,7 @@ pub(crate) struct Packed {
 pub(crate) struct Tracker {
     parser: Parser,
     /// By shard and identity, as the recorder said.
-    noted: HashMap<(u16, u64), u32>,
+    noted: HashMap<FlowId, u32>,
     by_key: HashMap<Key, u32>,
 }
 
@@ -66,7 +66,7 @@ impl Tracker {
             if note.flow_id == 0 {
                 return None;
             }
-            let place = (note.shard, note.flow_id);
+            let place = note.id();
             if let Some(known) = self.noted.get(&place) {
                 return Some(*known);
             }

@@ -307,15 +307,14 @@ impl Builder {
         let alerts = self.alerts.len();
         let counts = [self.layout.len(), self.segments.len(), rows.len(), lists.len(), alerts];
         let counts = counts.map(|count| u64::try_from(count).unwrap_or(0));
-        let packed = [self.stream_bytes, u64::try_from(self.points.len()).unwrap_or(0)];
-        let of_no_flow = [u64::try_from(self.of_no_flow.len()).unwrap_or(0)];
+        let [points, of_no_flow] = [self.points.len(), self.of_no_flow.len()]
+            .map(|count| u64::try_from(count).unwrap_or(0));
         let mut out = Vec::with_capacity(HEAD_BYTES + lists.len() + rows.len() * 160);
         out.extend(MAGIC);
         for word in [data_bytes, oldest, newest, self.packets, self.unit]
             .iter()
             .chain(&counts)
-            .chain(&packed)
-            .chain(&of_no_flow)
+            .chain(&[self.stream_bytes, points, of_no_flow])
         {
             out.extend(word.to_le_bytes());
         }

@@ -4,7 +4,7 @@
 use ahash::RandomState;
 use hashbrown::HashTable;
 
-use crate::files::note::{Community, FlowId, Key, Note};
+use crate::files::note::{FlowId, Identity, Note};
 use crate::files::seeds;
 
 /// A hasher with seeds of its own: who sends the packets cannot know which flows collide.
@@ -35,7 +35,7 @@ pub(super) struct FlowState {
     pub(super) app: u16,
     pub(super) master: u16,
     pub(super) has_risk: bool,
-    pub(super) identity: Option<(Key, Community)>,
+    pub(super) identity: Option<Identity>,
 }
 
 impl FlowState {

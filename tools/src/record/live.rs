@@ -118,9 +118,9 @@ fn flow(held: &Held) -> Option<FlowId> {
 
 fn note(held: &Held) -> Option<Note> {
     let descriptor = held.descriptor();
-    (descriptor.flow_id != 0).then_some(Note {
-        shard: held.shard(),
-        flow_id: descriptor.flow_id,
+    flow(held).map(|(shard, flow_id)| Note {
+        shard,
+        flow_id,
         app: descriptor.app,
         master: descriptor.master,
         confidence: descriptor.confidence,
@@ -138,9 +138,7 @@ fn packet<'a>(reader: &'a PacketReader, held: &'a Held, source: u32) -> Packet<'
         link_type: link_type(descriptor.link, source),
         interface: descriptor.interface.into(),
         note: note(held),
-        lost: 0,
-        comment: "",
-        alerts: &[],
+        ..Packet::default()
     }
 }
 

@@ -14,7 +14,7 @@ use super::recorder::{BATCH, Recorder};
 use super::trigger::Trigger;
 use crate::files::Packet;
 use crate::files::alert;
-use crate::files::note::{Community, FlowId, Key, Note};
+use crate::files::note::{FlowId, Identity, Key, Note};
 use crate::files::packed::Unpacker;
 use crate::files::reader::{Ended, Reader};
 use crate::files::source::Source;
@@ -42,9 +42,8 @@ const _: () = assert!(size_of::<Known>() == 64, "one cache line");
 /// Gives flows numbers.
 #[derive(Debug)]
 struct Numbers {
-    places: HashTable<u32>,
+    known: HashTable<Known>,
     hasher: RandomState,
-    known: Vec<Known>,
     parser: Parser,
     last: u64,
 }
@@ -52,9 +51,8 @@ struct Numbers {
 impl Numbers {
     fn new() -> Numbers {
         Numbers {
-            places: HashTable::new(),
+            known: HashTable::new(),
             hasher: hasher(),
-            known: Vec::new(),
             parser: Parser::default(),
             // By the time, as an engine's: files of several runs may lie in one directory.
             last: crate::live::now_ns() >> 8,
@@ -63,36 +61,25 @@ impl Numbers {
 
     /// The number of the flow of this key, both directions', of which a packet came at this time.
     fn number(&mut self, key: Key, hash: u64, time_ns: u64) -> u64 {
-        let at = |place: &u32| usize::try_from(*place).unwrap_or(usize::MAX);
-        let is_it = |place: &u32| self.known.get(at(place)).is_some_and(|known| known.key == key);
-        let place = self.places.find(hash, is_it).copied();
-        match place.and_then(|place| self.known.get_mut(at(&place))) {
-            Some(known) => {
-                if time_ns.saturating_sub(known.last_ns) > IDLE_NS {
-                    self.last += 1;
-                    known.id = self.last;
-                }
-                known.last_ns = known.last_ns.max(time_ns);
-                known.id
-            }
-            None => self.add(key, hash, time_ns),
+        let Some(known) = self.known.find_mut(hash, |known| known.key == key) else {
+            return self.add(key, hash, time_ns);
+        };
+        if time_ns.saturating_sub(known.last_ns) > IDLE_NS {
+            self.last += 1;
+            known.id = self.last;
         }
+        known.last_ns = known.last_ns.max(time_ns);
+        known.id
     }
 
     #[cold]
     fn add(&mut self, key: Key, hash: u64, time_ns: u64) -> u64 {
         if self.known.len() >= FLOWS {
-            self.places.clear();
             self.known.clear();
         }
         self.last += 1;
-        let place = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
-        self.known.push(Known { key, id: self.last, last_ns: time_ns });
-        let Numbers { places, hasher, known, .. } = self;
-        places.insert_unique(hash, place, |place| {
-            let known = usize::try_from(*place).ok().and_then(|place| known.get(place));
-            hasher.hash_one(known.map(|known| known.key).unwrap_or_default())
-        });
+        let new = Known { key, id: self.last, last_ns: time_ns };
+        self.known.insert_unique(hash, new, |known| self.hasher.hash_one(known.key));
         self.last
     }
 }
@@ -102,7 +89,7 @@ impl Numbers {
 struct Identities {
     numbers: Numbers,
     /// Of files that Weir wrote: as they told. Numbers of flows are those of one file only.
-    told: HashMap<FlowId, (Key, Community), RandomState>,
+    told: HashMap<FlowId, Identity, RandomState>,
 }
 
 impl Identities {

@@ -356,12 +356,11 @@ impl Recorder {
         let Some(files) = &mut self.files else { return false };
         let state = place.and_then(|place| self.flows.at(place));
         let outcome = files.prepare(packet, self.now_ns).err().unwrap_or_else(|| {
+            self.comment.clear();
             if let (Some(state), Some(note), true) = (&state, &packet.note, self.comments) {
-                self.comment.clear();
                 say(state, note, &mut self.comment);
             }
-            let comment = if state.is_some() { self.comment.as_str() } else { "" };
-            files.write(packet, comment, state)
+            files.write(packet, &self.comment, state)
         });
         let counts = &mut self.counts;
         match outcome {
